@@ -1,0 +1,1 @@
+"""What a camera runs: capture, local detection, reports over MQTT, verified updates."""

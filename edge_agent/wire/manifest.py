@@ -1,0 +1,149 @@
+"""The manifest of a bundle: all that a camera must know to run a compressed detector.
+
+A bundle is a folder, or a zip of it:
+
+    manifest.json        this document
+    model.tflite | .onnx the network, raw outputs; decoding is the agent's own numpy code
+    golden/*.png         pictures with known answers for the device's smoke test
+    licenses/*.txt       notices of every subnet inside
+    receipt.json         what compression removed, and what it cost
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from edge_agent.wire.base import Document, Name, RelativePath, Sha256, Slug
+from edge_agent.wire.detection import Detection, DetectorRef, Precision
+
+RuntimeName = Literal["litert", "onnx", "tflite"]
+
+
+class InputSpec(Document):
+    """How a picture becomes the network's input: RGB, NHWC, letterboxed, then (byte - mean) / std.
+
+    A network with int8 input takes `byte - 128` at scale 1/128, which is the same for mean 127 and std 128
+    (the quantized zero point is -1).
+    """
+
+    name: str
+    width_px: int = Field(gt=0, le=4096)
+    height_px: int = Field(gt=0, le=4096)
+    dtype: Literal["int8", "uint8", "float32"]
+    mean: float = 127.0
+    std: float = 128.0
+    pad_value: int = Field(127, ge=0, le=255)
+    resize: Literal["letterbox"] = "letterbox"
+
+
+class AnchorFreeLevel(Document):
+    """One feature level of an anchor-free head."""
+
+    stride_px: int = Field(gt=0)
+    scores_output: str = Field(description="class logits (1, h, w, classes)")
+    boxes_output: str = Field(description="left, top, right, bottom distances in strides (1, h, w, 4)")
+
+
+class AnchorFreeDecoder(Document):
+    """Cells vote: sigmoid of a logit is the score, distances from the cell centre give the box (FCOS, 2019)."""
+
+    kind: Literal["anchor_free"] = "anchor_free"
+    levels: tuple[AnchorFreeLevel, ...] = Field(min_length=1)
+    peak_kernel: int = Field(3, ge=1, description="a cell must be the best in this neighbourhood; 1 = off")
+
+
+class SsdDecoder(Document):
+    """Anchors are shifted and scaled (SSD, 2016): boxes (1, n, 4) as cy cx h w, scores (1, n, classes + background)."""
+
+    kind: Literal["ssd"] = "ssd"
+    boxes_output: str
+    scores_output: str
+    anchors_file: RelativePath = Field(description="float32 .npy (n, 4): cy cx h w, normalised to the input")
+    scales: tuple[float, float, float, float] = (10.0, 10.0, 5.0, 5.0)
+    background_index: int | None = 0
+
+
+Decoder = Annotated[AnchorFreeDecoder | SsdDecoder, Field(discriminator="kind")]
+
+
+class LabelSpec(Document):
+    """One class that a head tells apart."""
+
+    name: str
+    slug: Slug
+    threshold: float = Field(ge=0.0, le=1.0, description="recommended score from which it counts as seen")
+
+
+class Head(Document):
+    """One detector inside the bundle; several share one trunk."""
+
+    detector: DetectorRef
+    labels: tuple[LabelSpec, ...] = Field(min_length=1)
+    decoder: Decoder
+    nms_iou: float = Field(0.5, gt=0.0, le=1.0)
+    max_detections: int = Field(100, ge=1)
+
+    @model_validator(mode="after")
+    def _labels_are_distinct(self) -> Self:
+        if len({label.slug for label in self.labels}) != len(self.labels):
+            message = f"two labels of detector {self.detector.name!r} have the same slug"
+            raise ValueError(message)
+        return self
+
+
+class SubnetRef(Document):
+    """A pretrained subnet that went into the network."""
+
+    name: str
+    source: str
+    licence: str
+    sha256: Sha256 | None = None
+
+
+class GoldenFrame(Document):
+    """A picture and what the network, run by the right runtime, answers for it."""
+
+    image_file: RelativePath
+    detections: tuple[Detection, ...]
+
+
+class MeasuredLimits(Document):
+    """What was measured when the bundle was made, on the machine that made it."""
+
+    machine: str
+    ms_p50: float = Field(ge=0.0)
+    ms_p99: float = Field(ge=0.0)
+    peak_memory_bytes: int = Field(ge=0)
+    ap50: float | None = Field(None, ge=0.0, le=1.0)
+    images: int = Field(0, ge=0, description="pictures on which ap50 was measured")
+
+
+class Manifest(Document):
+    """Everything about one bundle."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    name: Name
+    profile: str
+    release: int = Field(1, ge=1, description="grows with each publication; a device refuses to go below its floor")
+    min_agent_version: str = "0.1.0"
+    runtime: RuntimeName
+    precision: Precision
+    model_file: RelativePath
+    files: dict[RelativePath, Sha256] = Field(description="digest of every file but this one")
+    input: InputSpec
+    heads: tuple[Head, ...] = Field(min_length=1)
+    subnets: tuple[SubnetRef, ...] = ()
+    golden: tuple[GoldenFrame, ...] = ()
+    measured: MeasuredLimits | None = None
+    created: float = Field(description="UTC seconds since 1970")
+
+    @model_validator(mode="after")
+    def _files_are_listed(self) -> Self:
+        needed = {self.model_file, *(golden.image_file for golden in self.golden)}
+        needed |= {h.decoder.anchors_file for h in self.heads if isinstance(h.decoder, SsdDecoder)}
+        if missing := sorted(needed - self.files.keys()):
+            message = f"'files' has no digest for {', '.join(missing)}"
+            raise ValueError(message)
+        return self

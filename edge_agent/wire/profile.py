@@ -1,0 +1,37 @@
+"""The device profile: what a named camera can do. Files of this form live in `firmware_configs`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from edge_agent.wire.base import Document
+from edge_agent.wire.manifest import RuntimeName
+
+
+class InstallNotes(Document):
+    """How the agent gets onto the device."""
+
+    kind: Literal["systemd", "container", "vendor_package", "manual"]
+    notes: str
+
+
+class DeviceProfile(Document):
+    """Limits and preferences of one kind of device; numbers carry their sources."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    name: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
+    title: str
+    arch: Literal["x86_64", "aarch64", "armv7l"]
+    ram_for_us_bytes: int = Field(gt=0, description="memory that agent and model may use together")
+    storage_bytes: int = Field(gt=0)
+    runtimes: tuple[RuntimeName, ...] = Field(min_length=1, description="best first")
+    threads: int = Field(1, ge=1)
+    refused_ops: tuple[str, ...] = ()
+    input_sizes_px: tuple[tuple[int, int], ...] = Field(min_length=1, description="(width, height), best first")
+    target_fps: float = Field(gt=0)
+    install: InstallNotes
+    sources: tuple[str, ...] = Field(min_length=1, description="where the numbers come from")

@@ -1,0 +1,153 @@
+"""Cloud sync: enrolment, desired and reported state, event batches and their acknowledgement."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from edge_agent.wire.base import Document, Name, RelativePath, Sha256
+from edge_agent.wire.event import Event
+
+UpdatePhase = Literal["idle", "download", "verify", "trial", "commit", "rollback"]
+Outcome = Literal["success", "failure"]
+
+
+class EnrolRequest(Document):
+    """A device asks to join with a one-time token and the public half of a key that it made itself."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    token: str = Field(min_length=8, max_length=200)
+    name: Name
+    public_key_pem: str = Field(max_length=2000, description="Ed25519, SubjectPublicKeyInfo")
+    profile: str
+    arch: str
+    agent_version: str
+
+
+class MqttAccess(Document):
+    """Where and how a device reaches a broker."""
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+    username: str | None = None
+    password: str | None = None
+    client_id: str | None = None
+    tls: bool = False
+    prefix: str = "elfowl"
+
+
+class EnrolReply(Document):
+    """What an enrolled device gets: its id, the cloud's broker, the root that it will trust for updates."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    device: Name
+    mqtt: MqttAccess
+    tuf_root: str = Field(description="root metadata of the update repository, JSON text, to be pinned")
+    tuf_metadata_url: str
+    tuf_targets_url: str
+
+
+class BundleTarget(Document):
+    """A signed bundle as desired state names it; the signature is checked by TUF, not here."""
+
+    path: RelativePath
+    sha256: Sha256
+    length_bytes: int = Field(gt=0)
+    release: int = Field(ge=1)
+    detector_id: str
+    detector_name: str
+    detector_version: int = Field(ge=1)
+
+
+class CameraSettings(Document):
+    """Settings of one camera, as edited in the portal or in Home Assistant."""
+
+    detect: bool = True
+    snapshots: bool = True
+    offload: bool = True
+    threshold: float | None = Field(None, ge=0.0, le=1.0, description="none: the detector's own")
+
+
+class FrameWanted(Document):
+    """A key frame that the cloud asks for, because somebody corrected what was seen on it."""
+
+    request_id: str
+    event_id: str | None = None
+    camera: Name | None = None
+    time: float | None = None
+
+
+class Desired(Document):
+    """What the cloud wants of a device; `version` only grows."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    device: Name
+    version: int = Field(ge=0)
+    bundle: BundleTarget | None = None
+    cameras: dict[str, CameraSettings] = Field(default_factory=dict)
+    frames_wanted: tuple[FrameWanted, ...] = ()
+
+
+class DesiredHint(Document):
+    """MQTT hint that a newer desired state can be fetched: `<p>/<device>/down/desired`."""
+
+    version: int = Field(ge=0)
+
+
+class UpdateOutcome(Document):
+    """How one installation ended; each is reported exactly once."""
+
+    id: str
+    bundle_sha256: Sha256
+    outcome: Outcome
+    reason: str | None = None
+    at: float = Field(description="UTC seconds since 1970")
+
+
+class Reported(Document):
+    """What a device says it runs."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    device: Name
+    desired_version: int = Field(ge=0)
+    agent_version: str
+    profile: str
+    installed: BundleTarget | None = None
+    phase: UpdatePhase = "idle"
+    outcomes: tuple[UpdateOutcome, ...] = ()
+    cameras: dict[str, CameraSettings] = Field(default_factory=dict)
+
+
+class BatchItem(Document):
+    """One event of a batch, and its small blurred picture."""
+
+    seq: int = Field(ge=1)
+    event: Event
+    thumbnail_jpeg_base64: str | None = Field(None, max_length=100_000)
+
+
+class DroppedRange(Document):
+    """Events that the quota of the spool made the device forget."""
+
+    first_seq: int = Field(ge=1)
+    last_seq: int = Field(ge=1)
+    reason: str
+
+
+class EventBatch(Document):
+    """Events on their way to the cloud: `<p>/<device>/up/events`. (device, epoch, seq) is an event's identity."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    device: Name
+    epoch: str = Field(min_length=4, max_length=64, description="new for each new spool file")
+    items: tuple[BatchItem, ...]
+    dropped: tuple[DroppedRange, ...] = ()
+
+
+class Ack(Document):
+    """All events of the epoch up to `seq` are stored: `<p>/<device>/down/ack`; only this lets the spool delete."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    epoch: str
+    seq: int = Field(ge=0)
