@@ -126,7 +126,9 @@ class Manifest(Document):
     schema_version: Literal[1] = Field(1, alias="schema")
     name: Name
     profile: str
-    release: int = Field(1, ge=1, description="grows with each publication; a device refuses to go below its floor")
+    release: int = Field(
+        1, ge=1, description="grows with each publication; a device refuses to go below its floor"
+    )
     min_agent_version: str = "0.1.0"
     runtime: RuntimeName
     precision: Precision

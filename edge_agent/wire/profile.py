@@ -31,7 +31,9 @@ class DeviceProfile(Document):
     runtimes: tuple[RuntimeName, ...] = Field(min_length=1, description="best first")
     threads: int = Field(1, ge=1)
     refused_ops: tuple[str, ...] = ()
-    input_sizes_px: tuple[tuple[int, int], ...] = Field(min_length=1, description="(width, height), best first")
+    input_sizes_px: tuple[tuple[int, int], ...] = Field(
+        min_length=1, description="(width, height), best first"
+    )
     target_fps: float = Field(gt=0)
     install: InstallNotes
     sources: tuple[str, ...] = Field(min_length=1, description="where the numbers come from")

@@ -66,25 +66,27 @@ def _render_page() -> str:
         f"| [{name}]({name}.schema.json) | {(model.__doc__ or '').strip().splitlines()[0]} |"
         for name, model in DOCUMENTS.items()
     ]
-    return "\n".join([
-        "# Wire formats, version 1",
-        "",
-        "Made from `edge_agent/wire` by `make docs`; do not edit. `<p>` is the prefix (default `elfowl`), `<h>` Home",
-        "Assistant's discovery prefix (default `homeassistant`). Unknown fields are kept or ignored, never fatal.",
-        "",
-        "## MQTT topics",
-        "",
-        "| topic | payload | QoS | retained | direction | meaning |",
-        "| --- | --- | --- | --- | --- | --- |",
-        *rows,
-        "",
-        "## Documents",
-        "",
-        "| document | what it is |",
-        "| --- | --- |",
-        *documents,
-        "",
-    ])
+    return "\n".join(
+        [
+            "# Wire formats, version 1",
+            "",
+            "Made from `edge_agent/wire` by `make docs`; do not edit. `<p>` is the prefix (default `elfowl`), `<h>` Home",
+            "Assistant's discovery prefix (default `homeassistant`). Unknown fields are kept or ignored, never fatal.",
+            "",
+            "## MQTT topics",
+            "",
+            "| topic | payload | QoS | retained | direction | meaning |",
+            "| --- | --- | --- | --- | --- | --- |",
+            *rows,
+            "",
+            "## Documents",
+            "",
+            "| document | what it is |",
+            "| --- | --- |",
+            *documents,
+            "",
+        ]
+    )
 
 
 def _render_topics() -> str:
@@ -117,7 +119,9 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[-1])
     files = render_all()
     if "--check" in arguments:
-        stale = [n for n, text in files.items() if not (folder / n).is_file() or (folder / n).read_text() != text]
+        stale = [
+            n for n, text in files.items() if not (folder / n).is_file() or (folder / n).read_text() != text
+        ]
         if stale:
             sys.stderr.write(f"{folder}: out of date: {', '.join(stale)}; run `make docs`\n")
         return 1 if stale else 0

@@ -34,33 +34,96 @@ class TopicSpec:
 
 
 TOPICS: tuple[TopicSpec, ...] = (
-    TopicSpec("<p>/<device>/available", "online | offline", 1, True, "from agent",
-              "the agent is connected; `offline` is its will and its clean stop"),
+    TopicSpec(
+        "<p>/<device>/available",
+        "online | offline",
+        1,
+        True,
+        "from agent",
+        "the agent is connected; `offline` is its will and its clean stop",
+    ),
     TopicSpec("<p>/<device>/stats", Stats, 0, False, "from agent", "health, every 60 s"),
-    TopicSpec("<p>/<device>/detector/state", UpdateState, 1, True, "from agent", "installed and newest detector"),
-    TopicSpec("<p>/<device>/detector/set", "install", 1, False, "to agent", "install the newest detector now"),
+    TopicSpec(
+        "<p>/<device>/detector/state", UpdateState, 1, True, "from agent", "installed and newest detector"
+    ),
+    TopicSpec(
+        "<p>/<device>/detector/set", "install", 1, False, "to agent", "install the newest detector now"
+    ),
     TopicSpec("<p>/<device>/feedback/set", Feedback, 1, False, "to agent", "right, wrong or missed"),
-    TopicSpec("<p>/<device>/cam/<camera>/status", "online | offline", 1, True, "from agent", "the camera gives pictures"),
-    TopicSpec("<p>/<device>/cam/<camera>/detail", CameraDetail, 1, True, "from agent", "why it is online or offline"),
-    TopicSpec("<p>/<device>/cam/<camera>/event", Event, 1, False, "from agent", "something was seen, changed or left"),
-    TopicSpec("<p>/<device>/cam/<camera>/label/<slug>", "integer as text", 1, True, "from agent", "count now in view"),
-    TopicSpec("<p>/<device>/cam/<camera>/label/<slug>/attributes", LabelAttributes, 1, True, "from agent",
-              "best sight of the label"),
-    TopicSpec("<p>/<device>/cam/<camera>/label/<slug>/snapshot", "JPEG", 0, True, "from agent",
-              "last picture, small and blurred unless the owner chose clear"),
-    TopicSpec("<p>/<device>/cam/<camera>/switch/<feature>/state", "ON | OFF | number", 1, True, "from agent",
-              "a setting: detect, snapshots, offload, threshold"),
-    TopicSpec("<p>/<device>/cam/<camera>/switch/<feature>/set", "ON | OFF | number", 1, False, "to agent",
-              "change a setting; survives restarts"),
+    TopicSpec(
+        "<p>/<device>/cam/<camera>/status",
+        "online | offline",
+        1,
+        True,
+        "from agent",
+        "the camera gives pictures",
+    ),
+    TopicSpec(
+        "<p>/<device>/cam/<camera>/detail", CameraDetail, 1, True, "from agent", "why it is online or offline"
+    ),
+    TopicSpec(
+        "<p>/<device>/cam/<camera>/event",
+        Event,
+        1,
+        False,
+        "from agent",
+        "something was seen, changed or left",
+    ),
+    TopicSpec(
+        "<p>/<device>/cam/<camera>/label/<slug>",
+        "integer as text",
+        1,
+        True,
+        "from agent",
+        "count now in view",
+    ),
+    TopicSpec(
+        "<p>/<device>/cam/<camera>/label/<slug>/attributes",
+        LabelAttributes,
+        1,
+        True,
+        "from agent",
+        "best sight of the label",
+    ),
+    TopicSpec(
+        "<p>/<device>/cam/<camera>/label/<slug>/snapshot",
+        "JPEG",
+        0,
+        True,
+        "from agent",
+        "last picture, small and blurred unless the owner chose clear",
+    ),
+    TopicSpec(
+        "<p>/<device>/cam/<camera>/switch/<feature>/state",
+        "ON | OFF | number",
+        1,
+        True,
+        "from agent",
+        "a setting: detect, snapshots, offload, threshold",
+    ),
+    TopicSpec(
+        "<p>/<device>/cam/<camera>/switch/<feature>/set",
+        "ON | OFF | number",
+        1,
+        False,
+        "to agent",
+        "change a setting; survives restarts",
+    ),
     TopicSpec("<p>/<device>/up/events", EventBatch, 1, False, "from agent", "events for the cloud"),
     TopicSpec("<p>/<device>/down/ack", Ack, 1, False, "to agent", "events that the cloud has stored"),
-    TopicSpec("<p>/<device>/down/desired", DesiredHint, 1, False, "to agent", "a newer desired state can be fetched"),
-    TopicSpec("<h>/<component>/<node>/<object>/config", HaEntity, 1, True, "from agent", "Home Assistant discovery"),
+    TopicSpec(
+        "<p>/<device>/down/desired", DesiredHint, 1, False, "to agent", "a newer desired state can be fetched"
+    ),
+    TopicSpec(
+        "<h>/<component>/<node>/<object>/config", HaEntity, 1, True, "from agent", "Home Assistant discovery"
+    ),
     TopicSpec("<h>/status", "online | offline", 1, False, "to agent", "Home Assistant's birth and will"),
 )
 
 
-def match_topic(topic: str, *, prefix: str = DEFAULT_PREFIX, discovery: str = DEFAULT_DISCOVERY_PREFIX) -> TopicSpec | None:
+def match_topic(
+    topic: str, *, prefix: str = DEFAULT_PREFIX, discovery: str = DEFAULT_DISCOVERY_PREFIX
+) -> TopicSpec | None:
     """Return the row that describes `topic`, or none when elfowl does not know it."""
     for spec in TOPICS:
         pattern = spec.pattern.replace("<p>", prefix).replace("<h>", discovery).split("/")

@@ -1,0 +1,1 @@
+"""The portal's server: detectors, training, fleet, events."""

@@ -1,0 +1,1 @@
+"""Media and labels: ingest, splits, import and export; no torch."""

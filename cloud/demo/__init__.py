@@ -1,0 +1,1 @@
+"""The whole loop on real footage, in one command."""

@@ -1,0 +1,1 @@
+"""The full detector: subnets, adapters, neck, head, loss."""

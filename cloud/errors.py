@@ -1,0 +1,42 @@
+"""Errors of the cloud, split by who must act on them; all are `ElfowlError`s with one line for a person.
+
+ElfowlError
+├── InputError         the caller: a file, name or value is wrong (HTTP 422)
+├── NotFoundError      the caller: there is no such thing (HTTP 404)
+├── ConflictError      the caller: it was changed meanwhile, or exists already (HTTP 409)
+├── DeniedError        the caller: not allowed (HTTP 403)
+├── BusyError          the caller: try again later (HTTP 503 with Retry-After)
+└── TrainingError      the maker: these examples do not give a detector
+"""
+
+from __future__ import annotations
+
+from edge_agent.errors import ElfowlError
+
+
+class InputError(ElfowlError):
+    """A file, name or value from outside is wrong; the text says what, where and what to do."""
+
+
+class NotFoundError(ElfowlError):
+    """There is no such thing."""
+
+
+class ConflictError(ElfowlError):
+    """It was changed meanwhile, or exists already."""
+
+
+class DeniedError(ElfowlError):
+    """The caller may not do this."""
+
+
+class BusyError(ElfowlError):
+    """No room for this request now."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class TrainingError(ElfowlError):
+    """These examples do not give a detector; the text says what is missing."""

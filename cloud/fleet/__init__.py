@@ -1,0 +1,1 @@
+"""Enrolment, desired and reported state, the signed update repository."""

@@ -1,0 +1,1 @@
+"""From MQTT to stored events, each once."""

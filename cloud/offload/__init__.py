@@ -1,0 +1,1 @@
+"""Answers for cameras that are unsure: admission (web side) and inference (worker)."""

@@ -1,0 +1,1 @@
+"""Thin pages and static ES modules over the HTTP API."""

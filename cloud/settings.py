@@ -1,0 +1,86 @@
+"""Settings of the cloud: read from the environment once, at start."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+def default_home(environment: Mapping[str, str]) -> Path:
+    """Return the user data folder of this platform (XDG base directory specification)."""
+    if sys.platform == "darwin":
+        return Path(environment.get("HOME", "~")).expanduser() / "Library" / "Application Support" / "elfowl"
+    data = environment.get("XDG_DATA_HOME")
+    return (
+        Path(data) if data else Path(environment.get("HOME", "~")).expanduser() / ".local" / "share"
+    ) / "elfowl"
+
+
+class Settings(BaseModel):
+    """Where things are, and on which ports."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = Field(8420, ge=0, le=65535)
+    broker: str = Field("auto", description="'auto' starts one on loopback; mqtt://host:port uses that one")
+    broker_port: int = Field(1883, ge=0, le=65535)
+    access_token: str | None = Field(None, description="needed when `host` is not loopback")
+
+    @property
+    def database_path(self) -> Path:
+        """Return the SQLite file."""
+        return self.home / "elfowl.sqlite"
+
+    @property
+    def media_path(self) -> Path:
+        """Return the folder of uploaded pictures, videos and key frames."""
+        return self.home / "media"
+
+    @property
+    def detectors_path(self) -> Path:
+        """Return the folder of trained detectors: `<id>/v<version>/`."""
+        return self.home / "detectors"
+
+    @property
+    def bundles_path(self) -> Path:
+        """Return the folder of compressed bundles."""
+        return self.home / "bundles"
+
+    @property
+    def tuf_path(self) -> Path:
+        """Return the folder of the update repository: `metadata/`, `targets/`."""
+        return self.home / "tuf"
+
+    @property
+    def keys_path(self) -> Path:
+        """Return the folder of signing keys, readable by the owner only."""
+        return self.home / "keys"
+
+    @property
+    def cache_path(self) -> Path:
+        """Return the folder of things that can be made again."""
+        return self.home / "cache"
+
+
+def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings that `ELFOWL_*` variables ask for.
+
+    Raises:
+        pydantic.ValidationError: A variable has a wrong value.
+    """
+    names = {
+        "host": "ELFOWL_HOST",
+        "port": "ELFOWL_PORT",
+        "broker": "ELFOWL_BROKER",
+        "broker_port": "ELFOWL_BROKER_PORT",
+        "access_token": "ELFOWL_ACCESS_TOKEN",
+    }
+    given = {field: environment[name] for field, name in names.items() if name in environment}
+    home = Path(environment["ELFOWL_HOME"]) if "ELFOWL_HOME" in environment else default_home(environment)
+    return Settings.model_validate({"home": home.expanduser().absolute(), **given})

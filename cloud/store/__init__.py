@@ -1,0 +1,1 @@
+"""Tables, migrations, queries by noun, files under ELFOWL_HOME."""

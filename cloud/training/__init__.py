@@ -1,0 +1,1 @@
+"""Cached features, fit, evaluate, recommend a threshold."""

@@ -1,0 +1,1 @@
+"""What job processes run: joins store, training and compress."""

@@ -1,0 +1,1 @@
+"""Full detector and device profile in; deployable bundle and measured receipt out."""

@@ -1,0 +1,107 @@
+"""What a detector must offer to be compressed.
+
+`cloud.detector` implements it; a user's own torch model can too. Loaders are found through the entry-point group
+`elfowl.detector_loaders`: a callable `loader(reference) -> Compressible | None`, none when the reference is not its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.detection import DetectorRef
+from edge_agent.wire.manifest import AnchorFreeDecoder, LabelSpec, SubnetRef
+
+Rgb = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class TruthBox:
+    """One labelled object: index into the detector's labels, box as fractions of the picture."""
+
+    label_index: int
+    box_xyxy_norm: XyxyNorm
+
+
+@dataclass(frozen=True)
+class HeldOutPicture:
+    """A picture that training never saw, with all its objects.
+
+    `rgb` is called when the picture is needed: `(h, w, 3) uint8`.
+    """
+
+    name: str
+    rgb: Callable[[], Rgb]
+    truth: tuple[TruthBox, ...]
+
+
+@dataclass(frozen=True)
+class LicenceNotice:
+    """A licence text that must travel with the weights."""
+
+    subnet: str
+    text: str
+
+
+class Compressible(Protocol):
+    """A trained detector, as compression sees it."""
+
+    @property
+    def ref(self) -> DetectorRef:
+        """Return which detector and version this is."""
+        ...
+
+    @property
+    def labels(self) -> tuple[LabelSpec, ...]:
+        """Return the classes with their recommended thresholds, in the order of the network's outputs."""
+        ...
+
+    @property
+    def input_size_px(self) -> tuple[int, int]:
+        """Return (width, height) of the network's input, multiples of 32."""
+        ...
+
+    @property
+    def decoder(self) -> AnchorFreeDecoder:
+        """Return how to read the outputs; output names are those of `network`'s results, in order."""
+        ...
+
+    @property
+    def nms_iou(self) -> float:
+        """Return the IoU above which the weaker of two boxes is dropped."""
+        ...
+
+    @property
+    def subnets(self) -> tuple[SubnetRef, ...]:
+        """Return the pretrained subnets inside."""
+        ...
+
+    @property
+    def licences(self) -> tuple[LicenceNotice, ...]:
+        """Return the licence texts that must travel with the bundle."""
+        ...
+
+    def network(self) -> torch.nn.Module:
+        """Return the network in eval mode.
+
+        Input `(n, 3, h, w) float32`, (byte - 127) / 128, RGB. Output: a tuple in the decoder's order, per level
+        `scores (n, h, w, classes)` logits, then `boxes (n, h, w, 4)` distances in strides, both NHWC, not negative.
+        """
+        ...
+
+    def calibration_pictures(self, limit: int) -> Sequence[Rgb]:
+        """Return up to `limit` pictures of the camera, labelled or not, chosen for coverage: `(h, w, 3) uint8`."""
+        ...
+
+    def held_out_pictures(self) -> Sequence[HeldOutPicture]:
+        """Return the frozen test set; may be empty."""
+        ...
+
+
+DetectorLoader = Callable[[str], Compressible | None]

@@ -1,0 +1,1 @@
+"""Picture sources: files, RTSP, webcams; time-outs, stall detection, reopening."""

@@ -1,0 +1,1 @@
+"""Asking the cloud, within a time budget."""

@@ -1,0 +1,1 @@
+"""From a picture to events: gate, detect, decide, track; no network inside."""

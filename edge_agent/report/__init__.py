@@ -1,0 +1,1 @@
+"""Spool, MQTT, Home Assistant discovery, snapshots and key frames."""

@@ -1,0 +1,1 @@
+"""Bundles and the runtimes that execute them, behind one Backend protocol."""

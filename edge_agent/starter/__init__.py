@@ -1,0 +1,1 @@
+"""The starter bundle that comes with the wheel."""

@@ -1,0 +1,1 @@
+"""Signed bundles: fetch, verify, A/B slots, trial, roll back."""

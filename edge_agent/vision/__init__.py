@@ -1,0 +1,1 @@
+"""Pure numpy on pictures and boxes: letterbox, decode, NMS."""

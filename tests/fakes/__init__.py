@@ -1,0 +1,1 @@
+"""Fakes: objects behind our own protocols, for unit tests."""
