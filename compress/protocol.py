@@ -1,7 +1,8 @@
 """What a detector must offer to be compressed.
 
-`cloud.detector` implements it; a user's own torch model can too. Loaders are found through the entry-point group
-`elfowl.detector_loaders`: a callable `loader(reference) -> Compressible | None`, none when the reference is not its own.
+`cloud.detector` implements it; a user's own torch model can too. Loaders are found through the entry-point
+group `elfowl.detector_loaders`: a callable `loader(reference) -> Compressible | None`, none when the reference
+is not its own.
 """
 
 from __future__ import annotations
@@ -90,13 +91,14 @@ class Compressible(Protocol):
     def network(self) -> torch.nn.Module:
         """Return the network in eval mode.
 
-        Input `(n, 3, h, w) float32`, (byte - 127) / 128, RGB. Output: a tuple in the decoder's order, per level
-        `scores (n, h, w, classes)` logits, then `boxes (n, h, w, 4)` distances in strides, both NHWC, not negative.
+        Input `(n, 3, h, w) float32`, (byte - 127) / 128, RGB. Output: a tuple in the decoder's order, per
+        level `scores (n, h, w, classes)` logits, then `boxes (n, h, w, 4)` distances in strides that are
+        not negative, both NHWC.
         """
         ...
 
     def calibration_pictures(self, limit: int) -> Sequence[Rgb]:
-        """Return up to `limit` pictures of the camera, labelled or not, chosen for coverage: `(h, w, 3) uint8`."""
+        """Return up to `limit` pictures of the camera, labelled or not, chosen for coverage."""
         ...
 
     def held_out_pictures(self) -> Sequence[HeldOutPicture]:

@@ -1,7 +1,7 @@
 """Home Assistant MQTT discovery, one config per entity (`homeassistant/<component>/<node>/<object>/config`).
 
-Keys as Home Assistant's MQTT integration reads them; both `object_id` and `default_entity_id` are sent, because cores
-up to 2025 read the first and newer ones the second.
+Keys as Home Assistant's MQTT integration reads them; both `object_id` and `default_entity_id` are sent,
+because cores up to 2025 read the first and newer ones the second.
 """
 
 from __future__ import annotations

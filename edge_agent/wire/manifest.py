@@ -47,7 +47,7 @@ class AnchorFreeLevel(Document):
 
 
 class AnchorFreeDecoder(Document):
-    """Cells vote: sigmoid of a logit is the score, distances from the cell centre give the box (FCOS, 2019)."""
+    """Cells vote: a sigmoid gives the score, distances from the cell centre the box (FCOS, 2019)."""
 
     kind: Literal["anchor_free"] = "anchor_free"
     levels: tuple[AnchorFreeLevel, ...] = Field(min_length=1)
@@ -55,7 +55,10 @@ class AnchorFreeDecoder(Document):
 
 
 class SsdDecoder(Document):
-    """Anchors are shifted and scaled (SSD, 2016): boxes (1, n, 4) as cy cx h w, scores (1, n, classes + background)."""
+    """Anchors are shifted and scaled (SSD, 2016).
+
+    Outputs: boxes (1, n, 4) as cy cx h w, scores (1, n, classes + background).
+    """
 
     kind: Literal["ssd"] = "ssd"
     boxes_output: str

@@ -58,8 +58,8 @@ def _payload(payload: type[Document] | str) -> str:
 
 def _render_page() -> str:
     rows = [
-        f"| `{t.pattern}` | {_payload(t.payload).replace('|', '/')} | {t.qos} | {'yes' if t.retained else 'no'} "
-        f"| {t.direction} | {t.meaning} |"
+        f"| `{t.pattern}` | {_payload(t.payload).replace('|', '/')} | {t.qos} "
+        f"| {'yes' if t.retained else 'no'} | {t.direction} | {t.meaning} |"
         for t in TOPICS
     ]
     documents = [
@@ -70,8 +70,9 @@ def _render_page() -> str:
         [
             "# Wire formats, version 1",
             "",
-            "Made from `edge_agent/wire` by `make docs`; do not edit. `<p>` is the prefix (default `elfowl`), `<h>` Home",
-            "Assistant's discovery prefix (default `homeassistant`). Unknown fields are kept or ignored, never fatal.",
+            "Made from `edge_agent/wire` by `make docs`; do not edit. `<p>` is the prefix (default `elfowl`),",
+            "`<h>` Home Assistant's discovery prefix (default `homeassistant`). Unknown fields are kept or",
+            "ignored, never fatal.",
             "",
             "## MQTT topics",
             "",

@@ -136,7 +136,10 @@ class DroppedRange(Document):
 
 
 class EventBatch(Document):
-    """Events on their way to the cloud: `<p>/<device>/up/events`. (device, epoch, seq) is an event's identity."""
+    """Events on their way to the cloud: `<p>/<device>/up/events`.
+
+    (device, epoch, seq) is the identity of one message about an event.
+    """
 
     schema_version: Literal[1] = Field(1, alias="schema")
     device: Name
@@ -146,7 +149,10 @@ class EventBatch(Document):
 
 
 class Ack(Document):
-    """All events of the epoch up to `seq` are stored: `<p>/<device>/down/ack`; only this lets the spool delete."""
+    """All events of the epoch up to `seq` are stored: `<p>/<device>/down/ack`.
+
+    Only this lets the spool delete them.
+    """
 
     schema_version: Literal[1] = Field(1, alias="schema")
     epoch: str

@@ -1,0 +1,54 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help setup demo test test-unit test-system check fmt bench soak docs clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(INSTALLED) ## make ./.venv with everything in it
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("elfowl needs Python 3.11 or newer: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up $(VENV) (about 3 GB, some minutes the first time) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## the whole loop on real footage, then the portal stays open
+	@$(BIN)/elfowl-cloud demo
+
+test: $(INSTALLED) ## all tests but the soaks (under 25 minutes on 2 cores)
+	$(BIN)/pytest -q
+
+test-unit: $(INSTALLED) ## the quick part (under 2 minutes)
+	$(BIN)/pytest -q -m "not slow and not system and not soak"
+
+test-system: $(INSTALLED) ## real processes: broker, agent, cloud, browser
+	$(BIN)/pytest -q -m "system"
+
+check: $(INSTALLED) ## style, types, rules of the rooms, generated docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m edge_agent.wire.schemas --check docs/wire
+
+fmt: $(INSTALLED) ## format the code and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(INSTALLED) ## write the generated references
+	$(BIN)/python -m edge_agent.wire.schemas docs/wire
+
+bench: $(INSTALLED) ## all benchmarks (or: .venv/bin/python -m bench NAME)
+	$(BIN)/python -m bench all
+
+soak: $(INSTALLED) ## the long tests
+	$(BIN)/pytest -q -m soak
+
+clean: ## remove ./.venv and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
