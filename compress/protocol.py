@@ -1,8 +1,8 @@
 """What a detector must offer to be compressed.
 
 `cloud.detector` implements it; a user's own torch model can too. Loaders are found through the entry-point
-group `elfowl.detector_loaders`: a callable `loader(reference) -> Compressible | None`, none when the reference
-is not its own.
+group `elfowl.detector_loaders`: a callable `loader(reference) -> Compressible | None`, none when the
+reference is not its own.
 """
 
 from __future__ import annotations

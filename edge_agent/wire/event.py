@@ -45,8 +45,8 @@ class EventClock(Document):
 class Event(Document):
     """State of one object at one moment; `new`, then `update`s, then `end`, all with the same `id`.
 
-    `new` is sent once the object is confirmed, never for a blip. A cloud answer that changes the verdict comes
-    as an `update` of the same event. `id` sorts by time.
+    `new` is sent once the object is confirmed, never for a blip. A cloud answer that changes the verdict
+    comes as an `update` of the same event. `id` sorts by time.
     """
 
     schema_version: Literal[1] = Field(1, alias="schema")

@@ -70,7 +70,7 @@ def _render_page() -> str:
         [
             "# Wire formats, version 1",
             "",
-            "Made from `edge_agent/wire` by `make docs`; do not edit. `<p>` is the prefix (default `elfowl`),",
+            "Made from `edge_agent/wire` by `make docs`; do not edit. `<p>` is the prefix (`elfowl`),",
             "`<h>` Home Assistant's discovery prefix (default `homeassistant`). Unknown fields are kept or",
             "ignored, never fatal.",
             "",

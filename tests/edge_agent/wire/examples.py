@@ -1,0 +1,260 @@
+"""One full example of every document; golden files are made from them."""
+
+from __future__ import annotations
+
+from edge_agent.wire.base import Document
+from edge_agent.wire.correction import Correction, Feedback
+from edge_agent.wire.detection import Detection, DetectorRef, FrameSize
+from edge_agent.wire.event import Event, EventClock, SnapshotInfo, TrackSummary, Zones
+from edge_agent.wire.homeassistant import HaAvailability, HaDevice, HaEntity
+from edge_agent.wire.manifest import (
+    AnchorFreeDecoder,
+    AnchorFreeLevel,
+    GoldenFrame,
+    Head,
+    InputSpec,
+    LabelSpec,
+    Manifest,
+    MeasuredLimits,
+    SubnetRef,
+)
+from edge_agent.wire.offload import OffloadReply, OffloadRequest
+from edge_agent.wire.profile import DeviceProfile, InstallNotes
+from edge_agent.wire.receipt import Measurement, Receipt, Removal
+from edge_agent.wire.status import CameraDetail, CameraStats, LabelAttributes, Stats, UpdateState
+from edge_agent.wire.sync import (
+    Ack,
+    BatchItem,
+    BundleTarget,
+    CameraSettings,
+    Desired,
+    DesiredHint,
+    DroppedRange,
+    EnrolReply,
+    EnrolRequest,
+    EventBatch,
+    FrameWanted,
+    MqttAccess,
+    Reported,
+    UpdateOutcome,
+)
+
+DIGEST = "a" * 64
+DETECTOR = DetectorRef(id="d1", name="persons", version=2, precision="int8", bundle_sha256=DIGEST)
+DETECTION = Detection(label="person", score=0.875, box=(0.25, 0.5, 0.5, 1.0))
+SUBNET = SubnetRef(name="efficientnet-lite0", source="a package", licence="Apache-2.0", sha256=DIGEST)
+TARGET = BundleTarget(
+    path="bundles/persons-2.zip",
+    sha256=DIGEST,
+    length_bytes=1_000_000,
+    release=3,
+    detector_id="d1",
+    detector_name="persons",
+    detector_version=2,
+)
+EVENT = Event(
+    event_type="new",
+    id="0190a1b2c3d4-abcdef",
+    device="porch",
+    camera="door",
+    label="person",
+    score=0.75,
+    top_score=0.875,
+    box=(0.25, 0.5, 0.5, 1.0),
+    frame_size=FrameSize(width_px=768, height_px=576),
+    zones=Zones(entered=("path",), current=("path",)),
+    start_time=1_800_000_000.0,
+    frame_time=1_800_000_000.5,
+    track=TrackSummary(frames=4, stationary=False, path_length_norm=0.125),
+    detector=DETECTOR,
+    answered_by="cloud",
+    offload_reason="unsure",
+    snapshot=SnapshotInfo(available=True, blurred=True),
+    clock=EventClock(boot_id="boot-1", monotonic_s=12.5),
+)
+
+EXAMPLES: dict[str, Document] = {
+    "detection": DETECTION,
+    "event": EVENT,
+    "manifest": Manifest(
+        name="persons-v2-litert-int8",
+        profile="pi-4",
+        release=3,
+        runtime="litert",
+        precision="int8",
+        model_file="model.tflite",
+        files={"model.tflite": DIGEST, "golden/0.png": DIGEST},
+        input=InputSpec(name="images", width_px=512, height_px=384, dtype="int8"),
+        heads=(
+            Head(
+                detector=DETECTOR,
+                labels=(LabelSpec(name="person", slug="person", threshold=0.5),),
+                decoder=AnchorFreeDecoder(
+                    levels=(AnchorFreeLevel(stride_px=8, scores_output="scores_8", boxes_output="boxes_8"),)
+                ),
+            ),
+        ),
+        subnets=(SUBNET,),
+        golden=(GoldenFrame(image_file="golden/0.png", detections=(DETECTION,)),),
+        measured=MeasuredLimits(
+            machine="x86_64", ms_p50=10.0, ms_p99=12.0, peak_memory_bytes=60_000_000, ap50=0.9, images=20
+        ),
+        created=1_800_000_000.0,
+    ),
+    "device-profile": DeviceProfile(
+        name="pi-4",
+        title="Raspberry Pi 4",
+        arch="aarch64",
+        ram_for_us_bytes=512_000_000,
+        storage_bytes=4_000_000_000,
+        runtimes=("litert", "onnx"),
+        threads=1,
+        input_sizes_px=((512, 384),),
+        target_fps=5.0,
+        install=InstallNotes(kind="systemd", notes="pip and a unit file"),
+        sources=("data sheet",),
+    ),
+    "camera-detail": CameraDetail(
+        status="offline", reason="connection refused", since=1_800_000_000.0, reopened=2
+    ),
+    "label-attributes": LabelAttributes(
+        label="person",
+        count=1,
+        score=0.875,
+        box=(0.25, 0.5, 0.5, 1.0),
+        zones=("path",),
+        detector=DETECTOR,
+        answered_by="local",
+        event_id="0190a1b2c3d4-abcdef",
+    ),
+    "stats": Stats(
+        device="porch",
+        agent_version="0.1.0",
+        uptime_s=60.0,
+        cameras={
+            "door": CameraStats(
+                fps_captured=10.0,
+                fps_inferred=5.0,
+                frames_skipped=7,
+                frames_dropped=1,
+                gate_ratio=0.5,
+                inference_ms_p50=20.0,
+                inference_ms_p99=30.0,
+            )
+        },
+        rss_bytes=100_000_000,
+        temperature_c=51.5,
+    ),
+    "update-state": UpdateState(installed_version="1", latest_version="2", title="persons", in_progress=True),
+    "enrol-request": EnrolRequest(
+        token="one-time-token",
+        name="porch",
+        public_key_pem="-----BEGIN PUBLIC KEY-----",
+        profile="pi-4",
+        arch="aarch64",
+        agent_version="0.1.0",
+    ),
+    "enrol-reply": EnrolReply(
+        device="porch",
+        mqtt=MqttAccess(host="hub", port=1883, username="porch", password="secret", client_id="porch"),
+        tuf_root="{}",
+        tuf_metadata_url="http://hub/tuf/metadata/",
+        tuf_targets_url="http://hub/tuf/targets/",
+    ),
+    "desired": Desired(
+        device="porch",
+        version=7,
+        bundle=TARGET,
+        cameras={"door": CameraSettings(threshold=0.5)},
+        frames_wanted=(FrameWanted(request_id="r1", event_id="0190a1b2c3d4-abcdef"),),
+    ),
+    "desired-hint": DesiredHint(version=7),
+    "reported": Reported(
+        device="porch",
+        desired_version=7,
+        agent_version="0.1.0",
+        profile="pi-4",
+        installed=TARGET,
+        phase="idle",
+        outcomes=(UpdateOutcome(id="u1", bundle_sha256=DIGEST, outcome="success", at=1_800_000_000.0),),
+        cameras={"door": CameraSettings()},
+    ),
+    "event-batch": EventBatch(
+        device="porch",
+        epoch="epoch-1",
+        items=(BatchItem(seq=1, event=EVENT, thumbnail_jpeg_base64="/9j/"),),
+        dropped=(DroppedRange(first_seq=2, last_seq=3, reason="quota"),),
+    ),
+    "ack": Ack(epoch="epoch-1", seq=1),
+    "offload-request": OffloadRequest(
+        request_id="request-1",
+        device="porch",
+        camera="door",
+        detector_id="d1",
+        detector_version=2,
+        reason="unsure",
+        deadline_ms=2000,
+        frame_time=1_800_000_000.0,
+        event_id="0190a1b2c3d4-abcdef",
+        crop=(0.0, 0.0, 0.5, 0.5),
+    ),
+    "offload-reply": OffloadReply(
+        request_id="request-1", detector=DETECTOR, detections=(DETECTION,), inference_ms=50.0, queued_ms=1.0
+    ),
+    "feedback": Feedback(verdict="wrong", event_id="0190a1b2c3d4-abcdef"),
+    "correction": Correction(
+        id="c1",
+        verdict="missed",
+        device="porch",
+        camera="door",
+        time=1_800_000_000.0,
+        label="person",
+        box=(0.25, 0.5, 0.5, 1.0),
+        source="portal",
+        author="owner",
+        created=1_800_000_000.0,
+    ),
+    "receipt": Receipt(
+        detector=DETECTOR,
+        profile="pi-4",
+        chosen="litert_int8",
+        before=Measurement(form="full", runtime="torch", precision="fp32", bytes=14_000_000, ap50=0.92),
+        after=(
+            Measurement(
+                form="litert_int8",
+                runtime="litert",
+                precision="int8",
+                bytes=3_600_000,
+                ap50=0.91,
+                images=24,
+                agreement_f1=0.97,
+                ms_p50=20.0,
+                ms_p99=25.0,
+                peak_memory_bytes=60_000_000,
+                bundle_sha256=DIGEST,
+                bundle_bytes=4_000_000,
+            ),
+        ),
+        removed=(Removal(stage="quantize", what="float weights", parameters_before=10, parameters_after=10),),
+        calibration_images=32,
+        subnets=(SUBNET,),
+        versions={"torch": "2.13.0"},
+        machine="x86_64",
+        reproduce="elfowl-compress run persons@2 --profile pi-4 --out out",
+        seconds={"total": 60.0},
+        created=1_800_000_000.0,
+    ),
+    "homeassistant-entity": HaEntity(
+        name="Person",
+        unique_id="elfowl_porch_door_person",
+        object_id="porch_door_person",
+        default_entity_id="binary_sensor.porch_door_person",
+        device=HaDevice(identifiers=("elfowl_porch_door",), name="door", via_device="elfowl_porch"),
+        availability=(HaAvailability(topic="elfowl/porch/available"),),
+        state_topic="elfowl/porch/cam/door/label/person",
+        value_template="{{ 'ON' if value | int > 0 else 'OFF' }}",
+        payload_on="ON",
+        payload_off="OFF",
+        device_class="occupancy",
+    ),
+}
