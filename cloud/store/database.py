@@ -1,0 +1,146 @@
+"""Opens the database: brings its tables up to date, sets SQLite up, hands out sessions.
+
+Invariants:
+- A write session takes the write lock at its start (`BEGIN IMMEDIATE`): it waits its turn instead of failing.
+- What was acknowledged to a device was written by a durable session: on the disk before the answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+from edge_agent.errors import StorageError
+
+_LOG = logging.getLogger(__name__)
+_BUSY_TIMEOUT_S = 30
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_DISK_FULL = ("database or disk is full", "disk I/O error", "No space left on device")
+_UNUSABLE = ("file is not a database", "readonly database", "malformed", "unable to open database file")
+
+
+class Database:
+    """Sessions on one database: for reading, for writing, and for writes that must survive a power cut."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = _create_engine(url, synchronous="NORMAL")
+        self._durable_engine = _create_engine(url, synchronous="FULL")
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a session that sees one state of the database; what it changes is thrown away."""
+        with storage_errors(), Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[Session]:
+        """Open a session that commits at its end, or leaves everything as it was.
+
+        Args:
+            durable: Return only once the change is on the disk.
+
+        Raises:
+            StorageError: The disk is full or the database damaged.
+        """
+        engine = self._durable_engine if durable else self._engine
+        with (
+            storage_errors(),
+            Session(engine.execution_options(elfowl_begin="IMMEDIATE"), expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+        self._durable_engine.dispose()
+
+
+def open_database(path: Path) -> Database:
+    """Open the SQLite database at `path`; make it, or bring its tables up to date.
+
+    Raises:
+        StorageError: The disk is full, or the file is not a database.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{path.parent}: {error.strerror}; set ELFOWL_HOME to a folder that can be written"
+        raise StorageError(message) from error
+    return open_database_url(f"sqlite:///{path}")
+
+
+def open_database_url(url: str) -> Database:
+    """Open any database that SQLAlchemy knows by its URL."""
+    database = Database(url)
+    with storage_errors():
+        _migrate(url)
+    return database
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn errors of the disk below the database into `StorageError`s."""
+    try:
+        yield
+    except DatabaseError as error:
+        text = str(error.orig)
+        if any(known in text for known in _DISK_FULL):
+            message = f"database: {text}; free some space, nothing stored before is lost"
+            raise StorageError(message) from error
+        if any(known in text for known in _UNUSABLE):
+            message = f"database: {text}; see ELFOWL_HOME"
+            raise StorageError(message) from error
+        raise
+
+
+def _create_engine(url: str, *, synchronous: str) -> Engine:
+    engine = create_engine(url)
+    if make_url(url).get_backend_name() != "sqlite":
+        return engine
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: PoolProxiedConnection, _record: ConnectionPoolEntry) -> None:
+        # SQLAlchemy shall say when a transaction begins, not the driver.
+        connection.isolation_level = None  # type: ignore[attr-defined]
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={_BUSY_TIMEOUT_S * 1000}",
+            "journal_mode=WAL",
+            f"synchronous={synchronous}",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("elfowl_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+def _migrate(url: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["url"] = url
+    try:
+        command.upgrade(config, "head")
+    except OperationalError as error:
+        # Another process may have been faster with the very same step.
+        if "already exists" not in str(error.orig):
+            raise
+        _LOG.info("tables were made by another process meanwhile")
+        command.upgrade(config, "head")

@@ -1,0 +1,119 @@
+"""Queries about detectors and their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from cloud.errors import ConflictError, InputError, NotFoundError
+from cloud.store.ids import new_id
+from cloud.store.tables import Detector, Frame, LabelBox, Media, StoredCorrection, Version
+
+_MAX_NAME_CHARS = 80
+
+
+def create(session: Session, *, name: str, labels: Sequence[str] = (), now_s: float) -> Detector:
+    """Add a detector without examples.
+
+    Raises:
+        InputError: The name is empty, too long or has signs that cannot be printed.
+        ConflictError: A detector of that name exists.
+    """
+    name = name.strip()
+    if not name or len(name) > _MAX_NAME_CHARS or not name.isprintable() or "@" in name:
+        message = f"{name!r} is no name for a detector: 1 to {_MAX_NAME_CHARS} printable signs, no '@'"
+        raise InputError(message)
+    if session.scalar(select(Detector.id).where(or_(Detector.name == name, Detector.id == name))):
+        message = f"a detector {name!r} exists already; choose another name, or train that one"
+        raise ConflictError(message)
+    detector = Detector(id=new_id("det"), name=name, labels=list(labels), created=now_s, versions=[])
+    session.add(detector)
+    session.flush()
+    return detector
+
+
+def find(session: Session, reference: str) -> Detector:
+    """Return the detector with this id or name, with its versions.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    query = select(Detector).where(or_(Detector.id == reference, Detector.name == reference))
+    detector = session.scalar(query.options(selectinload(Detector.versions)))
+    if detector is None:
+        message = f"there is no detector {reference!r}; `elfowl-cloud detector list` shows all"
+        raise NotFoundError(message)
+    return detector
+
+
+def every(session: Session) -> list[Detector]:
+    """Return all detectors, oldest first, with their versions."""
+    query = select(Detector).options(selectinload(Detector.versions)).order_by(Detector.created)
+    return list(session.scalars(query))
+
+
+def delete(session: Session, detector_id: str) -> None:
+    """Remove a detector with its media, labels, versions and bundles; its events stay."""
+    session.delete(find(session, detector_id))
+
+
+def set_labels(session: Session, detector_id: str, labels: Sequence[str]) -> None:
+    """Set the classes that the detector tells apart, in the order of its outputs."""
+    find(session, detector_id).labels = list(labels)
+
+
+def add_labels(session: Session, detector_id: str, labels: Sequence[str]) -> None:
+    """Add classes that the detector did not know, keeping the order of the others."""
+    detector = find(session, detector_id)
+    detector.labels = list(dict.fromkeys([*detector.labels, *labels]))
+
+
+def find_version(session: Session, detector_id: str, version: int | None = None) -> Version:
+    """Return one version; the newest when `version` is none.
+
+    Raises:
+        NotFoundError: There is no such version.
+    """
+    query = select(Version).where(Version.detector_id == detector_id).order_by(Version.version.desc())
+    found = session.scalar(query if version is None else query.where(Version.version == version))
+    if found is None:
+        which = "is not trained yet" if version is None else f"has no version {version}"
+        message = f"detector {detector_id} {which}"
+        raise NotFoundError(message)
+    return found
+
+
+def next_version(session: Session, detector_id: str) -> int:
+    """Return the number of the version to be trained next."""
+    newest = session.scalar(select(func.max(Version.version)).where(Version.detector_id == detector_id))
+    return (newest or 0) + 1
+
+
+def add_version(
+    session: Session, *, detector_id: str, version: int, metrics: dict[str, Any], now_s: float
+) -> Version:
+    """Note a trained version whose files are on the disk."""
+    row = Version(detector_id=detector_id, version=version, metrics=metrics, created=now_s)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def count_examples(session: Session, detector_id: str) -> dict[str, int]:
+    """Return how many media, labelled frames, boxes and corrections a detector has."""
+    frames = select(Frame.id).join(Media).where(Media.detector_id == detector_id)
+    return {
+        "media": _count(session, select(Media.id).where(Media.detector_id == detector_id)),
+        "labelled_frames": _count(session, frames),
+        "boxes": _count(session, select(LabelBox.id).where(LabelBox.frame_id.in_(frames))),
+        "corrections": _count(
+            session, select(StoredCorrection.id).where(StoredCorrection.detector_id == detector_id)
+        ),
+    }
+
+
+def _count(session: Session, query: Any) -> int:  # noqa: ANN401 - any select
+    return session.scalar(select(func.count()).select_from(query.subquery())) or 0

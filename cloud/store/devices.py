@@ -1,0 +1,106 @@
+"""Queries about devices, their tokens, and what is desired of and reported by them."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from cloud.errors import ConflictError, DeniedError, NotFoundError
+from cloud.store.tables import DesiredState, Device, EnrolmentToken, ReportedState
+from edge_agent.wire.sync import Desired, Reported
+
+
+def add_token(session: Session, *, sha256: str, now_s: float, expires_s: float) -> None:
+    """Note a one-time enrolment token by its digest."""
+    session.add(EnrolmentToken(sha256=sha256, created=now_s, expires=expires_s))
+
+
+def use_token(session: Session, *, sha256: str, device: str, now_s: float) -> None:
+    """Use a token up; of two who try at once, one wins.
+
+    Raises:
+        DeniedError: The token is unknown, expired or used.
+    """
+    query = (
+        update(EnrolmentToken)
+        .where(EnrolmentToken.sha256 == sha256)
+        .where(EnrolmentToken.used.is_(None), EnrolmentToken.expires > now_s)
+        .values(used=now_s, device=device)
+    )
+    if session.connection().execute(query).rowcount != 1:
+        message = "this enrolment token is unknown, expired or used; make a new one"
+        raise DeniedError(message)
+
+
+def enrol(session: Session, device: Device) -> Device:
+    """Note a device that joins; one that joins again replaces its key and keeps its history."""
+    return session.merge(device)
+
+
+def find(session: Session, name: str) -> Device:
+    """Return one device.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    device = session.get(Device, name)
+    if device is None:
+        message = f"there is no device {name!r}"
+        raise NotFoundError(message)
+    return device
+
+
+def every(session: Session) -> list[Device]:
+    """Return all devices by name."""
+    return list(session.scalars(select(Device).order_by(Device.name)))
+
+
+def note_seen(session: Session, name: str, *, now_s: float, online: bool = True) -> bool:
+    """Note that a device spoke, or that its will said it is gone; return whether it is a known one."""
+    device = session.get(Device, name)
+    if device is None:
+        return False
+    device.online = online
+    if online:
+        device.last_seen = now_s
+    return True
+
+
+def note_stats(session: Session, name: str, *, stats_json: str) -> None:
+    """Keep the newest health of a device."""
+    device = session.get(Device, name)
+    if device is not None:
+        device.stats = stats_json
+
+
+def desired_of(session: Session, name: str) -> Desired:
+    """Return what is desired of a device; version 0 when nothing was asked yet."""
+    row = session.get(DesiredState, name)
+    return Desired(device=name, version=0) if row is None else Desired.from_json(row.body)
+
+
+def put_desired(session: Session, desired: Desired, *, now_s: float) -> None:
+    """Store a newer desired state.
+
+    Raises:
+        ConflictError: Somebody stored this or a newer version meanwhile.
+    """
+    row = session.get(DesiredState, desired.device)
+    if row is not None and desired.version <= row.version:
+        message = f"the desired state of {desired.device} is at version {row.version} already"
+        raise ConflictError(message)
+    if row is None:
+        row = DesiredState(device=desired.device)
+        session.add(row)
+    row.version, row.body, row.updated = desired.version, desired.to_json(), now_s
+
+
+def reported_of(session: Session, name: str) -> Reported | None:
+    """Return what a device last said it runs."""
+    row = session.get(ReportedState, name)
+    return None if row is None else Reported.from_json(row.body)
+
+
+def put_reported(session: Session, reported: Reported, *, now_s: float) -> None:
+    """Store what a device says it runs."""
+    session.merge(ReportedState(device=reported.device, body=reported.to_json(), received=now_s))

@@ -1,0 +1,180 @@
+"""Queries about events: every document as it came, and the latest state of each event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Insert, Select, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from cloud.errors import NotFoundError
+from cloud.store.tables import Base, DeadLetter, EventGap, EventState, Spool, StoredEvent, Thumbnail
+from edge_agent.wire.event import Event
+
+_IDS_PER_QUERY = 500
+
+
+@dataclass(frozen=True)
+class EventQuery:
+    """Which events to list; none means any. `before` is a start time in UTC seconds since 1970."""
+
+    device: str | None = None
+    camera: str | None = None
+    detector: str | None = None
+    label: str | None = None
+    before: float | None = None
+    limit: int = 50
+
+
+def insert_ignore(session: Session, table: type[Base]) -> Insert:
+    """Return an insert that leaves rows alone that exist already."""
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def known_seqs(session: Session, device: str, epoch: str, first_seq: int, last_seq: int) -> set[int]:
+    """Return which numbers of the range are stored."""
+    query = select(StoredEvent.seq).where(
+        StoredEvent.device == device, StoredEvent.epoch == epoch, StoredEvent.seq.between(first_seq, last_seq)
+    )
+    return set(session.scalars(query))
+
+
+def seqs_after(session: Session, device: str, epoch: str, seq: int, limit: int = 10_000) -> list[int]:
+    """Return the stored numbers above `seq`, ascending."""
+    query = (
+        select(StoredEvent.seq)
+        .where(StoredEvent.device == device, StoredEvent.epoch == epoch, StoredEvent.seq > seq)
+        .order_by(StoredEvent.seq)
+        .limit(limit)
+    )
+    return list(session.scalars(query))
+
+
+def insert_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Store event documents; one with the same (device, epoch, seq) is stored once."""
+    if rows:
+        session.execute(insert_ignore(session, StoredEvent), list(rows))
+
+
+def insert_gaps(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Note ranges that a device forgot."""
+    if rows:
+        session.execute(insert_ignore(session, EventGap), list(rows))
+
+
+def gaps_after(session: Session, device: str, epoch: str, seq: int) -> list[tuple[int, int]]:
+    """Return forgotten ranges (first, last) that end above `seq`, ascending."""
+    query = (
+        select(EventGap.first_seq, EventGap.last_seq)
+        .where(EventGap.device == device, EventGap.epoch == epoch, EventGap.last_seq > seq)
+        .order_by(EventGap.first_seq)
+    )
+    return [(first, last) for first, last in session.execute(query)]
+
+
+def acked_seq(session: Session, device: str, epoch: str) -> int | None:
+    """Return up to where an epoch is stored without a hole; none when it is new."""
+    spool = session.get(Spool, (device, epoch))
+    return None if spool is None else spool.acked_seq
+
+
+def put_acked_seq(session: Session, device: str, epoch: str, seq: int) -> None:
+    """Note up to where an epoch is stored without a hole."""
+    session.merge(Spool(device=device, epoch=epoch, acked_seq=seq))
+
+
+def states_of(session: Session, device: str, event_ids: Iterable[str]) -> dict[str, EventState]:
+    """Return the latest states of some events of a device by event id."""
+    ids = sorted(set(event_ids))
+    states: dict[str, EventState] = {}
+    for start in range(0, len(ids), _IDS_PER_QUERY):
+        query = select(EventState).where(
+            EventState.device == device, EventState.event_id.in_(ids[start : start + _IDS_PER_QUERY])
+        )
+        states |= {state.event_id: state for state in session.scalars(query)}
+    return states
+
+
+def put_thumbnail(session: Session, device: str, event_id: str, jpeg: bytes) -> None:
+    """Keep the newest picture of an event."""
+    session.merge(Thumbnail(device=device, event_id=event_id, jpeg=jpeg))
+
+
+def find(session: Session, event_id: str) -> EventState:
+    """Return the latest state of an event.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    query = select(EventState).where(EventState.event_id == event_id).order_by(EventState.received)
+    state = session.scalar(query)
+    if state is None:
+        message = f"there is no event {event_id!r}"
+        raise NotFoundError(message)
+    return state
+
+
+def history(session: Session, state: EventState) -> list[Event]:
+    """Return all documents of an event in the order of their pictures."""
+    query = (
+        select(StoredEvent.body)
+        .where(StoredEvent.device == state.device, StoredEvent.event_id == state.event_id)
+        .order_by(StoredEvent.epoch, StoredEvent.seq)
+    )
+    return [Event.from_json(body) for body in session.scalars(query)]
+
+
+def thumbnail(session: Session, event_id: str) -> bytes:
+    """Return the picture of an event as a JPEG.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    state = find(session, event_id)
+    row = session.get(Thumbnail, (state.device, event_id))
+    if row is None:
+        message = f"event {event_id} came without a picture"
+        raise NotFoundError(message)
+    return row.jpeg
+
+
+def listing(session: Session, query: EventQuery) -> list[EventState]:
+    """Return the latest states of events, newest first."""
+    statement = _filtered(select(EventState), query)
+    statement = statement.order_by(EventState.start_time.desc(), EventState.event_id.desc())
+    return list(session.scalars(statement.limit(query.limit)))
+
+
+def count(session: Session, *, documents: bool = False) -> int:
+    """Return how many events are known; with `documents`, how many event documents are stored."""
+    table = StoredEvent if documents else EventState
+    return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def add_dead_letter(session: Session, *, topic: str, payload: bytes, reason: str, now_s: float) -> None:
+    """Keep a message that could not be understood."""
+    values = {"topic": topic, "payload": payload, "reason": reason, "received": now_s}
+    session.execute(insert(DeadLetter).values(values))
+
+
+def dead_letters(session: Session, limit: int = 100) -> list[DeadLetter]:
+    """Return the messages that could not be understood, newest first."""
+    return list(session.scalars(select(DeadLetter).order_by(DeadLetter.id.desc()).limit(limit)))
+
+
+def _filtered(statement: Select[tuple[EventState]], query: EventQuery) -> Select[tuple[EventState]]:
+    wanted = (
+        (EventState.device, query.device),
+        (EventState.camera, query.camera),
+        (EventState.detector_id, query.detector),
+        (EventState.label, query.label),
+    )
+    for column, value in wanted:
+        if value is not None:
+            statement = statement.where(column == value)
+    return statement if query.before is None else statement.where(EventState.start_time < query.before)
