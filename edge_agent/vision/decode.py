@@ -130,7 +130,7 @@ def _decode_level(
 
 
 def _is_peak(logits: Float32, rows: Int64, columns: Int64, labels: Int64, kernel: int) -> Bool:
-    """Tell which cells are, in their class, at least as strong as all of their `kernel` x `kernel` surroundings.
+    """Tell which cells are, in their class, at least as strong as all of their surroundings.
 
     Looks only around the given cells, so a quiet picture costs next to nothing.
     """

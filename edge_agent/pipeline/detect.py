@@ -1,0 +1,156 @@
+"""A bundle as a detector: picture in, detections out."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from edge_agent.clock import Clock, SystemClock
+from edge_agent.errors import ArtifactError
+from edge_agent.runtime.backend import Backend
+from edge_agent.runtime.bundle import Bundle, open_bundle
+from edge_agent.runtime.select import open_backend
+from edge_agent.vision.arrays import Float32, Rgb
+from edge_agent.vision.decode import SCORE_FLOOR, Candidates, decode_head
+from edge_agent.vision.letterbox import Letterboxed, letterbox
+from edge_agent.vision.nms import nms
+from edge_agent.wire.detection import Detection, DetectorRef
+from edge_agent.wire.manifest import Head, InputSpec, SsdDecoder
+
+
+@dataclass(frozen=True)
+class HeadDetections:
+    """What one head says about a picture, best first."""
+
+    detector: DetectorRef
+    detections: tuple[Detection, ...]
+
+
+class BundleDetector:
+    """All heads of a bundle, run together on one picture; the trunk runs once."""
+
+    def __init__(self, bundle: Bundle, backend: Backend, clock: Clock | None = None) -> None:
+        """Join a bundle with a backend that has loaded its network.
+
+        Raises:
+            ArtifactError: The anchors of a head cannot be read.
+        """
+        self._bundle = bundle
+        self._backend = backend
+        self._clock = clock or SystemClock()
+        self._anchors = [_read_anchors(bundle, head) for head in bundle.manifest.heads]
+        self.inference_ms = 0.0
+        """How long the network itself took in the last call."""
+
+    @classmethod
+    def open(cls, bundle: Path | Bundle, threads: int = 1) -> Self:
+        """Open a bundle and load its network.
+
+        Args:
+            bundle: A bundle, or the path of its folder or zip.
+            threads: Threads of one inference.
+
+        Raises:
+            ConfigError: There is nothing at that path.
+            ArtifactError: The bundle is damaged.
+            BackendError: Its runtime is not installed or cannot load it.
+        """
+        opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+        return cls(opened, open_backend(opened, threads))
+
+    @property
+    def bundle(self) -> Bundle:
+        """Return the bundle that answers."""
+        return self._bundle
+
+    def detect(self, rgb: Rgb, *, min_score: float | None = None) -> list[Detection]:
+        """Return what all heads see.
+
+        Args:
+            rgb: `(h, w, 3) uint8`.
+            min_score: Lowest score to return; without it each label's recommended threshold counts.
+
+        Returns:
+            Detections, head by head, each head's best first; boxes are fractions of the picture.
+
+        Raises:
+            BackendError: The network failed; never an empty list instead.
+        """
+        heads = self.detect_heads(rgb, min_score=min_score)
+        return [detection for head in heads for detection in head.detections]
+
+    def detect_heads(self, rgb: Rgb, *, min_score: float | None = None) -> tuple[HeadDetections, ...]:
+        """Return what every head sees, apart; arguments and errors as `detect`."""
+        spec = self._bundle.manifest.input
+        boxed = letterbox(rgb, spec.width_px, spec.height_px, spec.pad_value)
+        started_s = self._clock.monotonic_s()
+        outputs = self._backend.infer(boxed.pixels[None])
+        self.inference_ms = 1000.0 * (self._clock.monotonic_s() - started_s)
+        return tuple(
+            HeadDetections(
+                self.detector_ref(index), _detections(head, outputs, boxed, spec, anchors, min_score)
+            )
+            for index, (head, anchors) in enumerate(
+                zip(self._bundle.manifest.heads, self._anchors, strict=True)
+            )
+        )
+
+    def detector_ref(self, head: int = 0) -> DetectorRef:
+        """Return which detector the head at this index is, with this bundle's precision and digest."""
+        manifest = self._bundle.manifest
+        return manifest.heads[head].detector.model_copy(
+            update={"precision": manifest.precision, "bundle_sha256": self._bundle.sha256}
+        )
+
+    def close(self) -> None:
+        """Free the network."""
+        self._backend.close()
+
+
+def _detections(
+    head: Head,
+    outputs: dict[str, Float32],
+    boxed: Letterboxed,
+    spec: InputSpec,
+    anchors: Float32 | None,
+    min_score: float | None,
+) -> tuple[Detection, ...]:
+    thresholds = np.array(
+        [label.threshold if min_score is None else min_score for label in head.labels], np.float32
+    )
+    floor = max(SCORE_FLOOR, float(thresholds.min()))
+    candidates = decode_head(head, outputs, spec, anchors, score_floor=floor)
+    candidates = candidates.take(np.flatnonzero(candidates.scores >= thresholds[candidates.labels]))
+    kept = nms(candidates.boxes_px, candidates.scores, candidates.labels, head.nms_iou, head.max_detections)
+    return _as_detections(head, candidates.take(kept), boxed)
+
+
+def _as_detections(head: Head, candidates: Candidates, boxed: Letterboxed) -> tuple[Detection, ...]:
+    boxes = boxed.to_source_norm(candidates.boxes_px).tolist()
+    return tuple(
+        Detection(label=head.labels[label].slug, score=min(1.0, score), box=(x1, y1, x2, y2))
+        for (x1, y1, x2, y2), score, label in zip(
+            boxes, candidates.scores.tolist(), candidates.labels.tolist(), strict=True
+        )
+        # A box that lies in the padding alone has no area in the picture.
+        if x2 > x1 and y2 > y1
+    )
+
+
+def _read_anchors(bundle: Bundle, head: Head) -> Float32 | None:
+    if not isinstance(head.decoder, SsdDecoder):
+        return None
+    name = head.decoder.anchors_file
+    try:
+        anchors = np.load(io.BytesIO(bundle.read(name)), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        message = f"bundle {bundle.path.name}: {name} is no .npy array: {error}"
+        raise ArtifactError(message) from error
+    if anchors.ndim != 2 or anchors.shape[1] != 4 or not np.isfinite(anchors).all():
+        message = f"bundle {bundle.path.name}: {name} has shape {anchors.shape}, expected (n, 4), all finite"
+        raise ArtifactError(message)
+    return np.asarray(anchors, np.float32)
