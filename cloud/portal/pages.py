@@ -1,4 +1,4 @@
-"""One thin page a URL: title, navigation, import map; everything that moves is an ES module over the HTTP API."""
+"""One thin page a URL: title, navigation, import map; what moves is an ES module over the HTTP API."""
 
 from __future__ import annotations
 
