@@ -1,0 +1,1 @@
+"""Sample tasks: elfowl's own hand-checked boxes, and where the clips they belong to come from."""
