@@ -1,0 +1,84 @@
+"""The one form of a benchmark's result, and how it is printed and kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from edge_agent.clock import Clock
+
+RESULTS = Path(__file__).parent / "results"
+Metric = float | int | None | dict[str, "Metric"] | list["Metric"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured; `ratios` are against the baseline that `baseline` names, in the same run."""
+
+    name: str
+    baseline: str
+    metrics: dict[str, Metric]
+    ratios: dict[str, Metric] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def document(self, clock: Clock) -> dict[str, object]:
+        """Return the JSON document."""
+        return {
+            "name": self.name,
+            "when": round(clock.now_s()),
+            "machine": machine(),
+            "baseline": self.baseline,
+            "metrics": self.metrics,
+            "ratios": self.ratios,
+            "notes": list(self.notes),
+        }
+
+    def write(self, clock: Clock, folder: Path = RESULTS) -> Path:
+        """Keep the result as `NAME.json`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.name}.json"
+        path.write_text(json.dumps(self.document(clock), indent=2) + "\n")
+        return path
+
+    def table(self) -> str:
+        """Return the result for people."""
+        rows = [*_flatten("", self.metrics), *_flatten("ratio ", self.ratios)]
+        width = max(len(name) for name, _ in rows)
+        lines = [f"{self.name}  (baseline: {self.baseline})"]
+        lines += [f"  {name.ljust(width)}  {value}" for name, value in rows]
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+def machine() -> str:
+    """Return what the numbers were measured on."""
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in _cpuinfo().splitlines()
+        if line.startswith(("model name", "Model"))
+    ]
+    cpu = names[0] if names else platform.machine()
+    return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def spread(values: list[float]) -> dict[str, Metric]:
+    """Return median, smallest and largest of repeated measurements."""
+    return {"median": median(values), "min": min(values), "max": max(values), "n": len(values)}
+
+
+def _cpuinfo() -> str:
+    path = Path("/proc/cpuinfo")
+    return path.read_text() if path.is_file() else ""
+
+
+def _flatten(prefix: str, values: dict[str, Metric]) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            rows += _flatten(f"{prefix}{key}.", value)
+        else:
+            rows.append((f"{prefix}{key}", f"{value:.4g}" if isinstance(value, float) else str(value)))
+    return rows
