@@ -1,8 +1,8 @@
 """Obtains the clips of the sample tasks: from the cache, this machine, or the Debian package `opencv-doc`.
 
 The clips may not be copied into elfowl, so they come from the package that carries them. Nothing here needs
-root and nothing is installed: apt-get, with folders of its own, downloads the package into the cache folder, and
-it is unpacked there. A clip has its final name only when it is whole and its sha256 is right.
+root and nothing is installed: apt-get, with folders of its own, downloads the package to the cache folder,
+where it is unpacked. A clip has its final name only when it is whole and its sha256 is right.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def obtain_clip(
             target.unlink()
         cache_dir.mkdir(parents=True, exist_ok=True)
         if not _take_from(system_root, task, target, report):
-            _fetch_package(cache_dir, runner, report)
+            _fetch_package(task, cache_dir, runner, report)
     except OSError as error:
         message = f"{task.clip_file_name} cannot be put into {cache_dir} ({error})"
         raise FootageError(message) from error
@@ -144,13 +144,13 @@ def _take_from(root: Path, task: SampleTask, target: Path, report: Report) -> bo
     return False
 
 
-def _fetch_package(cache_dir: Path, runner: CommandRunner, report: Report) -> None:
-    """Download and unpack the package below the cache folder, and take every sample clip out of it."""
+def _fetch_package(task: SampleTask, cache_dir: Path, runner: CommandRunner, report: Report) -> None:
+    """Download and unpack the package below the cache folder, and take this and the other clips out of it."""
     for program in ("apt-get", "dpkg"):
         if not runner.finds(program):
             message = f"the sample clips come in the Debian package {PACKAGE}, but there is no {program} here"
             raise FootageError(message)
-    work = cache_dir / f"{PACKAGE}.download"
+    work = cache_dir.resolve() / f"{PACKAGE}.download"
     for folder in ("lists/partial", "cache/archives/partial"):
         (work / folder).mkdir(parents=True, exist_ok=True)
     apt = ("apt-get", "-q", f"-oDir::State::Lists={work / 'lists'}", f"-oDir::Cache={work / 'cache'}")
@@ -159,8 +159,8 @@ def _fetch_package(cache_dir: Path, runner: CommandRunner, report: Report) -> No
     report(f"Downloading the package {PACKAGE} (about 95 MB) to {work}.")
     _run_or_raise(runner, (*apt, "download", PACKAGE), cwd=work, limit_s=_DOWNLOAD_LIMIT_S)
     _unpack(work, runner, report)
-    for task in SAMPLE_TASKS:
-        _take_from(work / "unpacked", task, cache_dir / task.clip_file_name, report)
+    for each in (task, *(other for other in SAMPLE_TASKS if other.name != task.name)):
+        _take_from(work / "unpacked", each, cache_dir / each.clip_file_name, report)
     # Kept until here: after an interrupt, apt-get finds its lists and its half-loaded package again.
     shutil.rmtree(work, ignore_errors=True)
 
