@@ -1,0 +1,220 @@
+"""Clear key frames that stay on the camera, encrypted, until their owner lets one go.
+
+One frame for each event, and one a second or so while something moves, so that "something was missed at half
+past nine" can be answered. The folder is a ring bound by a quota; so is what is written a day.
+"""
+
+from __future__ import annotations
+
+import base64
+import bisect
+import contextlib
+import hashlib
+import logging
+import os
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from edge_agent.clock import Clock
+from edge_agent.errors import StorageError
+from edge_agent.wire.sync import FrameWanted
+
+_log = logging.getLogger(__name__)
+
+_DAY_S = 86_400.0
+_NO_EVENT = "-"
+_NAME = re.compile(r"^(?P<time_ms>\d{13})-(?P<event>[a-zA-Z0-9_]{1,64}|-)\.jpg\.enc$")
+# Half of a day's writes may be spent at once, so that a busy quarter of an hour is kept whole.
+_BURST_SHARE = 0.5
+
+
+@dataclass(frozen=True, order=True)
+class _Entry:
+    time_ms: int
+    event_key: str
+    path: Path
+    bytes: int
+
+
+class KeyFrames:
+    """The ring; safe for many threads.
+
+    A failing disk costs key frames, never detection: `add` then logs and answers False.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        key_file: Path,
+        *,
+        max_bytes: int,
+        daily_bytes: int,
+        clock: Clock,
+        every_s: float = 1.0,
+    ) -> None:
+        """Open the ring, or make it.
+
+        Args:
+            folder: Where the frames lie, a folder for each camera.
+            key_file: The key, readable by its owner only; made if there is none.
+            max_bytes: Room for all frames; the oldest go first.
+            daily_bytes: What may be written in a day; frames of events are written even beyond it.
+            clock: Where the time comes from.
+            every_s: Least time between two frames of one camera that belong to no event.
+
+        Raises:
+            StorageError: The folder or the key cannot be read or written.
+        """
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._every_s = every_s
+        self._refill = daily_bytes / _DAY_S
+        self._burst = self._budget = daily_bytes * _BURST_SHARE
+        self._refilled_at_s = clock.monotonic_s()
+        self._last_s: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._fernet = Fernet(_load_key(key_file))
+        self._entries = self._scan()
+
+    def due(self, camera: str, time_s: float) -> bool:
+        """Return whether a frame of no event would be kept now, before somebody encodes it."""
+        last_s = self._last_s.get(camera)
+        return last_s is None or not 0 <= time_s - last_s < self._every_s
+
+    def add(self, camera: str, time_s: float, jpeg: bytes, *, event_id: str | None = None) -> bool:
+        """Keep a frame; return whether it was kept.
+
+        Args:
+            camera: Its name.
+            time_s: UTC seconds since 1970 of the capture.
+            jpeg: The picture.
+            event_id: The event that it shows; none for a frame kept just in case.
+        """
+        with self._lock:
+            if event_id is None and not (self.due(camera, time_s) and self._may_write(len(jpeg))):
+                return False
+            self._last_s[camera] = time_s
+            self._budget -= len(jpeg)
+            try:
+                self._write(camera, int(time_s * 1000), _event_key(event_id), jpeg)
+            except OSError as error:
+                _log.warning("key frame of %s was not kept: %s", camera, error)
+                return False
+            return True
+
+    def find(self, wanted: FrameWanted, *, tolerance_s: float = 5.0) -> bytes | None:
+        """Return the JPEG that is asked for: of the event, else the nearest in time; none if it is gone."""
+        with self._lock:
+            entry = self._of_event(wanted.event_id) if wanted.event_id else None
+            if entry is None and wanted.camera is not None and wanted.time is not None:
+                entry = self._nearest(wanted.camera, int(wanted.time * 1000), int(tolerance_s * 1000))
+            return self._open(entry) if entry else None
+
+    def _of_event(self, event_id: str) -> _Entry | None:
+        key = _event_key(event_id)
+        matches = (entry for entries in self._entries.values() for entry in entries if entry.event_key == key)
+        return min(matches, default=None)
+
+    def _nearest(self, camera: str, time_ms: int, tolerance_ms: int) -> _Entry | None:
+        entries = self._entries.get(camera, [])
+        at = bisect.bisect_left(entries, time_ms, key=lambda entry: entry.time_ms)
+        near = min(entries[max(at - 1, 0) : at + 1], key=lambda e: abs(e.time_ms - time_ms), default=None)
+        return near if near is not None and abs(near.time_ms - time_ms) <= tolerance_ms else None
+
+    def _may_write(self, size: int) -> bool:
+        now_s = self._clock.monotonic_s()
+        refilled = self._budget + (now_s - self._refilled_at_s) * self._refill
+        self._budget, self._refilled_at_s = min(self._burst, refilled), now_s
+        return self._budget >= size
+
+    def _write(self, camera: str, time_ms: int, event_key: str, jpeg: bytes) -> None:
+        # A Fernet token is base64 text; its bytes take a quarter less.
+        data = base64.urlsafe_b64decode(self._fernet.encrypt(jpeg))
+        self._make_room(len(data))
+        folder = self._folder / camera
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{time_ms:013d}-{event_key}.jpg.enc"
+        part = path.with_suffix(".part")
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        entries = self._entries.setdefault(camera, [])
+        entries[:] = [entry for entry in entries if entry.path != path]
+        bisect.insort(entries, _Entry(time_ms, event_key, path, len(data)))
+
+    def _make_room(self, size: int) -> None:
+        total = size + sum(entry.bytes for entries in self._entries.values() for entry in entries)
+        while total > self._max_bytes and (cameras := [name for name, kept in self._entries.items() if kept]):
+            oldest = min(cameras, key=lambda name: self._entries[name][0])
+            entry = self._entries[oldest].pop(0)
+            entry.path.unlink(missing_ok=True)
+            total -= entry.bytes
+        if total > self._max_bytes:
+            message = f"a frame of {size} bytes is over the quota of {self._max_bytes}"
+            raise OSError(message)
+
+    def _open(self, entry: _Entry) -> bytes | None:
+        try:
+            return self._fernet.decrypt(base64.urlsafe_b64encode(entry.path.read_bytes()))
+        except (OSError, InvalidToken) as error:
+            _log.warning("key frame %s cannot be read: %s", entry.path.name, type(error).__name__)
+            return None
+
+    def _scan(self) -> dict[str, list[_Entry]]:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return {folder.name: _entries_of(folder) for folder in self._folder.iterdir() if folder.is_dir()}
+        except OSError as error:
+            message = f"key frames {self._folder}: {error.strerror}; give the agent a folder it can write"
+            raise StorageError(message) from error
+
+
+def _entries_of(folder: Path) -> list[_Entry]:
+    entries = []
+    for path in folder.iterdir():
+        if found := _NAME.match(path.name):
+            entries.append(_Entry(int(found["time_ms"]), found["event"], path, path.stat().st_size))
+        else:
+            path.unlink(missing_ok=True)
+    return sorted(entries)
+
+
+def _event_key(event_id: str | None) -> str:
+    """Return an event's id as a part of a file name; an odd id by its digest."""
+    if event_id is None:
+        return _NO_EVENT
+    return (
+        event_id
+        if re.fullmatch(r"[a-zA-Z0-9_]{1,64}", event_id)
+        else hashlib.sha256(event_id.encode()).hexdigest()
+    )
+
+
+def _load_key(path: Path) -> bytes:
+    """Return the key of `path`; a damaged one is replaced, as what it locked is lost anyhow."""
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            path.chmod(0o600)
+            key = path.read_bytes().strip()
+            with contextlib.suppress(ValueError):
+                Fernet(key)
+                return key
+            _log.error("%s is no key; a new one is made, and older key frames cannot be read any more", path)
+            path.unlink()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        key = Fernet.generate_key()
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        message = f"key {path}: {error.strerror}; give the agent a folder it can write"
+        raise StorageError(message) from error
+    return key

@@ -1,0 +1,309 @@
+"""Events kept on the disk until everybody who should have them has them.
+
+Invariants:
+- What `append` returned for survives kill -9 and power cuts (WAL, synchronous=FULL; one commit per call).
+- (epoch, seq) is an event's identity; a new file has a new epoch, and a seq is never used twice in one.
+- A row goes when all consumers acknowledged it, or when the quota drops it, which is remembered and reported.
+- A damaged file is put aside and a new one is made; a disk that cannot be written is a StorageError.
+- One thread owns a spool.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.errors import StorageError
+from edge_agent.wire.sync import DroppedRange
+
+_log = logging.getLogger(__name__)
+
+# What a row costs beside its texts: keys, headers, part of a page; in the view `sized` too.
+_ROW_OVERHEAD_BYTES = 64
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, document TEXT NOT NULL, thumbnail BLOB
+);
+CREATE TABLE IF NOT EXISTS cursor (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS dropped (
+    first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, reason TEXT NOT NULL
+);
+CREATE TEMP VIEW IF NOT EXISTS sized AS SELECT seq,
+    length(document) + length(topic) + ifnull(length(thumbnail), 0) + 64 AS bytes FROM event;
+"""
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_QUOTA_REASON = "quota"
+
+
+@dataclass(frozen=True)
+class SpoolItem:
+    """One event to keep: where it goes at home, its JSON, and its small picture."""
+
+    topic: str
+    document: str
+    thumbnail: bytes | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Return about what it takes on the disk."""
+        return len(self.document) + len(self.topic) + len(self.thumbnail or b"") + _ROW_OVERHEAD_BYTES
+
+
+@dataclass(frozen=True)
+class SpoolRow:
+    """One kept event."""
+
+    seq: int
+    item: SpoolItem
+
+
+class _DamagedFileError(Exception):
+    """The file is no sound SQLite database any more."""
+
+
+class Spool:
+    """The store of events that are on their way."""
+
+    def __init__(self, path: Path | None, *, consumers: Sequence[str], max_bytes: int) -> None:
+        """Open the spool, or make it.
+
+        Args:
+            path: The file; none keeps everything in memory only.
+            consumers: Who must acknowledge an event before it goes; a consumer no longer named is forgotten.
+            max_bytes: Room for texts and pictures together.
+
+        Raises:
+            StorageError: The folder cannot be written.
+        """
+        self._path = path
+        self._consumers = tuple(consumers)
+        self._max_bytes = max_bytes
+        self.set_aside = 0
+        self._open_or_replace()
+
+    @property
+    def volatile(self) -> bool:
+        """Return whether a restart would lose what is in here."""
+        return self._path is None
+
+    def append(self, items: Sequence[SpoolItem]) -> int:
+        """Keep `items` in one commit and return the last one's seq.
+
+        Raises:
+            StorageError: The disk is full or read-only; nothing of `items` was kept.
+        """
+        try:
+            return self._append(items)
+        except _DamagedFileError:
+            self._replace()
+            with self._storage_errors():
+                return self._append(items)
+
+    def read(self, consumer: str, *, after_seq: int = 0, limit: int = 100) -> list[SpoolRow]:
+        """Return the oldest events that `consumer` has not acknowledged, with seq beyond `after_seq`.
+
+        Raises:
+            StorageError: The disk cannot be read.
+        """
+        floor = max(after_seq, self._cursors[consumer])
+        query = "SELECT seq, topic, document, thumbnail FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+        with self._mended():
+            rows = self._db.execute(query, (floor, limit)).fetchall()
+            return [SpoolRow(seq, SpoolItem(topic, text, picture)) for seq, topic, text, picture in rows]
+        return []
+
+    def acknowledge(self, consumer: str, epoch: str, seq: int) -> None:
+        """Note that `consumer` has everything up to `seq`; written with the next `append` or `flush`.
+
+        An acknowledgement for another epoch, or beyond the last event, is none for these.
+        """
+        if epoch != self.epoch or seq > self.last_seq:
+            _log.warning("ignored an acknowledgement of %s for epoch %r up to %d", consumer, epoch, seq)
+            return
+        if seq > self._cursors[consumer]:
+            self._cursors[consumer] = seq
+            self._cursors_changed = True
+
+    def flush(self) -> None:
+        """Write acknowledgements, and delete what everybody has.
+
+        Raises:
+            StorageError: The disk cannot be written.
+        """
+        if not self._cursors_changed:
+            return
+        with self._mended(), self._db:
+            self._write_cursors()
+        self._count()
+
+    def dropped(self) -> tuple[DroppedRange, ...]:
+        """Return what the quota made us forget and `cloud` does not know yet, oldest first."""
+        with self._mended():
+            rows = self._db.execute("SELECT first_seq, last_seq, reason FROM dropped ORDER BY first_seq")
+            return tuple(DroppedRange(first_seq=a, last_seq=b, reason=why) for a, b, why in rows)
+        return ()
+
+    def depth(self, consumer: str) -> int:
+        """Return how many events `consumer` has not acknowledged."""
+        with self._mended():
+            query = "SELECT count(*) FROM event WHERE seq > ?"
+            return int(self._db.execute(query, (self._cursors[consumer],)).fetchone()[0])
+        return 0
+
+    def close(self) -> None:
+        """Write what is open and let go of the file."""
+        with contextlib.suppress(StorageError):
+            self.flush()
+        self._db.close()
+
+    def _append(self, items: Sequence[SpoolItem]) -> int:
+        rows = [(item.topic, item.document, item.thumbnail) for item in items]
+        with self._errors(), self._db:
+            self._db.executemany("INSERT INTO event (topic, document, thumbnail) VALUES (?, ?, ?)", rows)
+            self._write_cursors()
+            self._bytes += sum(item.bytes for item in items)
+            if self._bytes > self._max_bytes:
+                self._make_room()
+            last = int(self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()[0])
+        self.last_seq = last
+        return last
+
+    def _write_cursors(self) -> None:
+        if not self._cursors_changed:
+            return
+        rows = [(seq, consumer) for consumer, seq in self._cursors.items()]
+        self._db.executemany("UPDATE cursor SET seq = max(seq, ?) WHERE consumer = ?", rows)
+        everybody_has = min(self._cursors.values())
+        self._db.execute("DELETE FROM event WHERE seq <= ?", (everybody_has,))
+        self._db.execute(
+            "DELETE FROM dropped WHERE last_seq <= ?", (self._cursors.get("cloud", everybody_has),)
+        )
+        self._cursors_changed = False
+
+    def _make_room(self) -> None:
+        """Forget old pictures, then old events, until a tenth of the quota is free again."""
+        self._bytes = self._measure()
+        target = self._max_bytes * 9 // 10
+        surplus = self._bytes - target
+        if surplus <= 0:
+            return
+        query = "SELECT seq, length(thumbnail) FROM event WHERE thumbnail IS NOT NULL ORDER BY seq"
+        if last := self._last_to_forget(query, surplus):
+            self._db.execute("UPDATE event SET thumbnail = NULL WHERE seq <= ?", (last,))
+        self._bytes = self._measure()
+        if self._bytes > target:
+            self._drop_events(self._bytes - target)
+        self._bytes = self._measure()
+
+    def _last_to_forget(self, query: str, surplus: int) -> int:
+        last = 0
+        for seq, size in self._db.execute(query):
+            if surplus <= 0:
+                break
+            last, surplus = seq, surplus - size
+        return last
+
+    def _drop_events(self, surplus: int) -> None:
+        query = "SELECT seq, bytes FROM sized ORDER BY seq"
+        last = self._last_to_forget(query, surplus)
+        first = int(self._db.execute("SELECT ifnull(min(seq), 0) FROM event").fetchone()[0])
+        self._db.execute("DELETE FROM event WHERE seq <= ?", (last,))
+        merged = self._db.execute("UPDATE dropped SET last_seq = ? WHERE last_seq = ?", (last, first - 1))
+        if not merged.rowcount:
+            self._db.execute("INSERT INTO dropped VALUES (?, ?, ?)", (first, last, _QUOTA_REASON))
+        self.dropped_events += last - first + 1
+        _log.warning("spool is full: forgot events %d to %d", first, last)
+
+    def _measure(self) -> int:
+        return int(self._db.execute("SELECT ifnull(sum(bytes), 0) FROM sized").fetchone()[0])
+
+    def _count(self) -> None:
+        with self._mended():
+            self._bytes = self._measure()
+
+    def _open_or_replace(self) -> None:
+        self._bytes = self.dropped_events = self.last_seq = 0
+        self._cursors_changed = False
+        try:
+            with self._errors():
+                self._open()
+        except _DamagedFileError:
+            self._replace()
+
+    def _open(self) -> None:
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(self._path or ":memory:", timeout=5.0, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA journal_size_limit = 4000000")
+        if self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise _DamagedFileError
+        self._db.executescript(_SCHEMA)
+        with self._db:
+            self._start()
+
+    def _start(self) -> None:
+        self._db.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (secrets.token_hex(8),))
+        self.epoch = str(self._db.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0])
+        marks = ", ".join("?" for _ in self._consumers)
+        self._db.execute(f"DELETE FROM cursor WHERE consumer NOT IN ({marks})", self._consumers)  # noqa: S608
+        self._db.executemany(
+            "INSERT OR IGNORE INTO cursor VALUES (?, 0)", [(name,) for name in self._consumers]
+        )
+        self._cursors: dict[str, int] = dict(self._db.execute("SELECT consumer, seq FROM cursor").fetchall())
+        last = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
+        self.last_seq = int(last[0]) if last else 0
+        self._bytes = self._measure()
+
+    def _replace(self) -> None:
+        """Put the damaged file aside, where only the newest such file is kept, and begin a new one."""
+        with contextlib.suppress(sqlite3.Error, AttributeError):
+            self._db.close()
+        if self._path is not None:
+            aside = self._path.with_name(self._path.name + ".damaged")
+            _log.error("%s is damaged; put aside as %s, events in it are lost", self._path, aside.name)
+            with self._storage_errors():
+                self._path.replace(aside)
+                for suffix in ("-wal", "-shm"):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        self.set_aside += 1
+        with self._storage_errors():
+            self._open()
+        self.dropped_events = 0
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in _DAMAGED:
+                raise _DamagedFileError from error
+            message = f"spool {self._path or 'in memory'}: {error}; free some space or check the disk"
+            raise StorageError(message) from error
+
+    @contextlib.contextmanager
+    def _storage_errors(self) -> Iterator[None]:
+        """Like `_errors`, where nothing is left to try."""
+        try:
+            with self._errors():
+                yield
+        except _DamagedFileError as error:
+            message = f"spool {self._path}: damaged again at once; check the disk"
+            raise StorageError(message) from error
+
+    @contextlib.contextmanager
+    def _mended(self) -> Iterator[None]:
+        """Put a file aside that turns out to be damaged; what was asked of it is then not answered."""
+        try:
+            with self._errors():
+                yield
+        except _DamagedFileError:
+            self._replace()
