@@ -33,8 +33,8 @@ def load_profile(name: str) -> DeviceProfile:
     known = profile_names()
     if name not in known:
         nearest = difflib.get_close_matches(name.lower(), known, n=1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        message = f"no device profile {name!r}{hint} Known: {', '.join(known)}"
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
+        message = f"no device profile {name!r}{hint} Known profiles: {', '.join(known)}"
         raise ConfigError(message)
     text = resources.files(_PACKAGE).joinpath(name + _SUFFIX).read_text("utf-8")
     profile = parse_profile(text, where=name + _SUFFIX)
