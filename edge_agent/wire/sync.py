@@ -146,6 +146,11 @@ class EventBatch(Document):
     epoch: str = Field(min_length=4, max_length=64, description="new for each new spool file")
     items: tuple[BatchItem, ...]
     dropped: tuple[DroppedRange, ...] = ()
+    oldest_seq: int | None = Field(
+        None,
+        ge=1,
+        description="all of the epoch before it will never be sent (again): acknowledged or dropped",
+    )
 
 
 class Ack(Document):

@@ -184,6 +184,7 @@ EXAMPLES: dict[str, Document] = {
         epoch="epoch-1",
         items=(BatchItem(seq=1, event=EVENT, thumbnail_jpeg_base64="/9j/"),),
         dropped=(DroppedRange(first_seq=2, last_seq=3, reason="quota"),),
+        oldest_seq=1,
     ),
     "ack": Ack(epoch="epoch-1", seq=1),
     "offload-request": OffloadRequest(
