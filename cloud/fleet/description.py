@@ -1,0 +1,74 @@
+"""What a bundle says about itself, as it will be signed."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cloud.errors import InputError
+from edge_agent.wire.manifest import Manifest
+from edge_agent.wire.target import TargetCustom
+
+_MANIFEST = "manifest.json"
+_MANIFEST_LIMIT_BYTES = 4_000_000
+
+
+@dataclass(frozen=True)
+class BundleDescription:
+    """For which devices a bundle is, and which detector it carries."""
+
+    profile: str
+    min_agent_version: str
+    detector_id: str
+    detector_name: str
+    detector_version: int
+
+    def target_path(self, release: int) -> str:
+        """Return the name under which a release is published; one name is never used twice."""
+        name = _plain(self.detector_name) or "detector"
+        return f"bundles/{name}-v{self.detector_version}-{_plain(self.profile)}-r{release}.zip"
+
+    def custom(self, release: int) -> TargetCustom:
+        """Return what is signed beside length and digest."""
+        return TargetCustom(
+            profile=self.profile,
+            min_agent_version=self.min_agent_version,
+            release=release,
+            detector_id=self.detector_id,
+            detector_name=self.detector_name,
+            detector_version=self.detector_version,
+        )
+
+
+def describe(bundle_zip: Path) -> BundleDescription:
+    """Return what the manifest inside a bundle says.
+
+    Raises:
+        InputError: It is no zip, or has no valid manifest.
+    """
+    try:
+        with zipfile.ZipFile(bundle_zip) as archive:
+            if archive.getinfo(_MANIFEST).file_size > _MANIFEST_LIMIT_BYTES:
+                message = f"{bundle_zip}: its {_MANIFEST} is over {_MANIFEST_LIMIT_BYTES} bytes"
+                raise InputError(message)
+            manifest = Manifest.from_json(archive.read(_MANIFEST))
+    except (OSError, KeyError, zipfile.BadZipFile, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        message = f"{bundle_zip} is not a bundle: {reason}; make one with elfowl-compress"
+        raise InputError(message) from error
+    detector = manifest.heads[0].detector
+    return BundleDescription(
+        profile=manifest.profile,
+        min_agent_version=manifest.min_agent_version,
+        detector_id=detector.id,
+        detector_name=detector.name,
+        detector_version=detector.version,
+    )
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9]+", "-", text).strip("-")[:40]
