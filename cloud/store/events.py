@@ -62,9 +62,20 @@ def insert_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def insert_gaps(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Note ranges that a device forgot."""
-    if rows:
-        session.execute(insert_ignore(session, EventGap), list(rows))
+    """Note ranges that a device forgot; one that is known may have grown at its end."""
+    for row in rows:
+        known = session.scalar(
+            select(EventGap).where(
+                EventGap.device == row["device"],
+                EventGap.epoch == row["epoch"],
+                EventGap.first_seq == row["first_seq"],
+            )
+        )
+        if known is None:
+            session.add(EventGap(**row))
+            session.flush()
+        else:
+            known.last_seq = max(known.last_seq, row["last_seq"])
 
 
 def gaps_after(session: Session, device: str, epoch: str, seq: int) -> list[tuple[int, int]]:

@@ -1,0 +1,89 @@
+"""A small client of the cloud's HTTP API, for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cloud.errors import BusyError, ConflictError, DeniedError, InputError, NotFoundError
+from edge_agent.errors import ElfowlError, LinkError, ProtocolError
+
+_TIMEOUT_S = 60.0
+_ERRORS: dict[int, type[ElfowlError]] = {
+    403: DeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: InputError,
+    422: InputError,
+}
+
+
+class CloudClient:
+    """Speaks to a running cloud; every method raises an `ElfowlError` with the server's own words."""
+
+    def __init__(
+        self, url: str, *, token: str | None = None, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._http = httpx.Client(
+            base_url=url.rstrip("/") + "/api/v1", headers=headers, timeout=_TIMEOUT_S, transport=transport
+        )
+
+    def get(self, path: str, **query: str | float) -> Any:  # noqa: ANN401 - JSON
+        """Return the JSON at `path`."""
+        return self._json("GET", path, params=query)
+
+    def post(self, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Send JSON and return the answer."""
+        return self._json("POST", path, json=body)
+
+    def upload(self, path: str, file: Path) -> Any:  # noqa: ANN401 - JSON
+        """Send a file and return the answer."""
+        try:
+            with file.open("rb") as stream:
+                return self._json("POST", path, files={"file": (file.name, stream)}, timeout=None)
+        except OSError as error:
+            message = f"{file}: {error.strerror or error}"
+            raise InputError(message) from error
+
+    def download(self, path: str) -> Iterator[bytes]:
+        """Yield the bytes at `path` in parts."""
+        try:
+            with self._http.stream("GET", path) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise _error_of(answer)
+                yield from answer.iter_bytes(1 << 20)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def _json(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401 - passed on to httpx
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        if answer.is_error:
+            raise _error_of(answer)
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            message = f"{answer.url}: the answer is not JSON; is this an elfowl cloud?"
+            raise ProtocolError(message) from error
+
+    def _unreachable(self, error: httpx.HTTPError) -> LinkError:
+        return LinkError(
+            f"{self._http.base_url}: {error or type(error).__name__}; is `elfowl-cloud serve` running?"
+        )
+
+
+def _error_of(answer: httpx.Response) -> ElfowlError:
+    try:
+        detail = str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        detail = f"{answer.url}: HTTP {answer.status_code}"
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        return BusyError(detail, retry_after_s=float(answer.headers.get("Retry-After", 1)))
+    return _ERRORS.get(answer.status_code, ProtocolError)(detail)

@@ -1,0 +1,56 @@
+"""Configuration files of the brokers that elfowl starts by itself; pure.
+
+Both listen on loopback only and let everybody on this machine in: whoever needs more runs a broker of their
+own and names it with `--broker`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_MAX_PACKET_BYTES = 4_194_304
+# Mosquitto writes its state after this many changes; acknowledged events do not depend on it.
+_CHANGES_PER_SAVE = 10
+
+
+def mosquitto_config(port: int, folder: Path, user: str) -> str:
+    """Return the configuration of Mosquitto; it keeps retained states and sessions in `folder`."""
+    return f"""\
+listener {port} 127.0.0.1
+allow_anonymous true
+user {user}
+persistence true
+persistence_location {folder}/
+autosave_on_changes true
+autosave_interval {_CHANGES_PER_SAVE}
+message_size_limit {_MAX_PACKET_BYTES}
+max_queued_messages 10000
+log_dest stderr
+log_type error
+log_type warning
+"""
+
+
+def iotcore_config(port: int) -> str:
+    """Return the configuration of rumqttd; it forgets all at its end, and agents publish again."""
+    return f"""\
+id = 0
+
+[router]
+id = 0
+max_connections = 2000
+max_outgoing_packet_count = 200
+max_segment_size = 16777216
+max_segment_count = 10
+
+[v4.1]
+name = "v4"
+listen = "127.0.0.1:{port}"
+next_connection_delay_ms = 1
+
+[v4.1.connections]
+connection_timeout_ms = 60000
+max_payload_size = {_MAX_PACKET_BYTES}
+max_inflight_count = 100
+dynamic_filters = true
+"""

@@ -1,0 +1,194 @@
+"""What happens with each message; knows the database, not the network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy.orm import Session
+
+from cloud.ingest.batches import ParsedBatch, parse_batch, store_batch
+from cloud.ingest.live import LiveFeed
+from cloud.store import corrections, devices, events
+from cloud.store.database import Database
+from edge_agent.clock import Clock
+from edge_agent.errors import ElfowlError, ProtocolError
+from edge_agent.wire.correction import Correction, Feedback
+from edge_agent.wire.event import Event
+from edge_agent.wire.status import Stats
+from edge_agent.wire.sync import Ack
+from edge_agent.wire.topics import Topics
+
+_LOG = logging.getLogger(__name__)
+_KEPT_PAYLOAD_BYTES = 65_536
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One message as it came."""
+
+    topic: str
+    payload: bytes
+    retained: bool = False
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One message to send."""
+
+    topic: str
+    payload: str
+
+
+class RecordCorrection(Protocol):
+    """Stores a correction and asks for its picture."""
+
+    def __call__(self, correction: Correction) -> object:
+        """Store it; raises `ElfowlError` when it makes no sense."""
+        ...
+
+
+class Handler:
+    """Turns messages into rows, and says what to answer once they are on the disk."""
+
+    def __init__(
+        self, database: Database, clock: Clock, live: LiveFeed, record: RecordCorrection, prefix: str
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._live = live
+        self._record = record
+        self._prefix = prefix
+        self._strangers: set[str] = set()
+
+    def handle(self, messages: list[Incoming]) -> list[Outgoing]:
+        """Store messages and return the answers; all batches together are one commit.
+
+        Raises:
+            StorageError: The disk is full; nothing was acknowledged.
+        """
+        batches: list[tuple[str, ParsedBatch]] = []
+        for message in messages:
+            parsed = self._understand(message)
+            if parsed is not None:
+                batches.append(parsed)
+        return self._store(batches) if batches else []
+
+    def _understand(self, message: Incoming) -> tuple[str, ParsedBatch] | None:
+        """Return the batch in a message; other messages are dealt with at once."""
+        device, leaf = self._split(message.topic)
+        handlers: dict[str, Callable[[str, Incoming], None]] = {
+            "available": self._note_availability,
+            "stats": self._note_stats,
+            "feedback/set": self._note_feedback,
+        }
+        try:
+            if leaf == "up/events":
+                return device, parse_batch(message.payload, device)
+            if leaf in handlers:
+                handlers[leaf](device, message)
+        except (ElfowlError, ValueError) as error:
+            self.bury(message, str(error).splitlines()[0])
+        return None
+
+    def _store(self, batches: list[tuple[str, ParsedBatch]]) -> list[Outgoing]:
+        acks: dict[tuple[str, str], Ack] = {}
+        news: list[Event] = []
+        now_s = self._clock.now_s()
+        with self._database.write(durable=True) as session:
+            for device, parsed in batches:
+                if not self._is_known(session, device):
+                    continue
+                for broken in parsed.broken:
+                    self._bury_in(
+                        session, Topics(device, self._prefix).up_events, broken.payload, broken.reason
+                    )
+                stored = store_batch(session, parsed.batch, now_s=now_s)
+                acks[device, stored.ack.epoch] = stored.ack
+                news.extend(stored.news)
+        for event in news:
+            self._live.publish({"type": "event", "event": json.loads(event.to_json())})
+        return [
+            Outgoing(Topics(device, self._prefix).down_ack, ack.to_json())
+            for (device, _), ack in acks.items()
+        ]
+
+    def _is_known(self, session: Session, device: str) -> bool:
+        if devices.note_seen(session, device, now_s=self._clock.now_s()):
+            return True
+        if device not in self._strangers:
+            self._strangers.add(device)
+            _LOG.warning("device %r sends events but is not enrolled here; they are not stored", device)
+        return False
+
+    def _note_availability(self, device: str, message: Incoming) -> None:
+        online = message.payload == b"online"
+        if message.retained and online:
+            # It says what was, perhaps long ago: the device will speak for itself.
+            return
+        with self._database.write() as session:
+            known = devices.note_seen(session, device, now_s=self._clock.now_s(), online=online)
+        if known:
+            self._live.publish({"type": "device", "device": device, "online": online})
+
+    def _note_stats(self, device: str, message: Incoming) -> None:
+        stats = Stats.from_json(message.payload)
+        if stats.device != device:
+            text = f"stats name device {stats.device!r}, but came from {device!r}"
+            raise ProtocolError(text)
+        with self._database.write() as session:
+            devices.note_seen(session, device, now_s=self._clock.now_s())
+            devices.note_stats(session, device, stats_json=stats.to_json())
+        self._live.publish({"type": "stats", "device": device, "stats": json.loads(stats.to_json())})
+
+    def _note_feedback(self, device: str, message: Incoming) -> None:
+        if message.retained:
+            return
+        feedback = Feedback.from_json(message.payload)
+        correction = correction_from(feedback, device, message.payload, self._clock.now_s())
+        with self._database.read() as session:
+            if _is_said_already(session, correction):
+                return
+        self._record(correction)
+
+    def bury(self, message: Incoming, reason: str) -> None:
+        """Keep a message that cannot be dealt with where people can look at it."""
+        with self._database.write(durable=True) as session:
+            self._bury_in(session, message.topic, message.payload, reason)
+
+    def _bury_in(self, session: Session, topic: str, payload: bytes, reason: str) -> None:
+        _LOG.warning("%s: cannot be understood, put aside: %s", topic, reason)
+        kept = payload[:_KEPT_PAYLOAD_BYTES]
+        events.add_dead_letter(session, topic=topic, payload=kept, reason=reason, now_s=self._clock.now_s())
+
+    def _split(self, topic: str) -> tuple[str, str]:
+        device, _, leaf = topic.removeprefix(self._prefix + "/").partition("/")
+        return device, leaf
+
+
+def correction_from(feedback: Feedback, device: str, payload: bytes, now_s: float) -> Correction:
+    """Return the correction that a feedback on MQTT means."""
+    digest = hashlib.sha256(device.encode() + b"\0" + payload + str(int(now_s)).encode()).hexdigest()
+    return Correction(
+        id=f"cor_{digest[:12]}",
+        verdict=feedback.verdict,
+        device=device,
+        event_id=feedback.event_id,
+        camera=feedback.camera,
+        time=feedback.time,
+        label=feedback.label,
+        source="mqtt",
+        created=now_s,
+    )
+
+
+def _is_said_already(session: Session, correction: Correction) -> bool:
+    """Return whether the newest correction of the event says the same: MQTT delivers at least once."""
+    if correction.event_id is None:
+        return any(row.id == correction.id for row in corrections.every(session))
+    newest = corrections.newest_of_event(session, correction.event_id)
+    return newest is not None and (newest.verdict, newest.label) == (correction.verdict, correction.label)

@@ -1,0 +1,154 @@
+"""The cloud's MQTT connection: takes messages in, stores them in groups, answers after the commit.
+
+Invariants:
+- The network thread only puts messages into a queue; an error while storing never ends it.
+- An answer is sent only for what a durable commit has stored; a device sends again what was not answered.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+
+from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from cloud.ingest.broker import BrokerAddress
+from cloud.ingest.handler import Handler, Incoming
+from edge_agent.clock import Clock
+from edge_agent.errors import ElfowlError
+from edge_agent.wire.sync import DesiredHint
+from edge_agent.wire.topics import DEFAULT_PREFIX, Topics
+
+_LOG = logging.getLogger(__name__)
+_SUBSCRIPTIONS = ("+/up/events", "+/available", "+/stats", "+/feedback/set")
+_WAITING = 2_000
+_GROUP = 200
+_PAUSE_S = 2.0
+
+
+class Subscriber:
+    """One connection to the broker, and one thread that stores what comes."""
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        handler: Handler,
+        clock: Clock,
+        *,
+        client_id: str,
+        prefix: str = DEFAULT_PREFIX,
+    ) -> None:
+        self._address = address
+        self._handler = handler
+        self._clock = clock
+        self._prefix = prefix
+        self._queue: queue.Queue[Incoming | None] = queue.Queue(_WAITING)
+        self._writer = threading.Thread(target=self._write, name="ingest-writer", daemon=True)
+        self._connected = threading.Event()
+        # A session that the broker keeps: what devices send while the cloud restarts waits there.
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._client.reconnect_delay_set(min_delay=1, max_delay=10)
+        if address.username is not None:
+            self._client.username_pw_set(address.username, address.password)
+        if address.tls:
+            self._client.tls_set()
+
+    @property
+    def is_connected(self) -> bool:
+        """Return whether the broker is there."""
+        return self._connected.is_set()
+
+    def start(self) -> None:
+        """Connect, and keep connecting for as long as it takes."""
+        self._writer.start()
+        self._client.connect_async(self._address.host, self._address.port, keepalive=30)
+        self._client.loop_start()
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        """Return whether the broker was reached in time."""
+        return self._connected.wait(timeout_s)
+
+    def stop(self) -> None:
+        """Store what waits, answer, and leave."""
+        self._queue.put(None)
+        if self._writer.is_alive():
+            self._writer.join(timeout=10.0)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def hint_desired(self, device: str, version: int) -> None:
+        """Tell a device that a newer desired state can be fetched; it would find out by itself, but later."""
+        if self.is_connected:
+            topic = Topics(device, self._prefix).down_desired
+            self._client.publish(topic, DesiredHint(version=version).to_json(), qos=1)
+
+    def _on_connect(
+        self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _p: Properties | None
+    ) -> None:
+        if code.is_failure:
+            _LOG.warning("MQTT broker %s:%d refuses: %s", self._address.host, self._address.port, code)
+            return
+        client.subscribe([(f"{self._prefix}/{leaf}", 1) for leaf in _SUBSCRIPTIONS])
+        self._connected.set()
+        _LOG.info("connected to MQTT broker %s:%d", self._address.host, self._address.port)
+
+    def _on_disconnect(self, *_arguments: object) -> None:
+        self._connected.clear()
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        incoming = Incoming(message.topic, bytes(message.payload), message.retain)
+        try:
+            self._queue.put_nowait(incoming)
+        except queue.Full:
+            # Not stored, so not answered: the device will send it again.
+            _LOG.warning("ingest is behind; %s is left to be sent again", message.topic)
+
+    def _write(self) -> None:
+        while True:
+            group, stopping = self._next_group()
+            if group:
+                self._store(group)
+            if stopping:
+                return
+
+    def _next_group(self) -> tuple[list[Incoming], bool]:
+        group: list[Incoming] = []
+        message = self._queue.get()
+        while message is not None:
+            group.append(message)
+            if len(group) >= _GROUP:
+                return group, False
+            try:
+                message = self._queue.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
+
+    def _store(self, group: list[Incoming]) -> None:
+        try:
+            answers = self._handler.handle(group)
+        except ElfowlError as error:
+            _LOG.error("%d messages not stored, devices will send them again: %s", len(group), error)
+            self._clock.sleep(_PAUSE_S)
+            return
+        except Exception:  # noqa: BLE001 - nothing that comes from outside may end this thread
+            _LOG.exception("%d messages not stored", len(group))
+            self._store_singly(group)
+            return
+        for answer in answers:
+            self._client.publish(answer.topic, answer.payload, qos=1)
+
+    def _store_singly(self, group: list[Incoming]) -> None:
+        """Find the message that nobody foresaw and put it aside, so that the others do not suffer."""
+        if len(group) == 1:
+            self._handler.bury(group[0], "storing it failed; the log says why")
+            return
+        for message in group:
+            self._store([message])
