@@ -1,0 +1,71 @@
+"""Geometry of normalised boxes, (x1, y1, x2, y2) as float32 arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge_agent.vision.arrays import Float32
+from edge_agent.wire.base import XyxyNorm
+
+
+def to_arrays(boxes: list[XyxyNorm]) -> Float32:
+    """Return boxes as (n, 4) float32, also when there are none."""
+    return np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+
+
+def to_box(array: Float32) -> XyxyNorm:
+    """Return (4,) float32 as a box that lies inside the picture."""
+    x1, y1, x2, y2 = (min(1.0, max(0.0, float(v))) for v in array)
+    return x1, y1, max(x1, x2), max(y1, y2)
+
+
+def centre(box: Float32) -> Float32:
+    """Return the centres (…, 2) of boxes (…, 4)."""
+    return np.asarray((box[..., :2] + box[..., 2:]) / 2, dtype=np.float32)
+
+
+def grown(boxes: Float32, share: float) -> Float32:
+    """Return boxes (n, 4) made larger on each side by `share` of their width and height."""
+    margin = (boxes[:, 2:] - boxes[:, :2]) * share
+    return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1).astype(np.float32)
+
+
+def iou_matrix(first: Float32, second: Float32) -> Float32:
+    """Return intersection over union, (n, m), of boxes (n, 4) and (m, 4)."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    both = np.prod(np.clip(high - low, 0.0, None), axis=2)
+    areas = [np.prod(np.clip(b[:, 2:] - b[:, :2], 0.0, None), axis=1) for b in (first, second)]
+    union = areas[0][:, None] + areas[1][None, :] - both
+    return np.asarray(np.where(union > 0, both / np.maximum(union, 1e-9), 0.0), dtype=np.float32)
+
+
+def iou(first: XyxyNorm, second: XyxyNorm) -> float:
+    """Return intersection over union of two boxes."""
+    return float(iou_matrix(to_arrays([first]), to_arrays([second]))[0, 0])
+
+
+def from_crop(box: XyxyNorm, crop: XyxyNorm) -> XyxyNorm:
+    """Return a box inside a cut-out as a box of the whole picture."""
+    x1, y1, x2, y2 = crop
+    width, height = x2 - x1, y2 - y1
+    whole = (x1 + box[0] * width, y1 + box[1] * height, x1 + box[2] * width, y1 + box[3] * height)
+    return to_box(np.asarray(whole, dtype=np.float32))
+
+
+def greedy_pairs(similarity: Float32, at_least: float) -> list[tuple[int, int]]:
+    """Return pairs (row, column) of a matrix (n, m), best first, each row and column at most once.
+
+    Greedy differs from the optimum only in crowds, where boxes are too unsure for it to matter.
+    """
+    pairs: list[tuple[int, int]] = []
+    rows: set[int] = set()
+    columns: set[int] = set()
+    wanted = np.argwhere(similarity >= at_least)
+    order = np.argsort(-similarity[wanted[:, 0], wanted[:, 1]], kind="stable")
+    for row, column in wanted[order].tolist():
+        if row not in rows and column not in columns:
+            pairs.append((row, column))
+            rows.add(row)
+            columns.add(column)
+    return pairs

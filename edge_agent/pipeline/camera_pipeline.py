@@ -1,0 +1,266 @@
+"""One camera's pipeline: gate, detect, decide, track, events. No network, no threads, no clock of its own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from edge_agent.camera.frame import Frame
+from edge_agent.pipeline.boxes import from_crop
+from edge_agent.pipeline.confirm import median_score
+from edge_agent.pipeline.decide import Situation, decide_offload, instead_of_local, is_unsure
+from edge_agent.pipeline.detector import Detector, LabelRule, rule_for
+from edge_agent.pipeline.events import CameraIdentity, EventBuilder, Moment, SeenObject, count_labels
+from edge_agent.pipeline.gate import GateDecision, MotionGate
+from edge_agent.pipeline.merge import plan_merge
+from edge_agent.pipeline.result import (
+    Conditions,
+    OffloadWanted,
+    PipelineResult,
+    PipelineSettings,
+    SnapshotCandidate,
+)
+from edge_agent.pipeline.track import CloudAnswer, Track, Tracker
+from edge_agent.pipeline.zones import Zone
+from edge_agent.wire.detection import Detection, DetectorRef, FrameSize
+from edge_agent.wire.event import Event
+from edge_agent.wire.offload import OffloadReply
+
+_LEAST_SCORE = 0.05
+_UNKNOWN_DETECTOR = DetectorRef(id="unknown", name="unknown", version=1)
+
+
+class CameraPipeline:
+    """Everything between a camera's pictures and its events; holds the state of one camera."""
+
+    def __init__(
+        self,
+        identity: CameraIdentity,
+        detector: Detector | None,
+        labels: Mapping[str, LabelRule],
+        *,
+        rng: random.Random,
+        settings: PipelineSettings | None = None,
+        zones: Sequence[Zone] = (),
+    ) -> None:
+        """Begin with an empty scene.
+
+        Args:
+            identity: Whose events these are.
+            detector: The camera's own detector; none when only the cloud can look.
+            labels: What to watch for, by display name; detections of other labels are ignored.
+            rng: For ids of events.
+            settings: How each part works.
+            zones: Named parts of the picture.
+        """
+        self._settings = settings or PipelineSettings()
+        self._rules = dict(labels)
+        self._own_rules = dict(labels)
+        self._detector = detector
+        self._gate = MotionGate(self._settings.gate)
+        self._tracker = Tracker(self._birth_score, self._settings.track)
+        self._events = EventBuilder(identity, rng, self._settings.events, zones)
+        self._whole_asked_s = float("-inf")
+
+    @property
+    def labels(self) -> Mapping[str, LabelRule]:
+        """Return what is watched for, with the thresholds in force."""
+        return self._rules
+
+    def use_detector(self, detector: Detector | None, labels: Mapping[str, LabelRule]) -> None:
+        """Go on with another detector; things in view keep their events."""
+        self._detector, self._rules, self._own_rules = detector, dict(labels), dict(labels)
+
+    def set_threshold(self, threshold: float | None) -> None:
+        """Count things as seen from this score on, for all labels; none: as each detector recommends."""
+        self._rules = {
+            label: rule if threshold is None else replace(rule, threshold=threshold)
+            for label, rule in self._own_rules.items()
+        }
+
+    def set_snapshots(self, *, available: bool, blurred: bool) -> None:
+        """Say from now on whether pictures go with events."""
+        self._events.settings = replace(self._events.settings, snapshots=available, blurred=blurred)
+
+    def process(self, frame: Frame, conditions: Conditions | None = None) -> PipelineResult:
+        """Take the next picture.
+
+        Raises:
+            BackendError: The detector failed; the scene stays as it was.
+        """
+        conditions = conditions or Conditions()
+        gate = self._gate.decide(frame.rgb, frame.monotonic_s, asked=self._tracker.wants_look())
+        situation = self._situation(frame, gate, conditions)
+        if instead_of_local(situation) is not None and (
+            self._detector is None or conditions.permit.reachable
+        ):
+            return self._leave_to_cloud(frame, gate, situation, conditions)
+        if self._detector is None or not gate.look:
+            wanted = self._ask(frame, situation, conditions, ())
+            return self._result(frame, gate=gate, wanted=wanted)
+        detections = [
+            d for d in self._detector.detect(frame.rgb, self._least_score()) if d.label in self._rules
+        ]
+        step = self._tracker.update(detections, frame.monotonic_s, tall=_tall(frame))
+        events = self._events.step(step.alive, step.gone, self._rule, _moment(frame))
+        unsure = self._unsure(frame.monotonic_s)
+        wanted = self._ask(frame, replace(situation, unsure=bool(unsure)), conditions, unsure)
+        return self._result(
+            frame, gate=gate, wanted=wanted, events=events, detections=detections, inferred=True
+        )
+
+    def apply_offload(
+        self, wanted: OffloadWanted, reply: OffloadReply, *, time_s: float, monotonic_s: float
+    ) -> PipelineResult:
+        """Take the cloud's answer, however late.
+
+        Args:
+            wanted: The question, as it came out of `process`.
+            reply: The answer; its boxes refer to the part that was sent.
+            time_s: UTC seconds now.
+            monotonic_s: Monotonic seconds now.
+        """
+        now = Moment(time_s, monotonic_s, _moment(wanted.frame).size)
+        detections = self._usable(wanted, reply)
+        if wanted.reason in {"unsure", "explicit"}:
+            self._merge(wanted, reply.detector, detections)
+            step_gone: Sequence[Track] = ()
+        elif wanted.frame.monotonic_s < self._tracker.last_update_s:
+            return self._result(wanted.frame)
+        else:
+            step_gone = self._take_whole(wanted, reply.detector, detections)
+        events = self._events.step(self._tracker.tracks, step_gone, self._rule, now)
+        return self._result(wanted.frame, events=events)
+
+    def end_all(self, *, time_s: float, monotonic_s: float, size: FrameSize) -> PipelineResult:
+        """End the events of everything in view: the camera is switched off, or the agent stops."""
+        gone = self._tracker.forget_all()
+        events = self._events.step((), gone, self._rule, Moment(time_s, monotonic_s, size))
+        return PipelineResult(events=tuple(events), counts=count_labels(self._rules, ()))
+
+    def _rule(self, track: Track) -> LabelRule:
+        known = track.cloud.detector if track.cloud else _UNKNOWN_DETECTOR
+        return rule_for(self._rules, track.label, known)
+
+    def _birth_score(self, label: str) -> float:
+        rule = self._rules.get(label)
+        return max(_LEAST_SCORE, (rule.threshold if rule else 0.5) - self._settings.offload.band)
+
+    def _least_score(self) -> float:
+        lowest = min((rule.threshold for rule in self._rules.values()), default=0.5)
+        return max(_LEAST_SCORE, lowest - 2 * self._settings.offload.band)
+
+    def _situation(self, frame: Frame, gate: GateDecision, conditions: Conditions) -> Situation:
+        return Situation(
+            has_local_model=self._detector is not None,
+            worth_a_look=gate.look,
+            hot=conditions.hot,
+            behind=conditions.behind,
+            explicit=conditions.explicit,
+            since_whole_s=frame.monotonic_s - self._whole_asked_s,
+        )
+
+    def _leave_to_cloud(
+        self, frame: Frame, gate: GateDecision, situation: Situation, conditions: Conditions
+    ) -> PipelineResult:
+        wanted = self._ask(frame, situation, conditions, ())
+        if wanted is not None:
+            self._whole_asked_s = frame.monotonic_s
+        return self._result(frame, gate=gate, wanted=wanted)
+
+    def _ask(
+        self, frame: Frame, situation: Situation, conditions: Conditions, about: Sequence[Track]
+    ) -> OffloadWanted | None:
+        reason = decide_offload(situation, conditions.permit, self._settings.offload)
+        if reason is None:
+            return None
+        for track in about:
+            track.asked_s = frame.monotonic_s
+        numbers = tuple(track.number for track in about)
+        ids = [event_id for track in about if (event_id := self._events.event_id(track))]
+        return OffloadWanted(reason, frame, track_numbers=numbers, event_id=ids[0] if ids else None)
+
+    def _unsure(self, at_s: float) -> tuple[Track, ...]:
+        return tuple(
+            t
+            for t in self._tracker.tracks
+            if t.misses == 0 and is_unsure(
+                median_score(t.scores), self._rule(t).threshold,
+                since_asked_s=at_s - t.asked_s, settings=self._settings.offload,
+            )
+        )  # fmt: skip
+
+    def _usable(self, wanted: OffloadWanted, reply: OffloadReply) -> list[Detection]:
+        return [
+            Detection(label=d.label, score=d.score, box=from_crop(d.box, wanted.crop))
+            for d in reply.detections
+            if (not self._rules or d.label in self._rules)
+            and d.score >= rule_for(self._rules, d.label, reply.detector).threshold
+        ]
+
+    def _merge(self, wanted: OffloadWanted, detector: DetectorRef, detections: Sequence[Detection]) -> None:
+        asked_s = wanted.frame.monotonic_s
+        plan = plan_merge(self._tracker.tracks, detections, asked_s, wanted.track_numbers)
+        for track, detection in plan.confirmed:
+            track.cloud = CloudAnswer("confirmed", wanted.reason, detector, detection.score)
+            if track.only_cloud_sees and asked_s > track.last_s:
+                track.see(detection, asked_s, "cloud", self._settings.track, _tall(wanted.frame))
+        for track in plan.denied:
+            track.cloud = CloudAnswer("denied", wanted.reason, detector, 0.0)
+        for detection in plan.missed:
+            track = self._tracker.adopt(detection, asked_s, by="cloud", tall=_tall(wanted.frame))
+            track.cloud = CloudAnswer("confirmed", wanted.reason, detector, detection.score)
+
+    def _take_whole(
+        self, wanted: OffloadWanted, detector: DetectorRef, detections: Sequence[Detection]
+    ) -> Sequence[Track]:
+        at_s = wanted.frame.monotonic_s
+        step = self._tracker.update(detections, at_s, by="cloud", tall=_tall(wanted.frame))
+        for track in step.alive:
+            if track.misses == 0 and track.last_s == at_s:
+                track.cloud = CloudAnswer("confirmed", wanted.reason, detector, track.score)
+        return step.gone
+
+    def _result(
+        self,
+        frame: Frame,
+        *,
+        gate: GateDecision | None = None,
+        wanted: OffloadWanted | None = None,
+        events: Sequence[Event] = (),
+        detections: Sequence[Detection] = (),
+        inferred: bool = False,
+    ) -> PipelineResult:
+        in_view = self._events.in_view(self._tracker.tracks)
+        return PipelineResult(
+            events=tuple(events),
+            detections=tuple(detections),
+            in_view=in_view,
+            counts=count_labels(self._rules, in_view),
+            offload_wanted=wanted,
+            snapshots=self._snapshots(events, in_view, frame),
+            gate=gate,
+            inferred=inferred,
+        )
+
+    def _snapshots(
+        self, events: Sequence[Event], in_view: Sequence[SeenObject], frame: Frame
+    ) -> tuple[SnapshotCandidate, ...]:
+        if not self._events.settings.snapshots:
+            return ()
+        slugs = {thing.event_id: thing.slug for thing in in_view}
+        return tuple(
+            SnapshotCandidate(e.id, e.label, slugs[e.id], e.score, e.box, frame.rgb)
+            for e in events
+            if e.id in slugs and (e.event_type == "new" or e.score >= e.top_score)
+        )
+
+
+def _moment(frame: Frame) -> Moment:
+    size = FrameSize(width_px=frame.width_px, height_px=frame.height_px)
+    return Moment(frame.time_s, frame.monotonic_s, size)
+
+
+def _tall(frame: Frame) -> float:
+    return frame.height_px / frame.width_px

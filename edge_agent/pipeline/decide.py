@@ -1,0 +1,105 @@
+"""Whether to ask the cloud about a picture: one pure function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_agent.wire.event import OffloadReason
+
+
+@dataclass(frozen=True)
+class OffloadPermit:
+    """Whether pictures may go to the cloud at all, right now. All must hold.
+
+    Attributes:
+        allowed: The owner lets pictures leave the camera (the privacy switch).
+        quota_left: Bytes of today's quota are left.
+        breaker_open: The cloud failed lately; asking waits.
+        in_flight: A question of this camera is still unanswered.
+    """
+
+    allowed: bool = False
+    quota_left: bool = True
+    breaker_open: bool = False
+    in_flight: bool = False
+
+    @property
+    def reachable(self) -> bool:
+        """Return whether the cloud may answer in the camera's place."""
+        return self.allowed and self.quota_left and not self.breaker_open
+
+    @property
+    def granted(self) -> bool:
+        """Return whether asking is possible."""
+        return self.reachable and not self.in_flight
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known about a picture and the camera.
+
+    Attributes:
+        has_local_model: The camera has a detector that works.
+        worth_a_look: The motion gate is open for this picture.
+        unsure: Something in it scores near its threshold, and was not asked about lately.
+        hot: The camera is too hot to run its detector.
+        behind: The detector cannot keep up.
+        explicit: Somebody asked for this picture.
+        since_whole_s: Seconds since the cloud last got a whole picture in place of the local detector.
+    """
+
+    has_local_model: bool = True
+    worth_a_look: bool = True
+    unsure: bool = False
+    hot: bool = False
+    behind: bool = False
+    explicit: bool = False
+    since_whole_s: float = float("inf")
+
+
+@dataclass(frozen=True)
+class OffloadSettings:
+    """How often to ask.
+
+    Attributes:
+        band: Scores this near to the threshold are unsure.
+        object_cooldown_s: An object is asked about at most this often.
+        whole_every_s: Least time between two pictures that the cloud looks at in place of the camera.
+    """
+
+    band: float = 0.12
+    object_cooldown_s: float = 30.0
+    whole_every_s: float = 1.0
+
+
+def decide_offload(
+    situation: Situation, permit: OffloadPermit, settings: OffloadSettings
+) -> OffloadReason | None:
+    """Return why the cloud should look at a picture, or none when it should not.
+
+    A person's wish comes first and needs no motion; then what keeps the camera from looking; then doubt.
+    """
+    if not permit.granted:
+        return None
+    if situation.explicit:
+        return "explicit"
+    if not situation.worth_a_look:
+        return None
+    instead = instead_of_local(situation)
+    if instead is not None:
+        return instead if situation.since_whole_s >= settings.whole_every_s else None
+    return "unsure" if situation.unsure else None
+
+
+def instead_of_local(situation: Situation) -> OffloadReason | None:
+    """Return why the camera's own detector should rest, or none."""
+    if not situation.has_local_model:
+        return "no_local_model"
+    if situation.hot:
+        return "hot"
+    return "behind" if situation.behind else None
+
+
+def is_unsure(score: float, threshold: float, *, since_asked_s: float, settings: OffloadSettings) -> bool:
+    """Return whether a score is too near to its threshold to be trusted, and was not asked about lately."""
+    return abs(score - threshold) <= settings.band and since_asked_s >= settings.object_cooldown_s

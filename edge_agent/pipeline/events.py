@@ -1,0 +1,255 @@
+"""From followed things to events: `new` once confirmed, `update` when it matters, `end` when gone."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from edge_agent.pipeline.boxes import iou
+from edge_agent.pipeline.confirm import is_confirmed, median_score
+from edge_agent.pipeline.detector import LabelRule
+from edge_agent.pipeline.track import Track
+from edge_agent.pipeline.zones import Zone, zones_of
+from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.detection import Answerer, DetectorRef, FrameSize
+from edge_agent.wire.event import (
+    Event,
+    EventClock,
+    EventType,
+    SnapshotInfo,
+    TrackSummary,
+    Zones,
+)
+
+Rules = Callable[[Track], LabelRule]
+
+
+@dataclass(frozen=True)
+class CameraIdentity:
+    """Who speaks: device, camera, and the boot that monotonic seconds count from."""
+
+    device: str
+    camera: str
+    boot_id: str
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A point in time and the size of the picture it belongs to."""
+
+    time_s: float
+    monotonic_s: float
+    size: FrameSize
+
+    def utc_s(self, monotonic_s: float) -> float:
+        """Return UTC seconds of another monotonic moment of this boot."""
+        return self.time_s + (monotonic_s - self.monotonic_s)
+
+
+@dataclass(frozen=True)
+class EventSettings:
+    """When an event is sent again.
+
+    Attributes:
+        update_every_s: Least time between two events of one thing, but for a change of verdict.
+        better_score: A top score better by this is worth an update.
+        moved_iou: A box that overlaps the last sent one less than this has moved.
+        moved_every_s: A move alone is told at most this often.
+        denial_band: A score this far over its threshold outweighs an earlier denial by the cloud.
+        snapshots: Pictures go with events.
+        blurred: They are made unrecognisable.
+    """
+
+    update_every_s: float = 1.0
+    better_score: float = 0.05
+    moved_iou: float = 0.3
+    moved_every_s: float = 5.0
+    denial_band: float = 0.12
+    snapshots: bool = True
+    blurred: bool = True
+
+
+@dataclass(frozen=True)
+class SeenObject:
+    """One thing that counts as seen now."""
+
+    event_id: str
+    label: str
+    slug: str
+    score: float
+    box: XyxyNorm
+    zones: tuple[str, ...]
+    stationary: bool
+    detector: DetectorRef
+    answered_by: Answerer
+
+
+@dataclass
+class _Open:
+    """What was told about a thing."""
+
+    id: str
+    rule: LabelRule
+    first_s: float
+    top_score: float = 0.0
+    entered: list[str] = field(default_factory=list)
+    zones: tuple[str, ...] = ()
+    sent_s: float = float("-inf")
+    sent_box: XyxyNorm = (0.0, 0.0, 0.0, 0.0)
+    sent_top: float = 0.0
+    sent_state: tuple[object, ...] = ()
+
+
+class EventBuilder:
+    """Builds the events of one camera; every id is told as new, update …, end, in this order."""
+
+    def __init__(
+        self,
+        identity: CameraIdentity,
+        rng: random.Random,
+        settings: EventSettings | None = None,
+        zones: Sequence[Zone] = (),
+    ) -> None:
+        self._identity = identity
+        self._rng = rng
+        self.settings = settings or EventSettings()
+        self.zones = tuple(zones)
+        self._open: dict[int, _Open] = {}
+
+    def step(self, tracks: Sequence[Track], gone: Sequence[Track], rules: Rules, now: Moment) -> list[Event]:
+        """Return the events that one look brought.
+
+        Args:
+            tracks: Things followed now; those told of are marked `announced`.
+            gone: Things given up by this look.
+            rules: What is known of each label.
+            now: The moment of the look.
+        """
+        events = [self._end(track, now) for track in gone if track.number in self._open]
+        for track in tracks:
+            events += self._tell(track, rules(track), now)
+        return events
+
+    def in_view(self, tracks: Sequence[Track]) -> tuple[SeenObject, ...]:
+        """Return everything that counts as seen, also while nothing moves."""
+        return tuple(
+            SeenObject(
+                opened.id, track.label, opened.rule.slug, _score(track), track.box, opened.zones,
+                track.stationary, _detector(track, opened.rule), _answerer(track),
+            )
+            for track in tracks
+            if (opened := self._open.get(track.number)) is not None
+        )  # fmt: skip
+
+    def event_id(self, track: Track) -> str | None:
+        """Return the id under which a thing was told of, if it was."""
+        opened = self._open.get(track.number)
+        return opened.id if opened else None
+
+    def _tell(self, track: Track, rule: LabelRule, now: Moment) -> list[Event]:
+        opened = self._open.get(track.number)
+        if track.cloud is not None and track.cloud.verdict == "denied":
+            if not self._outweighs(track, rule):
+                return [self._end(track, now)] if opened else []
+            track.cloud = None
+        if opened is None:
+            if not (_confirmed_by_cloud(track) or is_confirmed(track.scores, rule.threshold)):
+                return []
+            opened = _Open(self._new_id(now.time_s), rule, track.first_s)
+            self._open[track.number] = opened
+            track.announced = True
+            self._take_sight(track, opened)
+            return [self._event("new", track, opened, now)]
+        if track.misses:
+            return []
+        self._take_sight(track, opened)
+        if self._is_news(track, opened, now.monotonic_s):
+            return [self._event("update", track, opened, now)]
+        return []
+
+    def _outweighs(self, track: Track, rule: LabelRule) -> bool:
+        return median_score(track.scores) > rule.threshold + self.settings.denial_band
+
+    def _take_sight(self, track: Track, opened: _Open) -> None:
+        opened.top_score = max(opened.top_score, _score(track))
+        opened.zones = zones_of(track.box, track.label, self.zones)
+        opened.entered += [name for name in opened.zones if name not in opened.entered]
+
+    def _is_news(self, track: Track, opened: _Open, now_s: float) -> bool:
+        settings, quiet_s = self.settings, now_s - opened.sent_s
+        state = _state(track, opened)
+        if state[0] != opened.sent_state[0]:
+            return True
+        if quiet_s < settings.update_every_s:
+            return False
+        if state != opened.sent_state or opened.top_score >= opened.sent_top + settings.better_score:
+            return True
+        return quiet_s >= settings.moved_every_s and iou(track.box, opened.sent_box) < settings.moved_iou
+
+    def _end(self, track: Track, now: Moment) -> Event:
+        opened = self._open[track.number]
+        event = self._event("end", track, opened, now)
+        del self._open[track.number]
+        track.announced = False
+        return event
+
+    def _event(self, event_type: EventType, track: Track, opened: _Open, now: Moment) -> Event:
+        opened.sent_s, opened.sent_box, opened.sent_top = now.monotonic_s, track.box, opened.top_score
+        opened.sent_state = _state(track, opened)
+        seen_s = now.utc_s(track.last_s)
+        return Event(
+            event_type=event_type,
+            id=opened.id,
+            device=self._identity.device,
+            camera=self._identity.camera,
+            label=track.label,
+            score=_score(track),
+            top_score=opened.top_score,
+            box=track.box,
+            frame_size=now.size,
+            zones=Zones(entered=tuple(opened.entered), current=opened.zones),
+            start_time=now.utc_s(opened.first_s),
+            end_time=seen_s if event_type == "end" else None,
+            frame_time=seen_s,
+            track=TrackSummary(
+                frames=track.sights, stationary=track.stationary, path_length_norm=track.path_norm
+            ),
+            detector=_detector(track, opened.rule),
+            answered_by=_answerer(track),
+            offload_reason=track.cloud.reason if track.cloud else None,
+            snapshot=SnapshotInfo(available=self.settings.snapshots, blurred=self.settings.blurred),
+            clock=EventClock(boot_id=self._identity.boot_id, monotonic_s=now.monotonic_s),
+        )
+
+    def _new_id(self, time_s: float) -> str:
+        """Return an id that sorts by time: milliseconds since 1970, then chance."""
+        return f"{max(0, int(time_s * 1000)):012x}-{self._rng.getrandbits(40):010x}"
+
+
+def count_labels(labels: Mapping[str, LabelRule], seen: Sequence[SeenObject]) -> dict[str, int]:
+    """Return how many of each label are in view, by display name; labels of which there are none too."""
+    counts = Counter(thing.label for thing in seen)
+    return {label: counts[label] for label in [*labels, *(c for c in counts if c not in labels)]}
+
+
+def _state(track: Track, opened: _Open) -> tuple[object, ...]:
+    verdict = track.cloud.verdict if track.cloud else None
+    return verdict, opened.zones, track.stationary
+
+
+def _confirmed_by_cloud(track: Track) -> bool:
+    return track.cloud is not None and track.cloud.verdict == "confirmed"
+
+
+def _score(track: Track) -> float:
+    return track.cloud.score if track.cloud and _confirmed_by_cloud(track) else track.score
+
+
+def _answerer(track: Track) -> Answerer:
+    return "cloud" if track.cloud else "local"
+
+
+def _detector(track: Track, rule: LabelRule) -> DetectorRef:
+    return track.cloud.detector if track.cloud else rule.detector

@@ -1,0 +1,148 @@
+"""The motion gate: most pictures of a camera show nothing new, and need no network to say so.
+
+A small grey picture is compared with a slowly adapting background. The gate only saves work, it never decides
+what is there: it opens by itself every few seconds, and stays open as long as something is being followed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from edge_agent.vision.arrays import Bool, Float32, Rgb
+
+GateReason = Literal["start", "motion", "linger", "asked", "forced", "asleep"]
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """How the gate works.
+
+    Attributes:
+        enabled: Off: every picture is looked at.
+        width_px: Width of the small grey picture, about.
+        min_difference: Grey levels (of 255) that count as a change, at least.
+        noise_factor: Changes must be this many times the place's usual restlessness.
+        cluster_cells: Changed cells in a neighbourhood of 3 by 3 that count as motion.
+        forced_every_s: Look at least this often.
+        linger_s: Keep looking for so long after motion.
+        adapt_s: Time constant with which the background follows the scene.
+        flood_share: More changed cells than this are a change of light or camera: learn anew.
+    """
+
+    enabled: bool = True
+    width_px: int = 128
+    min_difference: float = 9.0
+    noise_factor: float = 4.0
+    cluster_cells: int = 4
+    forced_every_s: float = 10.0
+    linger_s: float = 1.0
+    adapt_s: float = 8.0
+    flood_share: float = 0.6
+
+
+@dataclass(frozen=True)
+class GateDecision:
+    """Whether to look at a picture, why, and which share of it changed."""
+
+    look: bool
+    reason: GateReason
+    changed_share: float = 0.0
+
+
+class MotionGate:
+    """Decides picture by picture; holds the background of one camera."""
+
+    def __init__(self, settings: GateSettings | None = None) -> None:
+        self._settings = settings or GateSettings()
+        self._background: Float32 | None = None
+        self._noise: Float32 = np.zeros((0, 0), dtype=np.float32)
+        self._last_s = 0.0
+        self._looked_s = 0.0
+        self._moved_s = float("-inf")
+
+    def decide(self, rgb: Rgb, at_s: float, *, asked: bool = False) -> GateDecision:
+        """Return whether to look at a picture.
+
+        Args:
+            rgb: (h, w, 3) uint8.
+            at_s: Its moment, monotonic seconds.
+            asked: The tracker wants to look in any case: something appeared or went missing.
+        """
+        if not self._settings.enabled:
+            return GateDecision(look=True, reason="asked")
+        grey = small_grey(rgb, self._settings.width_px)
+        if self._background is None or self._background.shape != grey.shape:
+            self._learn(grey, at_s)
+            return self._open(at_s, "start", 1.0)
+        moved, share = self._compare(grey, self._background, at_s)
+        if moved:
+            self._moved_s = at_s
+        reason = self._reason(at_s, moved=moved, asked=asked)
+        if reason == "asleep":
+            return GateDecision(look=False, reason=reason, changed_share=share)
+        return self._open(at_s, reason, share)
+
+    def _reason(self, at_s: float, *, moved: bool, asked: bool) -> GateReason:
+        if moved:
+            return "motion"
+        if asked:
+            return "asked"
+        if at_s - self._moved_s <= self._settings.linger_s:
+            return "linger"
+        return "forced" if at_s - self._looked_s >= self._settings.forced_every_s else "asleep"
+
+    def _compare(self, grey: Float32, background: Float32, at_s: float) -> tuple[bool, float]:
+        changed = self._changed(grey, background)
+        share = float(changed.mean())
+        if share > self._settings.flood_share:
+            self._learn(grey, at_s)
+            return True, share
+        self._adapt(grey, background, changed, at_s)
+        return _has_cluster(changed, self._settings.cluster_cells), share
+
+    def _open(self, at_s: float, reason: GateReason, share: float) -> GateDecision:
+        self._looked_s = at_s
+        return GateDecision(look=True, reason=reason, changed_share=share)
+
+    def _learn(self, grey: Float32, at_s: float) -> None:
+        self._background = grey
+        self._noise = np.full_like(grey, self._settings.min_difference / self._settings.noise_factor)
+        self._last_s = at_s
+
+    def _changed(self, grey: Float32, background: Float32) -> Bool:
+        difference = grey - background
+        # A camera's automatic exposure changes all cells alike; that is not motion.
+        difference -= np.float32(np.median(difference))
+        limit = np.maximum(self._settings.min_difference, self._settings.noise_factor * self._noise)
+        return np.asarray(np.abs(difference) > limit)
+
+    def _adapt(self, grey: Float32, background: Float32, changed: Bool, at_s: float) -> None:
+        passed_s = max(0.0, at_s - self._last_s)
+        self._last_s = at_s
+        rate = np.float32(1.0 - np.exp(-passed_s / self._settings.adapt_s))
+        difference = grey - background
+        self._noise += rate * (np.abs(difference) - self._noise) * ~changed
+        # What moves is learned slowly, so that a passer-by leaves no ghost, yet a parked car sinks in.
+        background += np.where(changed, rate * 0.2, rate) * difference
+
+
+def small_grey(rgb: Rgb, width_px: int) -> Float32:
+    """Return grey levels (h, w) float32, about `width_px` wide, as means of 2 by 2 green samples."""
+    step = max(1, rgb.shape[1] // (2 * width_px))
+    samples = rgb[::step, ::step, 1]
+    height, width = samples.shape[0] // 2 * 2, samples.shape[1] // 2 * 2
+    if height == 0 or width == 0:
+        return samples.astype(np.float32)
+    quads = samples[:height, :width].astype(np.float32).reshape(height // 2, 2, width // 2, 2)
+    return np.asarray(quads.mean(axis=(1, 3)), dtype=np.float32)
+
+
+def _has_cluster(changed: Bool, cells: int) -> bool:
+    if int(changed.sum()) < cells:
+        return False
+    padded = np.pad(changed.astype(np.uint8), 1)
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    return bool((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]).max() >= cells)

@@ -1,0 +1,282 @@
+"""Following things from picture to picture.
+
+Detections are matched with predicted boxes in three passes, as in ByteTrack (2022) and with grown boxes as in
+C-BIoU (2023): good scores by overlap; weak scores by overlap, which carry a track through a bad moment; good
+scores by overlap of grown boxes, which carry it through few pictures a second.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from edge_agent.pipeline.boxes import centre, greedy_pairs, grown, iou_matrix, to_arrays
+from edge_agent.vision.arrays import Float32
+from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.detection import Answerer, Detection, DetectorRef
+from edge_agent.wire.event import OffloadReason
+
+Verdict = Literal["confirmed", "denied"]
+
+_POSITION_GAIN = 0.7
+_VELOCITY_GAIN = 0.4
+_SIZE_GAIN = 0.5
+# A thing that is not seen is not followed further than this.
+_MAX_PREDICTION_S = 1.0
+_SCORES_KEPT = 10
+_TRAIL_KEPT = 64
+
+
+@dataclass(frozen=True)
+class TrackSettings:
+    """How things are followed.
+
+    Attributes:
+        min_iou: Overlap that joins a good score to a track.
+        min_iou_weak: Overlap that joins a weak score.
+        grow_share: By how much of their size boxes grow for the last pass.
+        min_iou_grown: Overlap of grown boxes that joins.
+        twin_iou: A new box that overlaps a followed one of its label this much is the same thing.
+        max_lost_s: A confirmed thing is gone when not seen for so long.
+        stationary_lost_s: The same for one that stood still: detectors flicker on those.
+        min_misses: Looks without it, at least, before it counts as gone.
+        tentative_misses: Looks without it that end a track nobody heard of.
+        stationary_after_s: Standing still for so long makes it stationary.
+        move_share: A move by this share of its size is not standing still.
+        cloud_hold_s: How long a thing that only the cloud can see is kept between two answers.
+    """
+
+    min_iou: float = 0.25
+    min_iou_weak: float = 0.35
+    grow_share: float = 0.5
+    min_iou_grown: float = 0.15
+    twin_iou: float = 0.55
+    max_lost_s: float = 3.0
+    stationary_lost_s: float = 8.0
+    min_misses: int = 3
+    tentative_misses: int = 3
+    stationary_after_s: float = 5.0
+    move_share: float = 0.25
+    cloud_hold_s: float = 30.0
+
+
+@dataclass
+class CloudAnswer:
+    """What the cloud said about a thing."""
+
+    verdict: Verdict
+    reason: OffloadReason
+    detector: DetectorRef
+    score: float
+
+
+@dataclass(eq=False)
+class Track:
+    """One followed thing.
+
+    Attributes:
+        number: Unique within its tracker.
+        label: What it is.
+        box: Where it was last seen.
+        score: Of the last sight.
+        first_s: Monotonic seconds of the first sight.
+        last_s: Monotonic seconds of the last sight.
+        announced: An event tells of it; set by whoever builds events.
+        sights: Pictures in which it was seen.
+        misses: Looks in a row without it.
+        local_sights: Pictures in which the camera itself saw it.
+        scores: Last scores.
+        trail: Moments and boxes of the last sights.
+        path_norm: Way of its centre, in picture widths.
+        stationary: It stands still.
+        cloud: What the cloud said about it, if asked.
+        asked_s: When the cloud was last asked about it.
+    """
+
+    number: int
+    label: str
+    box: XyxyNorm
+    score: float
+    first_s: float
+    last_s: float
+    announced: bool = False
+    sights: int = 0
+    misses: int = 0
+    local_sights: int = 0
+    scores: deque[float] = field(default_factory=lambda: deque(maxlen=_SCORES_KEPT))
+    trail: deque[tuple[float, XyxyNorm]] = field(default_factory=lambda: deque(maxlen=_TRAIL_KEPT))
+    path_norm: float = 0.0
+    stationary: bool = False
+    cloud: CloudAnswer | None = None
+    asked_s: float = float("-inf")
+    _centre: Float32 = field(default_factory=lambda: np.zeros(2, dtype=np.float32))
+    _size: Float32 = field(default_factory=lambda: np.zeros(2, dtype=np.float32))
+    _velocity: Float32 = field(default_factory=lambda: np.zeros(2, dtype=np.float32))
+    _anchor: Float32 = field(default_factory=lambda: np.zeros(2, dtype=np.float32))
+    _still_since_s: float = 0.0
+
+    @property
+    def only_cloud_sees(self) -> bool:
+        """Return whether the camera itself never saw it."""
+        return self.local_sights == 0 and self.cloud is not None
+
+    def predicted(self, at_s: float) -> Float32:
+        """Return where it should be, (4,) normalised xyxy."""
+        ahead_s = min(max(0.0, at_s - self.last_s), _MAX_PREDICTION_S)
+        middle = self._centre + self._velocity * np.float32(ahead_s)
+        return np.concatenate([middle - self._size / 2, middle + self._size / 2])
+
+    def box_at(self, at_s: float) -> XyxyNorm:
+        """Return where it was seen at the sight nearest to `at_s`."""
+        return min(self.trail, key=lambda sight: abs(sight[0] - at_s))[1]
+
+    def see(
+        self, detection: Detection, at_s: float, by: Answerer, settings: TrackSettings, tall: float
+    ) -> None:
+        """Take a new sight; `tall` is the picture's height in widths."""
+        self._move(np.asarray(detection.box, dtype=np.float32), at_s)
+        self.box, self.score = detection.box, detection.score
+        self.scores.append(detection.score)
+        self.trail.append((at_s, detection.box))
+        self.last_s, self.misses = at_s, 0
+        self.sights += 1
+        self.local_sights += by == "local"
+        self._measure_stillness(at_s, settings, tall)
+
+    def _move(self, box: Float32, at_s: float) -> None:
+        middle, size = centre(box), box[2:] - box[:2]
+        if self.sights == 0:
+            self._centre, self._size, self._anchor = middle, size, middle
+            self._still_since_s = at_s
+            return
+        passed_s = max(at_s - self.last_s, 1e-3)
+        guess = centre(self.predicted(at_s))
+        if self.sights == 1:
+            self._velocity = ((middle - self._centre) / np.float32(passed_s)).astype(np.float32)
+        else:
+            self._velocity += np.float32(_VELOCITY_GAIN / passed_s) * (middle - guess)
+        self._centre = guess + np.float32(_POSITION_GAIN) * (middle - guess)
+        self._size = self._size + np.float32(_SIZE_GAIN) * (size - self._size)
+
+    def _measure_stillness(self, at_s: float, settings: TrackSettings, tall: float) -> None:
+        way = self._centre - self._anchor
+        if float(np.linalg.norm(way)) > settings.move_share * float(np.linalg.norm(self._size)):
+            self.path_norm += float(np.hypot(way[0], way[1] * tall))
+            self._anchor, self._still_since_s = self._centre.copy(), at_s
+        self.stationary = at_s - self._still_since_s >= settings.stationary_after_s
+
+
+@dataclass(frozen=True)
+class TrackerStep:
+    """What one look changed: tracks that are followed now, and those that were given up."""
+
+    alive: tuple[Track, ...]
+    gone: tuple[Track, ...]
+
+
+class Tracker:
+    """Follows the things of one camera."""
+
+    def __init__(self, birth_score: Callable[[str], float], settings: TrackSettings | None = None) -> None:
+        """Begin with nothing.
+
+        Args:
+            birth_score: Score from which a detection of a label may start a track; weaker ones only go on.
+            settings: How things are followed.
+        """
+        self._birth_score = birth_score
+        self._settings = settings or TrackSettings()
+        self._tracks: list[Track] = []
+        self._next_number = 1
+        self.last_update_s = float("-inf")
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """Return all followed things, announced or not."""
+        return tuple(self._tracks)
+
+    def wants_look(self) -> bool:
+        """Return whether something just appeared or went missing, so that the next picture matters."""
+        return any((t.announced and t.misses > 0) or (not t.announced and not t.cloud) for t in self._tracks)
+
+    def update(
+        self, detections: Sequence[Detection], at_s: float, *, by: Answerer = "local", tall: float = 1.0
+    ) -> TrackerStep:
+        """Take what was seen in one picture.
+
+        Args:
+            detections: All of it, weak scores too.
+            at_s: The picture's moment, monotonic seconds.
+            by: Who saw it.
+            tall: The picture's height in widths.
+        """
+        self.last_update_s = at_s
+        good = [d for d in detections if d.score >= self._birth_score(d.label)]
+        weak = [d for d in detections if d.score < self._birth_score(d.label)]
+        tracks = list(self._tracks)
+        predicted = np.stack([t.predicted(at_s) for t in tracks]) if tracks else to_arrays([])
+        free = list(range(len(tracks)))
+        passes = ((good, 0.0, self._settings.min_iou), (weak, 0.0, self._settings.min_iou_weak),
+                  (good, self._settings.grow_share, self._settings.min_iou_grown))  # fmt: skip
+        for candidates, share, at_least in passes:
+            pairs = _match([tracks[i] for i in free], predicted[free], candidates, share, at_least)
+            for track, detection in pairs:
+                track.see(detection, at_s, by, self._settings, tall)
+            joined = {id(detection) for _, detection in pairs}
+            candidates[:] = [d for d in candidates if id(d) not in joined]
+            seen = {track.number for track, _ in pairs}
+            free = [i for i in free if tracks[i].number not in seen]
+        for index in free:
+            # That the camera does not see what only the cloud can see says nothing.
+            tracks[index].misses += by == "cloud" or not tracks[index].only_cloud_sees
+        for detection in good:
+            if not self._is_twin(detection):
+                self.adopt(detection, at_s, by=by, tall=tall)
+        return self._drop_gone(at_s)
+
+    def adopt(self, detection: Detection, at_s: float, *, by: Answerer = "local", tall: float = 1.0) -> Track:
+        """Follow a new thing."""
+        track = Track(self._next_number, detection.label, detection.box, detection.score, at_s, at_s)
+        self._next_number += 1
+        track.see(detection, at_s, by, self._settings, tall)
+        self._tracks.append(track)
+        return track
+
+    def forget_all(self) -> tuple[Track, ...]:
+        """Stop following everything, and return what was followed."""
+        gone, self._tracks = tuple(self._tracks), []
+        return gone
+
+    def _is_twin(self, detection: Detection) -> bool:
+        same = [t.box for t in self._tracks if t.label == detection.label and t.misses == 0]
+        overlaps = iou_matrix(to_arrays(same), to_arrays([detection.box]))
+        return bool((overlaps >= self._settings.twin_iou).any())
+
+    def _drop_gone(self, at_s: float) -> TrackerStep:
+        gone = tuple(t for t in self._tracks if self._is_gone(t, at_s))
+        self._tracks = [t for t in self._tracks if t not in gone]
+        return TrackerStep(tuple(self._tracks), gone)
+
+    def _is_gone(self, track: Track, at_s: float) -> bool:
+        settings, lost_s = self._settings, at_s - track.last_s
+        if track.only_cloud_sees and lost_s > settings.cloud_hold_s:
+            return True
+        if not track.announced and track.cloud is None:
+            return track.misses >= settings.tentative_misses
+        patience_s = settings.stationary_lost_s if track.stationary else settings.max_lost_s
+        return track.misses >= settings.min_misses and lost_s > patience_s
+
+
+def _match(
+    tracks: list[Track], predicted: Float32, detections: list[Detection], share: float, at_least: float
+) -> list[tuple[Track, Detection]]:
+    if not tracks or not detections:
+        return []
+    boxes = to_arrays([d.box for d in detections])
+    overlap = iou_matrix(grown(predicted, share), grown(boxes, share))
+    same = np.array([[t.label == d.label for d in detections] for t in tracks])
+    return [(tracks[i], detections[j]) for i, j in greedy_pairs(np.where(same, overlap, -1.0), at_least)]
