@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from cloud.errors import ConflictError, DeniedError, NotFoundError
+from cloud.errors import ConflictError, NotFoundError
 from cloud.store.tables import DesiredState, Device, EnrolmentToken, ReportedState
 from edge_agent.wire.sync import Desired, Reported
 
@@ -15,26 +15,36 @@ def add_token(session: Session, *, sha256: str, now_s: float, expires_s: float) 
     session.add(EnrolmentToken(sha256=sha256, created=now_s, expires=expires_s))
 
 
-def use_token(session: Session, *, sha256: str, device: str, now_s: float) -> None:
-    """Use a token up; of two who try at once, one wins.
-
-    Raises:
-        DeniedError: The token is unknown, expired or used.
-    """
+def spend_token(session: Session, *, sha256: str, device: str, now_s: float) -> bool:
+    """Mark an unused token as used; of two who try at once, one gets true."""
     query = (
         update(EnrolmentToken)
-        .where(EnrolmentToken.sha256 == sha256)
-        .where(EnrolmentToken.used.is_(None), EnrolmentToken.expires > now_s)
+        .where(EnrolmentToken.sha256 == sha256, EnrolmentToken.used.is_(None))
         .values(used=now_s, device=device)
     )
-    if session.connection().execute(query).rowcount != 1:
-        message = "this enrolment token is unknown, expired or used; make a new one"
-        raise DeniedError(message)
+    return session.connection().execute(query).rowcount == 1
 
 
 def enrol(session: Session, device: Device) -> Device:
-    """Note a device that joins; one that joins again replaces its key and keeps its history."""
+    """Note a device that joins, or joins again; what is known of it stays."""
     return session.merge(device)
+
+
+def key_of(session: Session, name: str) -> str | None:
+    """Return the public key of a device, PEM; none when no device has this name."""
+    device = session.get(Device, name)
+    return None if device is None else device.public_key_pem
+
+
+def enrolled_key_of(session: Session, name: str) -> str | None:
+    """Return the public key of a device that is not revoked."""
+    device = session.get(Device, name)
+    return None if device is None or device.state != "enrolled" else device.public_key_pem
+
+
+def remove(session: Session, name: str) -> None:
+    """Remove a device, so that another can join under its name; its events stay."""
+    session.delete(find(session, name))
 
 
 def find(session: Session, name: str) -> Device:

@@ -1,0 +1,85 @@
+"""Bundles: kept when compression made them, signed when a person wants them on cameras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from cloud.fleet.kit import export_kit
+from cloud.fleet.tuf_repository import UpdateRepository
+from cloud.settings import Settings
+from cloud.store import bundles
+from cloud.store.files import copy_file
+from cloud.store.tables import BundleRow
+from edge_agent.clock import Clock
+from edge_agent.errors import StorageError
+from edge_agent.wire.sync import BundleTarget
+
+
+def open_repository(settings: Settings, clock: Clock) -> UpdateRepository:
+    """Return the signed update repository of this home folder; it is made at the first use.
+
+    Raises:
+        ConfigError: Its keys are missing or not fit to be used.
+        StorageError: The disk is full, or the repository is damaged.
+    """
+    repository = UpdateRepository(settings.tuf_path, settings.keys_path, clock)
+    repository.init()
+    return repository
+
+
+def publish(
+    session: Session, settings: Settings, repository: UpdateRepository, bundle_id: str
+) -> BundleTarget:
+    """Sign a bundle and offer it to devices; one that is published already stays as it is.
+
+    Raises:
+        NotFoundError: There is no such bundle.
+        StorageError: The disk is full.
+    """
+    row = bundles.find(session, bundle_id)
+    if row.target is not None:
+        return BundleTarget.from_json(row.target)
+    target = repository.publish(bundle_path(settings, row))
+    bundles.note_published(session, bundle_id, target)
+    return target
+
+
+def export(
+    session: Session, settings: Settings, repository: UpdateRepository, *, bundle_id: str, out: Path
+) -> Path:
+    """Write a signed kit of a bundle, for a camera that has no cloud.
+
+    Raises:
+        NotFoundError: There is no such bundle.
+        StorageError: The disk is full.
+    """
+    target = publish(session, settings, repository, bundle_id)
+    return export_kit(repository, target, out)
+
+
+def bundle_path(settings: Settings, row: BundleRow) -> Path:
+    """Return where the file of a bundle lies."""
+    return _existing(settings.home / row.path)
+
+
+def receipt_path(settings: Settings, row: BundleRow, suffix: str = ".json") -> Path:
+    """Return where the receipt of a bundle lies; `suffix` is `.json` or `.html`."""
+    return _existing((settings.home / row.receipt_path).with_suffix(suffix))
+
+
+def copy_bundle(session: Session, settings: Settings, bundle_id: str, out: Path) -> Path:
+    """Copy the unsigned bundle file.
+
+    Raises:
+        NotFoundError: There is no such bundle.
+    """
+    return copy_file(bundle_path(settings, bundles.find(session, bundle_id)), out).path
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        message = f"{path} is gone; compress the detector again"
+        raise StorageError(message)
+    return path

@@ -1,0 +1,131 @@
+"""Devices: enrolment on our tables, desired and reported state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
+from cloud.datasets.images import decode_image
+from cloud.errors import InputError
+from cloud.fleet.desired import assign_bundle, merge_reported
+from cloud.fleet.enrolment import DeviceRecord, IssuedToken, TokenRecord, issue_token
+from cloud.store import bundles, devices
+from cloud.store.tables import Device, EnrolmentToken
+from edge_agent.clock import Clock
+from edge_agent.wire.sync import BundleTarget, Desired, Reported
+
+_JPEG_MAGIC = b"\xff\xd8\xff"
+
+
+class EnrolmentTables:
+    """Implements `cloud.fleet.enrolment.EnrolmentStore` within one write session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def find_token(self, digest: str) -> TokenRecord | None:
+        """Return a token by its SHA-256 in hexadecimal."""
+        row = self._session.get(EnrolmentToken, digest)
+        return None if row is None else TokenRecord(row.sha256, row.expires, row.device)
+
+    def spend_token(self, digest: str, device: str, now_s: float) -> bool:
+        """Mark an unused token as used; return whether this call did it."""
+        return devices.spend_token(self._session, sha256=digest, device=device, now_s=now_s)
+
+    def find_device_key(self, name: str) -> str | None:
+        """Return the public key of a device; none when no device has this name."""
+        return devices.key_of(self._session, name)
+
+    def save_device(self, device: DeviceRecord) -> None:
+        """Insert a device, or update the one of that name."""
+        row = Device(
+            name=device.name,
+            public_key_pem=device.public_key_pem,
+            profile=device.profile,
+            arch=device.arch,
+            agent_version=device.agent_version,
+            enrolled=device.enrolled_s,
+            state="enrolled",
+        )
+        devices.enrol(self._session, row)
+
+
+def make_token(session: Session, clock: Clock) -> IssuedToken:
+    """Make a one-time enrolment token; only its digest is kept."""
+    token = issue_token(clock)
+    devices.add_token(session, sha256=token.digest, now_s=clock.now_s(), expires_s=token.expires_s)
+    return token
+
+
+def change_desired(
+    session: Session, device: str, change: Callable[[Desired], Desired], *, now_s: float
+) -> Desired | None:
+    """Change what is wanted of a device; return the new state, or none when nothing changed.
+
+    Raises:
+        NotFoundError: There is no such device.
+    """
+    devices.find(session, device)
+    current = devices.desired_of(session, device)
+    changed = change(current)
+    if changed == current:
+        return None
+    devices.put_desired(session, changed, now_s=now_s)
+    return changed
+
+
+def assign(session: Session, device: str, bundle_id: str | None, *, now_s: float) -> Desired:
+    """Want a published bundle on a device, or none.
+
+    Raises:
+        NotFoundError: There is no such device or bundle.
+        InputError: The bundle is not published, or made for another kind of device.
+    """
+    target = None if bundle_id is None else _target_for(session, device, bundle_id)
+    changed = change_desired(session, device, lambda now: assign_bundle(now, target), now_s=now_s)
+    return changed or devices.desired_of(session, device)
+
+
+def note_report(session: Session, reported: Reported, *, now_s: float) -> Reported:
+    """Store what a device says it runs; return it with what was known before.
+
+    Raises:
+        InputError: The report is about another device.
+    """
+    merged = merge_reported(devices.reported_of(session, reported.device), reported)
+    devices.put_reported(session, merged.reported, now_s=now_s)
+    devices.note_seen(session, reported.device, now_s=now_s)
+    device = devices.find(session, reported.device)
+    device.agent_version, device.profile = reported.agent_version, reported.profile
+    return merged.reported
+
+
+def receive_picture(jpeg: bytes, name: str) -> None:
+    """Check that bytes from outside are a JPEG that decodes.
+
+    Raises:
+        InputError: They are not.
+    """
+    if not jpeg.startswith(_JPEG_MAGIC):
+        message = f"{name}: not a JPEG"
+        raise InputError(message)
+    decode_image(jpeg, name)
+
+
+def stats_of(device: Device) -> dict[str, object] | None:
+    """Return the newest health of a device as JSON."""
+    return None if device.stats is None else dict(json.loads(device.stats))
+
+
+def _target_for(session: Session, device: str, bundle_id: str) -> BundleTarget:
+    bundle = bundles.find(session, bundle_id)
+    if bundle.target is None:
+        message = f"bundle {bundle_id} is not published; `elfowl-cloud bundle publish {bundle_id}` signs it"
+        raise InputError(message)
+    profile = devices.find(session, device).profile
+    if profile != bundle.profile:
+        message = f"bundle {bundle_id} is made for {bundle.profile!r}, but {device} is a {profile!r}"
+        raise InputError(message)
+    return BundleTarget.from_json(bundle.target)
