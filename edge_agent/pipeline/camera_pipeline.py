@@ -49,7 +49,7 @@ class CameraPipeline:
         Args:
             identity: Whose events these are.
             detector: The camera's own detector; none when only the cloud can look.
-            labels: What to watch for, by display name; detections of other labels are ignored.
+            labels: What to watch for, by slug; detections of other labels are ignored.
             rng: For ids of events.
             settings: How each part works.
             zones: Named parts of the picture.
@@ -100,7 +100,9 @@ class CameraPipeline:
             wanted = self._ask(frame, situation, conditions, ())
             return self._result(frame, gate=gate, wanted=wanted)
         detections = [
-            d for d in self._detector.detect(frame.rgb, self._least_score()) if d.label in self._rules
+            d
+            for d in self._detector.detect(frame.rgb, min_score=self._least_score())
+            if d.label in self._rules
         ]
         step = self._tracker.update(detections, frame.monotonic_s, tall=_tall(frame))
         events = self._events.step(step.alive, step.gone, self._rule, _moment(frame))
@@ -249,11 +251,11 @@ class CameraPipeline:
     ) -> tuple[SnapshotCandidate, ...]:
         if not self._events.settings.snapshots:
             return ()
-        slugs = {thing.event_id: thing.slug for thing in in_view}
+        open_ids = {thing.event_id for thing in in_view}
         return tuple(
-            SnapshotCandidate(e.id, e.label, slugs[e.id], e.score, e.box, frame.rgb)
+            SnapshotCandidate(e.id, e.label, e.score, e.box, frame.rgb)
             for e in events
-            if e.id in slugs and (e.event_type == "new" or e.score >= e.top_score)
+            if e.id in open_ids and (e.event_type == "new" or e.score >= e.top_score)
         )
 
 

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from edge_agent.pipeline.detect import BundleDetector
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.detection import Detection, DetectorRef
-from edge_agent.wire.labels import slugify
-from edge_agent.wire.manifest import Manifest
+
+_UNKNOWN_THRESHOLD = 0.5
 
 
 class Detector(Protocol):
     """Finds things in pictures."""
 
-    def detect(self, rgb: Rgb, min_score: float) -> list[Detection]:
+    def detect(self, rgb: Rgb, *, min_score: float | None = None) -> list[Detection]:
         """Return what is seen in `rgb`, (h, w, 3) uint8, with a score of at least `min_score`.
 
         Raises:
@@ -29,27 +30,28 @@ class LabelRule:
     """One label that a camera watches for.
 
     Attributes:
-        label: Its display name, as in detections.
-        slug: Its machine name.
+        slug: Its machine name, as in detections.
+        name: What people call it.
         threshold: Score from which it counts as seen.
         detector: Which detector tells it apart.
     """
 
-    label: str
     slug: str
+    name: str
     threshold: float
     detector: DetectorRef
 
 
-def label_rules(manifest: Manifest) -> dict[str, LabelRule]:
-    """Return the rules of all labels of a bundle, by display name; the first head wins a shared name."""
+def label_rules(detector: BundleDetector) -> dict[str, LabelRule]:
+    """Return the rules of all labels of a bundle, by slug; the first head wins a shared one."""
     rules: dict[str, LabelRule] = {}
-    for head in manifest.heads:
+    for index, head in enumerate(detector.bundle.manifest.heads):
+        ref = detector.detector_ref(index)
         for spec in head.labels:
-            rules.setdefault(spec.name, LabelRule(spec.name, spec.slug, spec.threshold, head.detector))
+            rules.setdefault(spec.slug, LabelRule(spec.slug, spec.name, spec.threshold, ref))
     return rules
 
 
-def rule_for(rules: Mapping[str, LabelRule], label: str, detector: DetectorRef) -> LabelRule:
+def rule_for(rules: Mapping[str, LabelRule], slug: str, detector: DetectorRef) -> LabelRule:
     """Return the rule of a label; one that only the cloud's detector knows counts from a score of 0.5."""
-    return rules.get(label) or LabelRule(label, slugify(label), 0.5, detector)
+    return rules.get(slug) or LabelRule(slug, slug, _UNKNOWN_THRESHOLD, detector)

@@ -73,11 +73,10 @@ class EventSettings:
 
 @dataclass(frozen=True)
 class SeenObject:
-    """One thing that counts as seen now."""
+    """One thing that counts as seen now; `label` is its slug."""
 
     event_id: str
     label: str
-    slug: str
     score: float
     box: XyxyNorm
     zones: tuple[str, ...]
@@ -136,7 +135,7 @@ class EventBuilder:
         """Return everything that counts as seen, also while nothing moves."""
         return tuple(
             SeenObject(
-                opened.id, track.label, opened.rule.slug, _score(track), track.box, opened.zones,
+                opened.id, track.label, _score(track), track.box, opened.zones,
                 track.stationary, _detector(track, opened.rule), _answerer(track),
             )
             for track in tracks
@@ -229,7 +228,7 @@ class EventBuilder:
 
 
 def count_labels(labels: Mapping[str, LabelRule], seen: Sequence[SeenObject]) -> dict[str, int]:
-    """Return how many of each label are in view, by display name; labels of which there are none too."""
+    """Return how many of each label are in view, by slug; labels of which there are none too."""
     counts = Counter(thing.label for thing in seen)
     return {label: counts[label] for label in [*labels, *(c for c in counts if c not in labels)]}
 

@@ -13,6 +13,9 @@ import numpy as np
 
 from edge_agent.vision.arrays import Bool, Float32, Rgb
 
+# Looked at in any case, while the background is learned.
+_FIRST_PICTURES = 5
+
 GateReason = Literal["start", "motion", "linger", "asked", "forced", "asleep"]
 
 
@@ -60,6 +63,7 @@ class MotionGate:
         self._background: Float32 | None = None
         self._noise: Float32 = np.zeros((0, 0), dtype=np.float32)
         self._last_s = 0.0
+        self._learned = 0
         self._looked_s = 0.0
         self._moved_s = float("-inf")
 
@@ -76,6 +80,9 @@ class MotionGate:
         grey = small_grey(rgb, self._settings.width_px)
         if self._background is None or self._background.shape != grey.shape:
             self._learn(grey, at_s)
+            return self._open(at_s, "start", 1.0)
+        if self._learned < _FIRST_PICTURES:
+            self._adapt(grey, self._background, np.zeros_like(grey, dtype=np.bool_), at_s)
             return self._open(at_s, "start", 1.0)
         moved, share = self._compare(grey, self._background, at_s)
         if moved:
@@ -99,6 +106,7 @@ class MotionGate:
         share = float(changed.mean())
         if share > self._settings.flood_share:
             self._learn(grey, at_s)
+            self._learned = _FIRST_PICTURES
             return True, share
         self._adapt(grey, background, changed, at_s)
         return _has_cluster(changed, self._settings.cluster_cells), share
@@ -111,18 +119,21 @@ class MotionGate:
         self._background = grey
         self._noise = np.full_like(grey, self._settings.min_difference / self._settings.noise_factor)
         self._last_s = at_s
+        self._learned = 1
 
     def _changed(self, grey: Float32, background: Float32) -> Bool:
         difference = grey - background
         # A camera's automatic exposure changes all cells alike; that is not motion.
-        difference -= np.float32(np.median(difference))
+        difference -= np.float32(np.median(difference[::4, ::4]))
         limit = np.maximum(self._settings.min_difference, self._settings.noise_factor * self._noise)
         return np.asarray(np.abs(difference) > limit)
 
     def _adapt(self, grey: Float32, background: Float32, changed: Bool, at_s: float) -> None:
         passed_s = max(0.0, at_s - self._last_s)
         self._last_s = at_s
-        rate = np.float32(1.0 - np.exp(-passed_s / self._settings.adapt_s))
+        self._learned += 1
+        # A plain mean at first: one picture is a noisy background.
+        rate = np.float32(max(1.0 - np.exp(-passed_s / self._settings.adapt_s), 1.0 / self._learned))
         difference = grey - background
         self._noise += rate * (np.abs(difference) - self._noise) * ~changed
         # What moves is learned slowly, so that a passer-by leaves no ghost, yet a parked car sinks in.
@@ -136,13 +147,14 @@ def small_grey(rgb: Rgb, width_px: int) -> Float32:
     height, width = samples.shape[0] // 2 * 2, samples.shape[1] // 2 * 2
     if height == 0 or width == 0:
         return samples.astype(np.float32)
-    quads = samples[:height, :width].astype(np.float32).reshape(height // 2, 2, width // 2, 2)
-    return np.asarray(quads.mean(axis=(1, 3)), dtype=np.float32)
+    rows = samples[0:height:2, :width].astype(np.float32) + samples[1:height:2, :width]
+    return np.asarray((rows[:, 0::2] + rows[:, 1::2]) * np.float32(0.25), dtype=np.float32)
 
 
 def _has_cluster(changed: Bool, cells: int) -> bool:
     if int(changed.sum()) < cells:
         return False
-    padded = np.pad(changed.astype(np.uint8), 1)
+    padded = np.zeros((changed.shape[0] + 2, changed.shape[1] + 2), dtype=np.uint8)
+    padded[1:-1, 1:-1] = changed
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     return bool((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]).max() >= cells)

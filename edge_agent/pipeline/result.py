@@ -68,7 +68,6 @@ class SnapshotCandidate:
 
     event_id: str
     label: str
-    slug: str
     score: float
     box: XyxyNorm
     rgb: Rgb
@@ -82,7 +81,7 @@ class PipelineResult:
         events: To be sent, in this order.
         detections: All that the detector saw in this picture, weak scores too; empty when it did not look.
         in_view: Things that count as seen now, also while nothing moves.
-        counts: How many of each label, by display name.
+        counts: How many of each label, by slug.
         offload_wanted: A question for the cloud.
         snapshots: Pictures for new and improved events.
         gate: What the motion gate said; none for an answer of the cloud.

@@ -1,8 +1,8 @@
 """Following things from picture to picture.
 
-Detections are matched with predicted boxes in three passes, as in ByteTrack (2022) and with grown boxes as in
-C-BIoU (2023): good scores by overlap; weak scores by overlap, which carry a track through a bad moment; good
-scores by overlap of grown boxes, which carry it through few pictures a second.
+Detections are matched with predicted boxes in three passes, the first two as in ByteTrack (2022): good
+scores by overlap; weak scores by overlap, which carry a track through a bad moment; good scores by
+nearness and size, which carry it through few pictures a second, when boxes no longer touch.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from edge_agent.pipeline.boxes import centre, greedy_pairs, grown, iou_matrix, to_arrays
+from edge_agent.pipeline.boxes import centre, greedy_pairs, iou_matrix, nearness_matrix, to_arrays
 from edge_agent.vision.arrays import Float32
 from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Answerer, Detection, DetectorRef
@@ -24,6 +25,7 @@ Verdict = Literal["confirmed", "denied"]
 
 _POSITION_GAIN = 0.7
 _VELOCITY_GAIN = 0.4
+_FIRST_VELOCITY_GAIN = 0.7
 _SIZE_GAIN = 0.5
 # A thing that is not seen is not followed further than this.
 _MAX_PREDICTION_S = 1.0
@@ -38,8 +40,8 @@ class TrackSettings:
     Attributes:
         min_iou: Overlap that joins a good score to a track.
         min_iou_weak: Overlap that joins a weak score.
-        grow_share: By how much of their size boxes grow for the last pass.
-        min_iou_grown: Overlap of grown boxes that joins.
+        reach: Distance, in box sizes, up to which the last pass looks for a thing.
+        min_nearness: Nearness that joins in the last pass.
         twin_iou: A new box that overlaps a followed one of its label this much is the same thing.
         max_lost_s: A confirmed thing is gone when not seen for so long.
         stationary_lost_s: The same for one that stood still: detectors flicker on those.
@@ -52,8 +54,8 @@ class TrackSettings:
 
     min_iou: float = 0.25
     min_iou_weak: float = 0.35
-    grow_share: float = 0.5
-    min_iou_grown: float = 0.15
+    reach: float = 1.5
+    min_nearness: float = 0.25
     twin_iou: float = 0.55
     max_lost_s: float = 3.0
     stationary_lost_s: float = 8.0
@@ -156,7 +158,8 @@ class Track:
         passed_s = max(at_s - self.last_s, 1e-3)
         guess = centre(self.predicted(at_s))
         if self.sights == 1:
-            self._velocity = ((middle - self._centre) / np.float32(passed_s)).astype(np.float32)
+            # One step says little: a wrong match here would send the prediction away for good.
+            self._velocity = np.float32(_FIRST_VELOCITY_GAIN / passed_s) * (middle - self._centre)
         else:
             self._velocity += np.float32(_VELOCITY_GAIN / passed_s) * (middle - guess)
         self._centre = guess + np.float32(_POSITION_GAIN) * (middle - guess)
@@ -220,12 +223,16 @@ class Tracker:
         tracks = list(self._tracks)
         predicted = np.stack([t.predicted(at_s) for t in tracks]) if tracks else to_arrays([])
         free = list(range(len(tracks)))
-        passes = ((good, 0.0, self._settings.min_iou), (weak, 0.0, self._settings.min_iou_weak),
-                  (good, self._settings.grow_share, self._settings.min_iou_grown))  # fmt: skip
-        for candidates, share, at_least in passes:
-            pairs = _match([tracks[i] for i in free], predicted[free], candidates, share, at_least)
+        settings = self._settings
+        passes = (
+            (good, settings.min_iou, iou_matrix),
+            (weak, settings.min_iou_weak, iou_matrix),
+            (good, settings.min_nearness, partial(nearness_matrix, tall=tall, reach=settings.reach)),
+        )
+        for candidates, at_least, similarity in passes:
+            pairs = _match([tracks[i] for i in free], predicted[free], candidates, at_least, similarity)
             for track, detection in pairs:
-                track.see(detection, at_s, by, self._settings, tall)
+                track.see(detection, at_s, by, settings, tall)
             joined = {id(detection) for _, detection in pairs}
             candidates[:] = [d for d in candidates if id(d) not in joined]
             seen = {track.number for track, _ in pairs}
@@ -272,11 +279,14 @@ class Tracker:
 
 
 def _match(
-    tracks: list[Track], predicted: Float32, detections: list[Detection], share: float, at_least: float
+    tracks: list[Track],
+    predicted: Float32,
+    detections: list[Detection],
+    at_least: float,
+    similarity: Callable[[Float32, Float32], Float32],
 ) -> list[tuple[Track, Detection]]:
     if not tracks or not detections:
         return []
-    boxes = to_arrays([d.box for d in detections])
-    overlap = iou_matrix(grown(predicted, share), grown(boxes, share))
+    alike = similarity(predicted, to_arrays([d.box for d in detections]))
     same = np.array([[t.label == d.label for d in detections] for t in tracks])
-    return [(tracks[i], detections[j]) for i, j in greedy_pairs(np.where(same, overlap, -1.0), at_least)]
+    return [(tracks[i], detections[j]) for i, j in greedy_pairs(np.where(same, alike, -1.0), at_least)]

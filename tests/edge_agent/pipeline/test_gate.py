@@ -1,0 +1,115 @@
+"""The motion gate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_agent.pipeline.gate import GateDecision, GateSettings, MotionGate, small_grey
+from edge_agent.vision.arrays import Rgb
+
+HEIGHT_PX, WIDTH_PX = 144, 256
+
+
+class Camera:
+    """A noisy scene with a box that may move through it."""
+
+    def __init__(self, seed: int = 0, noise: float = 4.0) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._noise = [
+            self._rng.normal(0.0, noise, (HEIGHT_PX, WIDTH_PX, 3)).astype(np.float32) for _ in range(16)
+        ]
+        ramp = np.linspace(40, 160, WIDTH_PX, dtype=np.float32)
+        self._scene = np.repeat(np.repeat(ramp[None, :, None], HEIGHT_PX, axis=0), 3, axis=2)
+
+    def picture(self, box_px: tuple[int, int, int, int] | None = None, light: float = 0.0) -> Rgb:
+        rgb = self._scene + light
+        if box_px is not None:
+            x, y, w, h = box_px
+            rgb = rgb.copy()
+            rgb[y : y + h, x : x + w] = 220
+        # Old noise at a new place is as good as new noise, and costs less.
+        fresh = np.roll(self._noise[self._rng.integers(16)], self._rng.integers(256, size=2), axis=(0, 1))
+        noisy = rgb + fresh
+        return np.asarray(np.clip(noisy, 0, 255), dtype=np.uint8)
+
+
+def still(gate: MotionGate, camera: Camera, *, seconds: float, start_s: float = 0.0) -> list[GateDecision]:
+    return [gate.decide(camera.picture(), start_s + i * 0.2) for i in range(int(seconds * 5))]
+
+
+def test_gate_first_picture_opens() -> None:
+    assert MotionGate().decide(Camera().picture(), 0.0) == GateDecision(
+        look=True, reason="start", changed_share=1.0
+    )
+
+
+def test_gate_still_scene_with_noise_sleeps_but_for_forced_looks() -> None:
+    decisions = still(MotionGate(), Camera(noise=6.0), seconds=40)
+    reasons = [d.reason for d in decisions if d.look]
+    assert reasons == ["start"] * 5 + ["forced"] * 3
+
+
+def test_gate_small_moving_thing_opens_at_once() -> None:
+    gate, camera = MotionGate(), Camera()
+    still(gate, camera, seconds=5)
+    decision = gate.decide(camera.picture((120, 60, 8, 14)), 5.0)
+    assert decision.reason == "motion"
+    assert 0.0 < decision.changed_share < 0.05
+
+
+def test_gate_after_motion_lingers_then_sleeps() -> None:
+    gate, camera = MotionGate(GateSettings(linger_s=1.0)), Camera()
+    still(gate, camera, seconds=5)
+    gate.decide(camera.picture((120, 60, 24, 36)), 5.0)
+    after = still(gate, camera, seconds=3, start_s=5.2)
+    assert [d.reason for d in after[:4]] == ["linger"] * 4
+    assert not after[-1].look
+
+
+def test_gate_thing_that_stays_sinks_into_the_background() -> None:
+    gate, camera = MotionGate(GateSettings(forced_every_s=1e9)), Camera()
+    still(gate, camera, seconds=5)
+    parked = [gate.decide(camera.picture((120, 60, 24, 36)), 5.0 + i) for i in range(200)]
+    assert parked[0].look
+    assert not any(d.look for d in parked[-50:])
+
+
+def test_gate_brightness_of_the_whole_picture_is_no_motion() -> None:
+    gate, camera = MotionGate(), Camera()
+    still(gate, camera, seconds=5)
+    assert not gate.decide(camera.picture(light=12.0), 5.0).look
+
+
+def test_gate_camera_turned_away_opens_and_learns_anew() -> None:
+    gate, camera = MotionGate(), Camera()
+    still(gate, camera, seconds=5)
+    turned = camera.picture()[:, ::-1]
+    assert gate.decide(turned, 5.0).reason == "motion"
+    settled = [gate.decide(camera.picture()[:, ::-1], 5.2 + i * 0.2) for i in range(20)]
+    assert not settled[-1].look
+
+
+def test_gate_asked_opens_without_motion() -> None:
+    gate, camera = MotionGate(), Camera()
+    still(gate, camera, seconds=5)
+    assert gate.decide(camera.picture(), 5.0, asked=True).reason == "asked"
+
+
+def test_gate_switched_off_always_opens() -> None:
+    gate = MotionGate(GateSettings(enabled=False))
+    assert all(d.look for d in still(gate, Camera(), seconds=4))
+
+
+def test_gate_picture_size_changes_starts_again() -> None:
+    gate = MotionGate()
+    still(gate, Camera(), seconds=3)
+    assert gate.decide(Camera().picture()[:, ::2], 0.2).reason == "start"
+
+
+@pytest.mark.parametrize("shape", [(360, 640), (1080, 1920), (48, 64), (1, 1), (3, 1000)])
+def test_small_grey_of_any_size_keeps_grey_levels(shape: tuple[int, int]) -> None:
+    grey = small_grey(np.full((*shape, 3), 77, dtype=np.uint8), 128)
+    assert grey.dtype == np.float32
+    assert grey.size > 0
+    assert np.all(grey == 77)
