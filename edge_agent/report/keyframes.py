@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 _DAY_S = 86_400.0
 _NO_EVENT = "-"
-_NAME = re.compile(r"^(?P<time_ms>\d{13})-(?P<event>[a-zA-Z0-9_]{1,64}|-)\.jpg\.enc$")
+_NAME = re.compile(r"^(?P<time_ms>\d{13})-(?P<event>[a-zA-Z0-9_-]{1,64})\.jpg\.enc$")
 # Half of a day's writes may be spent at once, so that a busy quarter of an hour is kept whole.
 _BURST_SHARE = 0.5
 
@@ -192,7 +192,7 @@ def _event_key(event_id: str | None) -> str:
         return _NO_EVENT
     return (
         event_id
-        if re.fullmatch(r"[a-zA-Z0-9_]{1,64}", event_id)
+        if re.fullmatch(r"[a-zA-Z0-9_-]{2,64}", event_id)
         else hashlib.sha256(event_id.encode()).hexdigest()
     )
 

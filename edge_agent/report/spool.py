@@ -144,8 +144,9 @@ class Spool:
 
     def dropped(self) -> tuple[DroppedRange, ...]:
         """Return what the quota made us forget and `cloud` does not know yet, oldest first."""
+        query = "SELECT first_seq, last_seq, reason FROM dropped WHERE last_seq > ? ORDER BY first_seq"
         with self._mended():
-            rows = self._db.execute("SELECT first_seq, last_seq, reason FROM dropped ORDER BY first_seq")
+            rows = self._db.execute(query, (self._cursors.get("cloud", 0),))
             return tuple(DroppedRange(first_seq=a, last_seq=b, reason=why) for a, b, why in rows)
         return ()
 

@@ -1,0 +1,365 @@
+"""One MQTT connection that comes back by itself, on paho-mqtt.
+
+paho's own habits that cost messages are kept out: each connection gets a new paho client, so that its
+queue never holds the truth (what was not acknowledged is lost, and its owner sends it again from the spool);
+sessions are kept at the broker, so that commands wait there; reconnects are spread by chance; nothing raised
+by a callback reaches paho's thread; a connection that acknowledges nothing any more is given up.
+
+Methods may be called from any thread. Callbacks come from paho's thread and must be quick.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge_agent.clock import Clock
+
+_log = logging.getLogger(__name__)
+
+_CONNECT_S = 10.0
+_ACK_S = 30.0
+_SESSION_S = 7 * 86_400
+_MAX_INFLIGHT = 100
+_MAX_QUEUED = 5_000
+_BACKOFF_BASE_S = 1.0
+_BACKOFF_MAX_S = 60.0
+_SETTLED_S = 30.0
+
+
+@dataclass(frozen=True)
+class Message:
+    """One publication."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where a broker is, and as whom to speak to it."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str | None = None
+    password: str | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    keepalive_s: int = 30
+
+    def is_same_broker(self, other: Broker) -> bool:
+        """Return whether both name the same broker, so that one connection serves for both."""
+        return _address(self) == _address(other)
+
+
+@dataclass(frozen=True)
+class LinkEvents:
+    """What the owner of a link wants to know; called from paho's thread."""
+
+    up: Callable[[], None]
+    down: Callable[[str], None]
+    message: Callable[[str, bytes, bool], None]
+
+
+class Link(Protocol):
+    """What publishers need of a connection."""
+
+    @property
+    def connected(self) -> bool:
+        """Return whether publishing has a chance now."""
+        ...
+
+    def publish(self, message: Message, on_ack: Callable[[bool], None] | None = None) -> bool:
+        """Hand a message over; return whether it was taken.
+
+        Args:
+            message: What to send.
+            on_ack: Called once, from another thread, with whether the broker took it. Not called
+                when the connection is lost before: `LinkEvents.down` says so.
+        """
+        ...
+
+
+def backoff_s(failures: int, rng: random.Random) -> float:
+    """Return how long to wait after `failures` in a row: doubling, then a random share of it."""
+    ceiling = min(_BACKOFF_MAX_S, _BACKOFF_BASE_S * 2.0 ** min(failures, 10))
+    return ceiling * (0.5 + 0.5 * rng.random())
+
+
+class MqttLink:
+    """The connection to one broker: start it, publish, stop it."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        will: Message,
+        subscriptions: Sequence[str],
+        events: LinkEvents,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        """Prepare; `start` connects.
+
+        Args:
+            broker: Where to.
+            will: Published by the broker when the connection breaks.
+            subscriptions: Topic filters, subscribed to with QoS 1 on every connect.
+            events: Whom to tell.
+            clock: Where times come from.
+            rng: Spreads the reconnects of many devices.
+        """
+        self._broker = broker
+        self._will = will
+        self._subscriptions = tuple(subscriptions)
+        self._events = events
+        self._clock = clock
+        self._rng = rng
+        self._protocol = MQTTProtocolVersion.MQTTv5
+        self._stopping = threading.Event()
+        self._connection: _Connection | None = None
+        self._thread = threading.Thread(target=self._run, name=f"mqtt-{broker.host}", daemon=True)
+        self.reason = "not connected yet"
+
+    @property
+    def connected(self) -> bool:
+        """Return whether the broker accepted us and the connection stands, as far as known."""
+        connection = self._connection
+        return connection is not None and connection.up.is_set()
+
+    def start(self) -> None:
+        """Connect, and again whenever the connection is lost."""
+        self._thread.start()
+
+    def publish(self, message: Message, on_ack: Callable[[bool], None] | None = None) -> bool:
+        """Hand a message over while connected; see `Link.publish`."""
+        connection = self._connection
+        return connection is not None and connection.publish(message, on_ack)
+
+    def stop(self, farewell: Sequence[Message] = (), timeout_s: float = 3.0) -> None:
+        """Publish `farewell`, wait shortly for what is under way, and disconnect."""
+        connection = self._connection
+        if connection is not None and connection.up.is_set():
+            for message in farewell:
+                connection.publish(message, None)
+            connection.drain(timeout_s)
+        self._stopping.set()
+        if connection is not None:
+            connection.lost.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            started_s = self._clock.monotonic_s()
+            was_up, reason = self._connect_once()
+            if self._stopping.is_set():
+                return
+            settled = was_up and self._clock.monotonic_s() - started_s > _SETTLED_S
+            failures = 0 if settled else failures + 1
+            delay_s = backoff_s(failures, self._rng)
+            if was_up or reason != self.reason:
+                _log.warning("%s: %s; trying again in %.1f s", self._address, reason, delay_s)
+            self.reason = reason
+            self._stopping.wait(delay_s)
+
+    @property
+    def _address(self) -> str:
+        return f"MQTT broker {self._broker.host}:{self._broker.port}"
+
+    def _connect_once(self) -> tuple[bool, str]:
+        connection = _Connection(
+            self._broker, self._protocol, self._will, self._subscriptions, self._events, self._clock
+        )
+        self._connection = connection
+        try:
+            connection.run(self._stopping)
+        except Exception as error:  # noqa: BLE001 - the link must come back whatever a connection does
+            _log.exception("%s: connection failed", self._address)
+            connection.reason = f"failed unexpectedly ({type(error).__name__})"
+        self._connection = None
+        if connection.was_up:
+            _guard(self._events.down, connection.reason)
+        elif connection.speaks_other_version:
+            is_5 = self._protocol == MQTTProtocolVersion.MQTTv5
+            self._protocol = MQTTProtocolVersion.MQTTv311 if is_5 else MQTTProtocolVersion.MQTTv5
+        return connection.was_up, connection.reason
+
+
+class _Connection:
+    """One connection from connecting to its loss."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        protocol: MQTTProtocolVersion,
+        will: Message,
+        subscriptions: tuple[str, ...],
+        events: LinkEvents,
+        clock: Clock,
+    ) -> None:
+        self._broker = broker
+        self._protocol = protocol
+        self._subscriptions = subscriptions
+        self._events = events
+        self._clock = clock
+        # Guards only the two maps: paho calls `on_publish` with locks held that `publish` needs too.
+        self._lock = threading.Lock()
+        self._waiting: dict[int, tuple[float, Callable[[bool], None] | None]] = {}
+        self._early: dict[int, bool] = {}
+        self.up = threading.Event()
+        self.lost = threading.Event()
+        self.was_up = False
+        self.speaks_other_version = False
+        self.reason = "connection closed"
+        self._client = self._make_client(will)
+
+    def run(self, stopping: threading.Event) -> None:
+        """Connect and stay until the connection is lost or `stopping` is set."""
+        try:
+            self._connect()
+        except (OSError, ValueError) as error:
+            self.reason = f"cannot connect: {error}"
+            return
+        self._client.loop_start()
+        try:
+            self._watch(stopping)
+        finally:
+            self.up.clear()
+            self._client.disconnect()
+            self._client.loop_stop()
+
+    def publish(self, message: Message, on_ack: Callable[[bool], None] | None) -> bool:
+        if not self.up.is_set():
+            return False
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return False
+        with self._lock:
+            taken = self._early.pop(info.mid, None)
+            if taken is None:
+                self._waiting[info.mid] = (self._clock.monotonic_s(), on_ack)
+        if taken is not None and on_ack is not None:
+            on_ack(taken)
+        return True
+
+    def drain(self, timeout_s: float) -> None:
+        """Wait until all that was published is acknowledged."""
+        until_s = self._clock.monotonic_s() + timeout_s
+        while self._waiting and not self.lost.is_set() and self._clock.monotonic_s() < until_s:
+            self.lost.wait(0.02)
+
+    def _connect(self) -> None:
+        broker = self._broker
+        if self._protocol == MQTTProtocolVersion.MQTTv5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = _SESSION_S
+            self._client.connect(
+                broker.host, broker.port, broker.keepalive_s, clean_start=False, properties=properties
+            )
+        else:
+            self._client.connect(broker.host, broker.port, broker.keepalive_s)
+
+    def _watch(self, stopping: threading.Event) -> None:
+        started_s = self._clock.monotonic_s()
+        while not self.lost.wait(1.0):
+            now_s = self._clock.monotonic_s()
+            if stopping.is_set():
+                return
+            if not self.was_up and now_s - started_s > _CONNECT_S:
+                self.reason, self.speaks_other_version = "no answer to CONNECT", True
+                return
+            with self._lock:
+                oldest_s = min((sent_s for sent_s, _ in self._waiting.values()), default=now_s)
+            if now_s - oldest_s > _ACK_S:
+                self.reason = f"nothing acknowledged for {_ACK_S:.0f} s"
+                return
+
+    def _make_client(self, will: Message) -> mqtt.Client:
+        is_5 = self._protocol == MQTTProtocolVersion.MQTTv5
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._broker.client_id,
+            clean_session=None if is_5 else False,
+            protocol=self._protocol,
+            reconnect_on_failure=False,
+        )
+        client.suppress_exceptions = True
+        client.max_inflight_messages_set(_MAX_INFLIGHT)
+        client.max_queued_messages_set(_MAX_QUEUED)
+        client.will_set(will.topic, will.payload, will.qos, will.retain)
+        if self._broker.username is not None:
+            client.username_pw_set(self._broker.username, self._broker.password)
+        if self._broker.tls:
+            client.tls_set(ca_certs=str(self._broker.ca_file) if self._broker.ca_file else None)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        return client
+
+    def _on_connect(
+        self, client: mqtt.Client, _data: object, _flags: object, code: ReasonCode, _properties: object
+    ) -> None:
+        if code.is_failure:
+            self.reason = f"refused: {code}"
+            self.speaks_other_version = str(code) == "Unsupported protocol version"
+            self.lost.set()
+            return
+        if self._subscriptions:
+            client.subscribe([(topic_filter, 1) for topic_filter in self._subscriptions])
+        self.was_up = True
+        self.up.set()
+        _guard(self._events.up)
+
+    def _on_disconnect(
+        self, _client: mqtt.Client, _data: object, _flags: object, code: ReasonCode, _properties: object
+    ) -> None:
+        self.up.clear()
+        if not self.lost.is_set():
+            self.reason = f"connection lost: {code}" if self.was_up else f"closed before CONNACK: {code}"
+            # Some brokers only hang up on a version that they do not speak.
+            self.speaks_other_version = not self.was_up
+        self.lost.set()
+
+    def _on_publish(
+        self, _client: mqtt.Client, _data: object, mid: int, code: ReasonCode, _properties: object
+    ) -> None:
+        taken = not code.is_failure
+        with self._lock:
+            known = self._waiting.pop(mid, None)
+            if known is None:
+                self._early[mid] = taken
+        if known is not None and known[1] is not None:
+            _guard(known[1], taken)
+
+    def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        _guard(self._events.message, message.topic, message.payload, message.retain)
+
+
+def _guard(callback: Callable[..., Any], *arguments: object) -> None:
+    """Call back; an exception there is a bug of ours and must not end paho's thread."""
+    try:
+        callback(*arguments)
+    except Exception:  # noqa: BLE001 - see above
+        _log.exception("a callback of the MQTT link failed")
+
+
+def _address(broker: Broker) -> tuple[str, int]:
+    local = {"127.0.0.1", "::1"}
+    return ("localhost" if broker.host in local else broker.host.lower(), broker.port)

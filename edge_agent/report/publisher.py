@@ -1,0 +1,174 @@
+"""Keeps the home broker in step with the agent: availability, discovery, and every retained state.
+
+All retained values are remembered here and published again on each connect (a broker may have forgotten them)
+and when Home Assistant starts. Called from one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from edge_agent.clock import Clock
+from edge_agent.report.link import Link, Message
+from edge_agent.wire.base import Document
+from edge_agent.wire.homeassistant import HaEntity
+from edge_agent.wire.status import CameraDetail, LabelAttributes, Stats, UpdateState
+from edge_agent.wire.topics import Topics
+
+_log = logging.getLogger(__name__)
+
+_ONLINE = b"online"
+_OFFLINE = b"offline"
+_BIRTH_JITTER_S = (0.5, 3.0)
+# Home Assistant subscribes some seconds after it read the discovery; what is not retained comes again then.
+_STATS_AGAIN_S = 10.0
+
+
+def will_of(topics: Topics) -> Message:
+    """Return what the broker publishes when the connection breaks; also the agent's clean goodbye."""
+    return Message(topics.available, _OFFLINE, retain=True)
+
+
+class Publisher:
+    """The agent's face at the home broker."""
+
+    def __init__(
+        self, link: Link, topics: Topics, *, remembered_file: Path, clock: Clock, rng: random.Random
+    ) -> None:
+        """Begin; nothing is published before `up`.
+
+        Args:
+            link: The connection.
+            topics: The device's topics.
+            remembered_file: Where retained topics are remembered over restarts, to remove stale ones.
+            clock: Where times come from.
+            rng: Spreads answers to Home Assistant's birth.
+        """
+        self._link = link
+        self._topics = topics
+        self._file = remembered_file
+        self._clock = clock
+        self._rng = rng
+        self._discovery: dict[str, Message] = {}
+        self._states: dict[str, Message] = {}
+        self._stats: Message | None = None
+        self._remembered = _read_topics(remembered_file)
+        self._to_remove: set[str] = set()
+        self._republish_at_s = float("inf")
+        self._stats_again_at_s = float("inf")
+
+    def declare(self, entities: Sequence[tuple[str, HaEntity]], label_topics: Iterable[str]) -> None:
+        """Say which entities and label topics there are; those that no longer are get removed.
+
+        Args:
+            entities: From `discovery_documents`; empty when discovery is off.
+            label_topics: Every retained topic of every label.
+        """
+        self._discovery = {
+            topic: Message(topic, entity.to_json().encode(), retain=True) for topic, entity in entities
+        }
+        now_known = self._discovery.keys() | set(label_topics)
+        self._to_remove = (self._to_remove | self._remembered) - now_known
+        for topic in self._to_remove & self._states.keys():
+            del self._states[topic]
+        self._remember(now_known)
+        if self._link.connected:
+            self._publish_everything()
+
+    def up(self) -> None:
+        """Publish everything on a new connection."""
+        self._publish_everything()
+
+    def homeassistant_started(self) -> None:
+        """Publish everything again soon; many devices hear this at once."""
+        if self._republish_at_s == float("inf"):
+            self._republish_at_s = self._clock.monotonic_s() + self._rng.uniform(*_BIRTH_JITTER_S)
+
+    def tick(self) -> None:
+        """Do what is due; call at least once a second."""
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._republish_at_s:
+            self._republish_at_s = float("inf")
+            self._stats_again_at_s = now_s + _STATS_AGAIN_S
+            self._publish_everything()
+        if now_s >= self._stats_again_at_s:
+            self._stats_again_at_s = float("inf")
+            if self._stats is not None:
+                self._link.publish(self._stats)
+
+    def camera_status(self, camera: str, detail: CameraDetail) -> None:
+        """Say whether a camera gives pictures, and why (not)."""
+        self._set(self._topics.camera(camera, "status"), detail.status.encode())
+        self._set_document(self._topics.camera(camera, "detail"), detail)
+
+    def label(self, camera: str, slug: str, attributes: LabelAttributes) -> None:
+        """Say how many of a label are in view, and about the best sight of it."""
+        self._set_document(self._topics.label(camera, slug, "attributes"), attributes)
+        self._set(self._topics.label(camera, slug), str(attributes.count).encode())
+
+    def snapshot(self, camera: str, slug: str, jpeg: bytes) -> None:
+        """Show the last picture of a label."""
+        self._set(self._topics.label(camera, slug, "snapshot"), jpeg, qos=0)
+
+    def switch(self, camera: str, feature: str, value: str) -> None:
+        """Say how a setting stands: `ON`, `OFF` or a number."""
+        self._set(self._topics.switch(camera, feature, "state"), value.encode())
+
+    def detector(self, state: UpdateState) -> None:
+        """Say which detector is installed, and which is the newest."""
+        # Home Assistant wants keys without a value left out here.
+        text = state.model_dump_json(exclude_none=True)
+        self._set(self._topics.detector_state, text.encode())
+
+    def stats(self, stats: Stats) -> None:
+        """Say how the agent is."""
+        self._stats = Message(self._topics.stats, stats.to_json().encode(), qos=0)
+        self._link.publish(self._stats)
+
+    def goodbye(self) -> tuple[Message, ...]:
+        """Return what to publish before a clean stop."""
+        return (will_of(self._topics),)
+
+    def _set_document(self, topic: str, document: Document) -> None:
+        self._set(topic, document.to_json().encode())
+
+    def _set(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
+        message = Message(topic, payload, qos=qos, retain=True)
+        if self._states.get(topic) != message:
+            self._states[topic] = message
+            self._link.publish(message)
+
+    def _publish_everything(self) -> None:
+        if not self._link.connected:
+            return
+        removed = [self._link.publish(Message(topic, b"", retain=True)) for topic in sorted(self._to_remove)]
+        if self._to_remove and all(removed):
+            self._to_remove = set()
+            self._remember(self._remembered)
+        for message in (*self._discovery.values(), *self._states.values()):
+            self._link.publish(message)
+        # Last, so that whoever waits for `online` finds everything else in place.
+        self._link.publish(Message(self._topics.available, _ONLINE, retain=True))
+
+    def _remember(self, topics: Iterable[str]) -> None:
+        self._remembered = set(topics)
+        content = json.dumps(sorted(self._remembered | self._to_remove))
+        try:
+            if not self._file.exists() or self._file.read_text() != content:
+                part = self._file.with_suffix(".part")
+                part.write_text(content)
+                part.replace(self._file)
+        except OSError as error:
+            _log.warning("%s: %s; entities that go may stay in Home Assistant", self._file, error.strerror)
+
+
+def _read_topics(file: Path) -> set[str]:
+    try:
+        topics = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return set()
+    return {topic for topic in topics if isinstance(topic, str)} if isinstance(topics, list) else set()
