@@ -1,0 +1,201 @@
+"""The full detector: frozen subnet, taught head; what people train, watch and compress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+
+from cloud.datasets.frames import LabelledFrame
+from cloud.datasets.pictures import read_picture
+from cloud.detector.efficientnet_lite import EfficientNetLite0
+from cloud.detector.features import FeatureExtractor, Features, shared_extractor
+from cloud.detector.head import AnchorFreeHead
+from cloud.detector.spec import BOXES_OUTPUT, SCORES_OUTPUT, DetectorSpec
+from cloud.detector.subnet import Subnet, licence_text, load_trunk, subnet_by_digest
+from compress.protocol import HeldOutPicture, LicenceNotice, TruthBox
+from edge_agent.vision.arrays import Float32, Rgb
+from edge_agent.vision.decode import SCORE_FLOOR, decode_head
+from edge_agent.vision.letterbox import letterbox
+from edge_agent.vision.nms import nms
+from edge_agent.wire.detection import Detection, DetectorRef
+from edge_agent.wire.manifest import AnchorFreeDecoder, LabelSpec, SubnetRef
+
+
+class FullNetwork(nn.Module):
+    """Trunk and head as one network.
+
+    Input `(n, 3, h, w) float32`, (byte - 127) / 128, RGB. Output: scores `(n, h/8, w/8, classes)` logits, boxes
+    `(n, h/8, w/8, 4)` distances in strides, not negative.
+    """
+
+    def __init__(self, trunk: EfficientNetLite0, head: AnchorFreeHead) -> None:
+        super().__init__()
+        self.trunk, self.head = trunk, head
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return scores and boxes, NHWC."""
+        scores, boxes = self.head(self.trunk(image))
+        return scores.permute(0, 2, 3, 1), boxes.permute(0, 2, 3, 1)
+
+
+@dataclass(frozen=True)
+class FullDetector:
+    """A taught detector; implements `compress.protocol.Compressible`.
+
+    `examples` are frames of the camera, labelled or not, for calibration; `test_frames` are those that training never saw.
+    """
+
+    spec: DetectorSpec
+    taught_head: AnchorFreeHead
+    examples: tuple[LabelledFrame, ...] = ()
+    test_frames: tuple[LabelledFrame, ...] = ()
+
+    @property
+    def subnet(self) -> Subnet:
+        """Return the pretrained subnet that the head builds on."""
+        return subnet_by_digest(self.spec.subnet.sha256 or "")
+
+    @property
+    def ref(self) -> DetectorRef:
+        """Return which detector and version this is."""
+        return self.spec.detector
+
+    @property
+    def labels(self) -> tuple[LabelSpec, ...]:
+        """Return the classes with their recommended thresholds, in the order of the network's outputs."""
+        return self.spec.labels
+
+    @property
+    def input_size_px(self) -> tuple[int, int]:
+        """Return (width, height) of the network's input."""
+        return self.spec.input_width_px, self.spec.input_height_px
+
+    @property
+    def decoder(self) -> AnchorFreeDecoder:
+        """Return how to read the outputs."""
+        return self.spec.decoder
+
+    @property
+    def nms_iou(self) -> float:
+        """Return the IoU above which the weaker of two boxes is dropped."""
+        return self.spec.nms_iou
+
+    @property
+    def subnets(self) -> tuple[SubnetRef, ...]:
+        """Return the pretrained subnets inside."""
+        return (self.spec.subnet,)
+
+    @property
+    def licences(self) -> tuple[LicenceNotice, ...]:
+        """Return the licence texts that must travel with a bundle."""
+        return (LicenceNotice(self.subnet.name, licence_text(self.subnet)),)
+
+    def network(self) -> nn.Module:
+        """Return trunk and head as one network in eval mode: a copy, free to be pruned."""
+        head = new_head(self.spec)
+        head.load_state_dict(self.taught_head.state_dict())
+        return FullNetwork(load_trunk(self.subnet), head).eval().requires_grad_(requires_grad=False)
+
+    def calibration_pictures(self, limit: int) -> Sequence[Rgb]:
+        """Return up to `limit` pictures of the camera, spread evenly over those there are."""
+        step = max(1, -(-len(self.examples) // max(1, limit)))
+        return [read_picture(frame.source) for frame in self.examples[::step][:limit]]
+
+    def held_out_pictures(self) -> Sequence[HeldOutPicture]:
+        """Return the frozen test set; frames that were looked at only in part are not in it."""
+        whole = [frame for frame in self.test_frames if frame.trusted_xyxy_norm is None]
+        return [
+            HeldOutPicture(frame.source.name, partial(read_picture, frame.source), self._truth(frame))
+            for frame in whole
+        ]
+
+    def _truth(self, frame: LabelledFrame) -> tuple[TruthBox, ...]:
+        index_of = {label.name: index for index, label in enumerate(self.labels)}
+        return tuple(
+            TruthBox(index_of[box.label], box.box_xyxy_norm) for box in frame.boxes if box.label in index_of
+        )
+
+    def detect(self, rgb: Rgb) -> list[Detection]:
+        """Return what is seen in `(h, w, 3) uint8 RGB`, each class from its threshold on, best first."""
+        return self.detect_many([rgb])[0]
+
+    def detect_many(
+        self,
+        pictures: Sequence[Rgb],
+        *,
+        score_floor: float | None = None,
+        extractor: FeatureExtractor | None = None,
+    ) -> list[list[Detection]]:
+        """Return what is seen in each picture, in one pass.
+
+        Args:
+            pictures: Each `(h, w, 3) uint8 RGB`, of any size.
+            score_floor: Report from this score on; none = each class from its own threshold on.
+            extractor: Runs the subnet; none = the one that this process shares.
+
+        Raises:
+            CameraError: A picture is empty or not RGB.
+            BackendError: The network answered numbers that are not finite.
+        """
+        if not pictures:
+            return []
+        boxed = [letterbox(rgb, *self.input_size_px, self.spec.input.pad_value) for rgb in pictures]
+        runner = extractor or shared_extractor(self.subnet)
+        levels = runner.features(np.stack([one.pixels for one in boxed]))
+        scores, boxes = run_head(self.taught_head, levels)
+        return [
+            decode_detections(self.spec, scores[[i]], boxes[[i]], one.to_source_norm, score_floor)
+            for i, one in enumerate(boxed)
+        ]
+
+
+def new_head(spec: DetectorSpec) -> AnchorFreeHead:
+    """Return an untaught head of the shape that the spec asks for."""
+    subnet = subnet_by_digest(spec.subnet.sha256 or "")
+    channels = [level.channels for level in subnet.levels]
+    return AnchorFreeHead(channels, len(spec.labels), spec.head_channels)
+
+
+def run_head(head: AnchorFreeHead, levels: Features) -> tuple[Float32, Float32]:
+    """Return logits `(n, h, w, classes)` and distances `(n, h, w, 4)` for features NHWC of each level."""
+    with torch.inference_mode():
+        inputs = [torch.from_numpy(np.asarray(level, np.float32)).permute(0, 3, 1, 2) for level in levels]
+        scores, boxes = head(inputs)
+        return scores.permute(0, 2, 3, 1).numpy(), boxes.permute(0, 2, 3, 1).numpy()
+
+
+def decode_detections(
+    spec: DetectorSpec,
+    scores: Float32,
+    boxes: Float32,
+    to_source_norm: Callable[[Float32], Float32],
+    score_floor: float | None,
+) -> list[Detection]:
+    """Return the detections of one picture, best first.
+
+    Args:
+        spec: Of the detector.
+        scores: `(1, h, w, classes)` logits.
+        boxes: `(1, h, w, 4)` distances in strides.
+        to_source_norm: Maps boxes `(n, 4)` from input pixels to fractions of the picture.
+        score_floor: Report from this score on; none = each class from its own threshold on.
+    """
+    floor = min(label.threshold for label in spec.labels) if score_floor is None else score_floor
+    outputs = {SCORES_OUTPUT: scores, BOXES_OUTPUT: boxes}
+    found = decode_head(spec.head, outputs, spec.input, None, score_floor=max(floor, SCORE_FLOOR))
+    found = found.take(
+        nms(found.boxes_px, found.scores, found.labels, spec.nms_iou, spec.head.max_detections)
+    )
+    placed = to_source_norm(found.boxes_px).astype(float).tolist()
+    detections = []
+    for box, score, index in zip(placed, found.scores.tolist(), found.labels.tolist(), strict=True):
+        label = spec.labels[index]
+        if score >= (label.threshold if score_floor is None else score_floor):
+            x1, y1, x2, y2 = box
+            detections.append(Detection(label=label.name, score=min(1.0, score), box=(x1, y1, x2, y2)))
+    return detections

@@ -1,0 +1,66 @@
+"""Neck and head: frozen features in, class logits and box distances out.
+
+Anchor-free, one level at stride 8 (FCOS, Tian et al. 2019; targets as in TTFNet, Liu et al. 2020). Only operators that every
+int8 runtime has: convolution, addition, nearest resize, ReLU.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+STRIDE_PX = 8
+_PRIOR_SCORE = 0.01
+
+
+class AnchorFreeHead(nn.Module):
+    """1x1 adapters into one width, summed at stride 8, one 3x3 block, two 1x1 outputs.
+
+    Input: features at strides 8, 16, 32, each `(n, channels, h, w) float32`.
+    Output: logits `(n, classes, h/8, w/8)` and distances left, top, right, bottom in strides `(n, 4, h/8, w/8)`, not negative.
+    """
+
+    def __init__(self, level_channels: Sequence[int], classes: int, width: int = 64) -> None:
+        super().__init__()
+        self.adapters = nn.ModuleList(
+            nn.Conv2d(channels, width, 1, bias=False) for channels in level_channels
+        )
+        self.mix = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU6())
+        self.block = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU6()
+        )
+        self.scores = nn.Conv2d(width, classes, 1)
+        self.boxes = nn.Conv2d(width, 4, 1)
+
+    def start_from(self, mean_distances: Sequence[float], generator: torch.Generator) -> None:
+        """Initialise: seldom anything anywhere, boxes of the mean size (He et al. 2015 elsewhere)."""
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                fan_in = layer.weight[0].numel()
+                nn.init.normal_(layer.weight, std=math.sqrt(2 / fan_in), generator=generator)
+        nn.init.normal_(self.scores.weight, std=0.01, generator=generator)
+        nn.init.normal_(self.boxes.weight, std=0.01, generator=generator)
+        nn.init.constant_(self._bias(self.scores), -math.log((1 - _PRIOR_SCORE) / _PRIOR_SCORE))
+        with torch.no_grad():
+            self._bias(self.boxes).copy_(torch.tensor(mean_distances))
+
+    @staticmethod
+    def _bias(layer: nn.Conv2d) -> nn.Parameter:
+        if layer.bias is None:
+            message = "an output layer has a bias"
+            raise TypeError(message)
+        return layer.bias
+
+    def forward(self, features: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits and distances, NCHW."""
+        mixed: torch.Tensor | None = None
+        # Coarse to fine: each sum is enlarged once, so the last resize carries both coarser levels.
+        for adapter, level in zip(reversed(self.adapters), reversed(features), strict=True):
+            adapted = adapter(level)
+            mixed = adapted if mixed is None else adapted + functional.interpolate(mixed, scale_factor=2.0)
+        hidden = self.block(self.mix(mixed))
+        return self.scores(hidden), functional.relu(self.boxes(hidden))

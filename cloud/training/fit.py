@@ -1,0 +1,244 @@
+"""Labelled frames in, full detector out."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cloud.datasets.frames import LabelledFrame
+from cloud.datasets.pictures import read_pictures
+from cloud.datasets.split import FEW_FRAMES, Split, folds, hold_out
+from cloud.detector.features import shared_extractor
+from cloud.detector.full import FullDetector
+from cloud.detector.spec import DetectorSpec, Quality
+from cloud.detector.subnet import EFFICIENTNET_LITE0, Subnet
+from cloud.errors import InputError, TrainingError
+from cloud.training.cache import DiskCache, NoCache
+from cloud.training.config import CancelledError, Progress, TrainConfig
+from cloud.training.learn import LearnPlan, pool_windows
+from cloud.training.reporter import Reporter
+from cloud.training.runs import CHECKPOINTS, Pace, Run, carry_out, check
+from cloud.training.samples import FrameSamples, SamplePlan, frame_samples, look_at_frames
+from cloud.training.threshold import DEFAULT_THRESHOLD
+from edge_agent.clock import Clock, SystemClock
+from edge_agent.vision.arrays import Rgb
+from edge_agent.wire.labels import slugify
+from edge_agent.wire.manifest import LabelSpec
+
+logger = logging.getLogger(__name__)
+
+_MIN_STEPS = 200
+_MAX_STEPS = 1500
+_WINDOWS_PER_VIEW = 4
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What training gave.
+
+    Attributes:
+        detector: Ready to save and to use; its thresholds are the recommended ones.
+        quality: On frames it did not learn from (`how` says which kind), also in the spec; none when there was only one frame.
+        seconds: From the call to the result.
+        views: How many views of the frames were looked at.
+        steps: How many steps the run that made the detector had planned.
+    """
+
+    detector: FullDetector
+    quality: Quality | None
+    seconds: float
+    views: int
+    steps: int
+
+
+def fit(
+    frames: Sequence[LabelledFrame],
+    classes: Sequence[str],
+    config: TrainConfig,
+    progress: Callable[[Progress], None],
+    cancelled: Callable[[], bool],
+    *,
+    clock: Clock | None = None,
+) -> TrainResult:
+    """Teach a detector from labelled frames.
+
+    Below 30 frames all of them are learned from, and cross-validation says how well that works; from 30 on a run of frames in
+    time is held out.
+
+    Args:
+        frames: Whole, partial and empty frames, each picture once.
+        classes: What to find, by display name; the order of the network's outputs.
+        config: Settings.
+        progress: Told where training stands, from the calling thread.
+        cancelled: Asked several times a second.
+        clock: For the budget and the report.
+
+    Raises:
+        TrainingError: These examples do not give a detector: no frames, a class without boxes, a loss that is not finite.
+        InputError: A picture cannot be read or comes twice.
+        CancelledError: `cancelled` said so.
+    """
+    clock = clock or SystemClock()
+    start_s = clock.monotonic_s()
+    check_examples(frames, classes)
+    spec = _first_spec(frames, classes, config, EFFICIENTNET_LITE0)
+    plan = SamplePlan(
+        (spec.input_width_px, spec.input_height_px),
+        tuple(classes),
+        max(1, min(config.views_per_frame, config.max_views // len(frames))),
+        _WINDOWS_PER_VIEW,
+        config.seed,
+    )
+    reporter = Reporter(progress, clock, views=len(frames) * (plan.views + 1), threads=config.threads)
+    with one_thread_each():
+        samples = _look(frames, plan, config, reporter, cancelled)
+        pool = pool_windows(samples)
+        samples = [sample.without_windows() for sample in samples]
+        runs = plan_runs(frames, pool.frame_of.tolist(), config)
+        reporter.learning(sum(run.plan.steps for run in runs))
+        left_s = max(1.0, config.budget_s - (clock.monotonic_s() - start_s))
+        pace = Pace(clock, left_s / -(-len(runs) // config.threads))
+        heads = carry_out(runs, pool, len(classes), config.threads, pace, reporter.learned, cancelled)
+        reporter.checking()
+        few = len(frames) < FEW_FRAMES
+        best = check(spec, runs[1:] if few else runs, heads[1:] if few else heads, samples)
+    index, quality = best or (len(CHECKPOINTS) - 1, None)
+    if quality is not None:
+        quality = quality.model_copy(update={"how": "cross_validation" if few else "held_out"})
+    detector = FullDetector(_with_quality(spec, quality), heads[0][index], tuple(frames))
+    seconds = clock.monotonic_s() - start_s
+    logger.info("taught %s from %d frames in %.1f s", ", ".join(classes), len(frames), seconds)
+    return TrainResult(detector, quality, seconds, len(frames) * (plan.views + 1), runs[0].plan.steps)
+
+
+def check_examples(frames: Sequence[LabelledFrame], classes: Sequence[str]) -> None:
+    """Say what is missing before any work is done.
+
+    Raises:
+        TrainingError: No frames, no classes, a class twice, or a class without a box.
+        InputError: A picture comes twice.
+    """
+    if not classes or len({slugify(name) for name in classes}) != len(classes):
+        message = f"name at least one class, each differently: got {', '.join(classes) or 'none'}"
+        raise TrainingError(message)
+    if not frames:
+        message = "there are no labelled frames yet: label some"
+        raise TrainingError(message)
+    boxes = Counter(box.label for frame in frames for box in frame.boxes)
+    if missing := [name for name in classes if not boxes[name]]:
+        message = f"no box shows {', '.join(missing)}: draw some, or remove the class"
+        raise TrainingError(message)
+    pictures = Counter(frame.source for frame in frames)
+    if twice := [source.name for source, count in pictures.items() if count > 1]:
+        message = f"{twice[0]} is labelled twice: join its labels"
+        raise InputError(message)
+
+
+def choose_input_size(frames: Sequence[LabelledFrame], long_side_px: int) -> tuple[int, int]:
+    """Return the (width, height) of the input that fits most frames with little padding, in multiples of 32."""
+    aspect = float(np.median([frame.width_px / frame.height_px for frame in frames]))
+    short = long_side_px / max(aspect, 1 / aspect)
+    short_px = max(128, round(short / 32) * 32)
+    return (long_side_px, short_px) if aspect >= 1 else (short_px, long_side_px)
+
+
+def plan_runs(
+    frames: Sequence[LabelledFrame], frame_of_window: Sequence[int], config: TrainConfig
+) -> list[Run]:
+    """Return the trainings to carry out, the one that makes the detector first."""
+    everything = Split(tuple(range(len(frames))), ())
+    if len(frames) >= FEW_FRAMES:
+        splits = [hold_out(frames)]
+    elif len(frames) > 1:
+        splits = [everything, *folds(frames, config.folds)]
+    else:
+        splits = [everything]
+    windows = Counter(frame_of_window)
+    return [Run(split, _learn_plan(sum(windows[n] for n in split.train), config)) for split in splits]
+
+
+def _learn_plan(windows: int, config: TrainConfig) -> LearnPlan:
+    steps = min(_MAX_STEPS, max(_MIN_STEPS, windows * config.epochs // config.batch))
+    return LearnPlan(steps, config.batch, config.learning_rate, config.seed, CHECKPOINTS)
+
+
+def _first_spec(
+    frames: Sequence[LabelledFrame], classes: Sequence[str], config: TrainConfig, subnet: Subnet
+) -> DetectorSpec:
+    width_px, height_px = choose_input_size(frames, config.long_side_px)
+    return DetectorSpec(
+        detector=config.ref,
+        labels=tuple(
+            LabelSpec(name=name, slug=slugify(name), threshold=DEFAULT_THRESHOLD) for name in classes
+        ),
+        input_width_px=width_px,
+        input_height_px=height_px,
+        subnet=subnet.ref,
+    )
+
+
+def _with_quality(spec: DetectorSpec, quality: Quality | None) -> DetectorSpec:
+    if quality is None:
+        return spec
+    labels = tuple(
+        label.model_copy(update={"threshold": quality.per_class[label.name].threshold})
+        for label in spec.labels
+    )
+    return spec.model_copy(update={"labels": labels, "quality": quality})
+
+
+def _look(
+    frames: Sequence[LabelledFrame],
+    plan: SamplePlan,
+    config: TrainConfig,
+    reporter: Reporter,
+    cancelled: Callable[[], bool],
+) -> list[FrameSamples]:
+    """Look at all views of all frames; the result is in the order of `frames`."""
+    cache = DiskCache(config.cache_dir, config.cache_bytes) if config.cache_dir else NoCache()
+    extractor = shared_extractor(EFFICIENTNET_LITE0)
+    by_source = {frame.source: frame for frame in frames}
+
+    def refuse_if_cancelled() -> None:
+        if cancelled():
+            message = "training was cancelled"
+            raise CancelledError(message)
+
+    def pictures() -> Iterator[tuple[LabelledFrame, Rgb]]:
+        for source, rgb in read_pictures(by_source):
+            refuse_if_cancelled()
+            reporter.read(source.name)
+            yield by_source[source], rgb
+
+    def looked(count: int) -> None:
+        refuse_if_cancelled()
+        reporter.looked(count, len(frames))
+
+    def look(frame: LabelledFrame, rgb: Rgb) -> FrameSamples:
+        return frame_samples(frame, rgb, plan, extractor, cache)
+
+    samples = {one.frame.source: one for one in look_at_frames(pictures(), config.threads, look, looked)}
+    if isinstance(cache, DiskCache):
+        cache.trim()
+    return [samples[frame.source] for frame in frames]
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let torch and OpenCV use one thread a call: on busy cores more are many times slower."""
+    import cv2
+
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])

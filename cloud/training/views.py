@@ -1,0 +1,109 @@
+"""Views: differently cut, scaled, mirrored and coloured copies of a picture, with their boxes.
+
+A view is plain numbers, so it can name a cache entry and be drawn again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_agent.vision.arrays import Float32, Rgb
+
+PAD_VALUE = 127
+
+
+@dataclass(frozen=True)
+class View:
+    """How a picture becomes a network input of `width_px` x `height_px`.
+
+    The picture, mirrored if asked, is stretched to `content_width_px` x `content_height_px` and lies with its left top corner at
+    (`left_px`, `top_px`), which may be outside. Colours: value -> (value - 127) * `contrast` + 127 + `brightness` +
+    `tint` of its channel.
+    """
+
+    width_px: int
+    height_px: int
+    content_width_px: int
+    content_height_px: int
+    left_px: int
+    top_px: int
+    mirrored: bool = False
+    contrast: float = 1.0
+    brightness: float = 0.0
+    tint: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def boxes_px(self, boxes_norm: Float32) -> Float32:
+        """Map boxes `(n, 4)` xyxy from fractions of the picture to pixels of the input; may lie outside."""
+        x1, y1, x2, y2 = boxes_norm.T
+        if self.mirrored:
+            x1, x2 = 1 - x2, 1 - x1
+        size = np.array([self.content_width_px, self.content_height_px] * 2)
+        offset = np.array([self.left_px, self.top_px] * 2)
+        return (np.stack([x1, y1, x2, y2], axis=1) * size + offset).astype(np.float32)
+
+    def boxes_norm(self, boxes_px: Float32) -> Float32:
+        """Map boxes `(n, 4)` xyxy of a view that is not mirrored back to fractions of the picture, cut at its edges."""
+        size = np.array([self.content_width_px, self.content_height_px] * 2)
+        offset = np.array([self.left_px, self.top_px] * 2)
+        return np.clip((boxes_px - offset) / size, 0.0, 1.0).astype(np.float32)
+
+
+def plain_view(width_px: int, height_px: int, picture_px: tuple[int, int]) -> View:
+    """Return the view that inference has: letterboxed, as `edge_agent.vision.letterbox` does it."""
+    scale = min(width_px / picture_px[0], height_px / picture_px[1])
+    content = min(width_px, round(picture_px[0] * scale)), min(height_px, round(picture_px[1] * scale))
+    left, top = (width_px - content[0]) // 2, (height_px - content[1]) // 2
+    return View(width_px, height_px, max(1, content[0]), max(1, content[1]), left, top)
+
+
+def random_view(plain: View, random: np.random.Generator) -> View:
+    """Return a view near the plain one: scaled 0.75 to 1.4, somewhere else, perhaps mirrored, other light."""
+    scale = float(np.exp(random.uniform(np.log(0.75), np.log(1.4))))
+    stretch = float(np.exp(random.uniform(-0.1, 0.1)))
+    width = max(1, round(plain.content_width_px * scale * stretch))
+    height = max(1, round(plain.content_height_px * scale / stretch))
+    return View(
+        plain.width_px,
+        plain.height_px,
+        width,
+        height,
+        _offset(plain.width_px, width, random),
+        _offset(plain.height_px, height, random),
+        mirrored=bool(random.random() < 0.5),
+        contrast=float(random.uniform(0.75, 1.3)),
+        brightness=float(random.uniform(-25, 25)),
+        tint=(float(random.uniform(-8, 8)), float(random.uniform(-8, 8)), float(random.uniform(-8, 8))),
+    )
+
+
+def _offset(frame_px: int, content_px: int, random: np.random.Generator) -> int:
+    """Return where the content begins so that it either fills the frame or lies wholly inside."""
+    low, high = sorted((0, frame_px - content_px))
+    return int(random.integers(low, high + 1))
+
+
+def draw_view(view: View, rgb: Rgb) -> Rgb:
+    """Return the view of a picture, `(height_px, width_px, 3) uint8`."""
+    import cv2
+
+    size = (view.content_width_px, view.content_height_px)
+    shrinks = size[0] * size[1] < rgb.shape[0] * rgb.shape[1]
+    content = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    if view.mirrored:
+        content = content[:, ::-1]
+    if view.contrast != 1.0 or view.brightness or any(view.tint):
+        content = np.stack([_table(view, channel)[content[..., channel]] for channel in range(3)], axis=-1)
+    pixels = np.full((view.height_px, view.width_px, 3), PAD_VALUE, np.uint8)
+    top, left = max(0, view.top_px), max(0, view.left_px)
+    inside = content[top - view.top_px :, left - view.left_px :][
+        : view.height_px - top, : view.width_px - left
+    ]
+    pixels[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    return pixels
+
+
+def _table(view: View, channel: int) -> Rgb:
+    values = (np.arange(256) - 127) * view.contrast + 127 + view.brightness + view.tint[channel]
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
