@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from cloud.errors import InputError
-from edge_agent.wire.manifest import Manifest
+from edge_agent.errors import ArtifactError, ConfigError
+from edge_agent.runtime.bundle import open_bundle
 from edge_agent.wire.target import TargetCustom
-
-_MANIFEST = "manifest.json"
-_MANIFEST_LIMIT_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -45,20 +40,16 @@ class BundleDescription:
 
 
 def describe(bundle_zip: Path) -> BundleDescription:
-    """Return what the manifest inside a bundle says.
+    """Return what the manifest inside a bundle says; every file in it is checked first.
 
     Raises:
-        InputError: It is no zip, or has no valid manifest.
+        InputError: It is not a sound bundle.
+        StorageError: It cannot be read.
     """
     try:
-        with zipfile.ZipFile(bundle_zip) as archive:
-            if archive.getinfo(_MANIFEST).file_size > _MANIFEST_LIMIT_BYTES:
-                message = f"{bundle_zip}: its {_MANIFEST} is over {_MANIFEST_LIMIT_BYTES} bytes"
-                raise InputError(message)
-            manifest = Manifest.from_json(archive.read(_MANIFEST))
-    except (OSError, KeyError, zipfile.BadZipFile, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        message = f"{bundle_zip} is not a bundle: {reason}; make one with elfowl-compress"
+        manifest = open_bundle(bundle_zip).manifest
+    except (ArtifactError, ConfigError) as error:
+        message = f"{error}; make a bundle with elfowl-compress"
         raise InputError(message) from error
     detector = manifest.heads[0].detector
     return BundleDescription(
