@@ -30,9 +30,11 @@ def lessons_of(session: Session, home: Path, detector_id: str) -> list[LabelledF
     ]
 
 
-def labelled_frames(session: Session, home: Path, detector_id: str) -> list[LabelledFrame]:
-    """Return the frames that people labelled."""
-    rows = labels.of_detector(session, detector_id)
+def labelled_frames(
+    session: Session, home: Path, detector_id: str, role: str = "teach"
+) -> list[LabelledFrame]:
+    """Return the frames that people labelled, to teach with or to test on."""
+    rows = labels.of_detector(session, detector_id, role)
     return [_labelled(home, media, frame) for media, frame in rows if frame.boxes or frame.nothing_here]
 
 

@@ -71,12 +71,12 @@ def of_media(session: Session, media_id: str) -> list[Frame]:
     return list(session.scalars(query.options(selectinload(Frame.boxes))))
 
 
-def of_detector(session: Session, detector_id: str) -> Sequence[tuple[Media, Frame]]:
-    """Return all labelled frames of a detector with their media, in a stable order."""
+def of_detector(session: Session, detector_id: str, role: str = "teach") -> Sequence[tuple[Media, Frame]]:
+    """Return the labelled frames of a detector on media of one role, with these, in a stable order."""
     query = (
         select(Media, Frame)
         .join(Frame, Frame.media_id == Media.id)
-        .where(Media.detector_id == detector_id)
+        .where(Media.detector_id == detector_id, Media.role == role)
         .order_by(Media.created, Media.name, Frame.frame_index)
         .options(selectinload(Frame.boxes))
     )

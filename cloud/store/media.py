@@ -11,8 +11,13 @@ from cloud.store.tables import Media
 
 def add(session: Session, media: Media) -> Media:
     """Note a medium whose file is on the disk; the same content of one detector is noted once."""
-    query = select(Media).where(Media.detector_id == media.detector_id, Media.sha256 == media.sha256)
-    if (known := session.scalar(query.where(Media.name == media.name))) is not None:
+    query = select(Media).where(
+        Media.detector_id == media.detector_id,
+        Media.sha256 == media.sha256,
+        Media.name == media.name,
+        Media.role == media.role,
+    )
+    if (known := session.scalar(query)) is not None:
         return known
     session.add(media)
     session.flush()

@@ -54,12 +54,16 @@ class Version(Base):
 
 
 class Media(Base):
-    """A picture or video that examples are drawn on; `path` is relative to the home folder."""
+    """A picture or video that examples are drawn on; `path` is relative to the home folder.
+
+    `role` is `teach`, or `test`: what is drawn on such a medium is never learned from.
+    """
 
     __tablename__ = "media"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     detector_id: Mapped[str] = mapped_column(ForeignKey("detectors.id", ondelete="CASCADE"), index=True)
+    role: Mapped[str] = mapped_column(default="teach")
     kind: Mapped[str]
     name: Mapped[str]
     path: Mapped[str]

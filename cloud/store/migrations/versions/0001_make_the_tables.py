@@ -197,6 +197,7 @@ def upgrade() -> None:
         "media",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("detector_id", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("path", sa.String(), nullable=False),

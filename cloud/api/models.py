@@ -1,0 +1,210 @@
+"""JSON of the HTTP API, where it is not a wire document."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cloud.actions.detectors import DetectorState
+from edge_agent.wire.base import Name, XyxyNorm
+from edge_agent.wire.correction import CorrectionSource, Verdict
+
+Label = str
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewDetector(_Body):
+    """A detector to be taught."""
+
+    name: str
+    labels: list[Label] = Field(default_factory=list, max_length=100)
+
+
+class VersionView(BaseModel):
+    """A trained version; `metrics` holds ap50, ap, per_class, threshold, images, where they were measured."""
+
+    version: int
+    created: float
+    metrics: dict[str, Any]
+
+
+class DetectorView(BaseModel):
+    """A detector, what it has and what it waits for."""
+
+    id: str
+    name: str
+    labels: list[Label]
+    created: float
+    state: DetectorState
+    counts: dict[str, int]
+    versions: list[VersionView]
+    job: JobView | None = None
+
+
+class JobView(BaseModel):
+    """Long work and how far it is; `progress` is 0..1."""
+
+    id: str
+    kind: Literal["train", "compress"]
+    detector_id: str
+    params: dict[str, Any]
+    state: JobState
+    progress: float
+    stage: str
+    message: str
+    seconds_left: float | None
+    error: str | None
+    result: dict[str, Any] | None
+    created: float
+    updated: float
+
+
+class MediaView(BaseModel):
+    """A picture or video; `labelled` lists the indices of frames that have labels."""
+
+    id: str
+    detector_id: str
+    kind: Literal["image", "video"]
+    name: str
+    width_px: int
+    height_px: int
+    frame_count: int
+    fps: float | None
+    created: float
+    labelled: list[int]
+
+
+class BoxBody(_Body):
+    """One box, as fractions of the picture."""
+
+    label: Label = Field(min_length=1, max_length=80)
+    box: XyxyNorm
+
+
+class LabelsBody(_Body):
+    """All labels of a frame; `revision` is the one that was loaded, 0 when there was none."""
+
+    revision: int = Field(ge=0)
+    boxes: list[BoxBody] = Field(max_length=1000)
+    nothing_here: bool = False
+    trusted: list[XyxyNorm] | None = None
+
+
+class LabelsView(BaseModel):
+    """All labels of a frame."""
+
+    revision: int
+    boxes: list[BoxBody]
+    nothing_here: bool
+    trusted: list[XyxyNorm] | None
+
+
+class TrainBody(_Body):
+    """How to train; `budget_s` none leaves it to the recipe."""
+
+    budget_s: float | None = Field(None, gt=0, le=86_400)
+
+
+class CompressBody(_Body):
+    """For which camera to compress; `version` none is the newest."""
+
+    profile: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
+    version: int | None = Field(None, ge=1)
+
+
+class PublishBody(_Body):
+    """Which bundle to sign."""
+
+    bundle: str
+
+
+class BundleView(BaseModel):
+    """A compressed detector; `receipt` is null in lists."""
+
+    id: str
+    detector_id: str
+    detector_version: int
+    profile: str
+    runtime: str
+    state: Literal["made", "published"]
+    release: int | None
+    sha256: str
+    length_bytes: int
+    created: float
+    receipt: dict[str, Any] | None = None
+
+
+class DeviceView(BaseModel):
+    """A camera: what it is, what is wanted of it, what it says."""
+
+    name: str
+    profile: str
+    arch: str
+    agent_version: str
+    state: Literal["enrolled", "revoked"]
+    enrolled: float
+    online: bool
+    last_seen: float | None
+    converged: bool
+    desired: dict[str, Any]
+    reported: dict[str, Any] | None
+    stats: dict[str, Any] | None
+
+
+class AssignBody(_Body):
+    """Which bundle a camera shall run; none: no bundle is wanted."""
+
+    bundle_id: str | None
+
+
+class TokenView(BaseModel):
+    """A one-time enrolment token; shown once. `command` is what to type on the camera."""
+
+    token: str
+    expires: float
+    command: str
+
+
+class EventView(BaseModel):
+    """The latest state of an event; `history` only for one event."""
+
+    event: dict[str, Any]
+    received: float
+    thumbnail: bool
+    correction: dict[str, Any] | None = None
+    history: list[dict[str, Any]] | None = None
+
+
+class NewCorrection(_Body):
+    """What a person says; `detector_id` names who shall learn from a missed object."""
+
+    verdict: Verdict
+    device: Name | None = None
+    event_id: str | None = None
+    camera: Name | None = None
+    time: float | None = None
+    label: Label | None = Field(None, max_length=80)
+    box: XyxyNorm | None = None
+    source: CorrectionSource = "api"
+    author: str | None = Field(None, max_length=200)
+    detector_id: str | None = None
+
+
+class CorrectionBox(_Body):
+    """Where a missed object is, drawn on the key frame."""
+
+    box: XyxyNorm
+    label: Label | None = Field(None, max_length=80)
+
+
+class CorrectionView(BaseModel):
+    """A correction; `key_frame` tells whether its picture has come, without which nothing can be learned."""
+
+    correction: dict[str, Any]
+    detector_id: str | None
+    key_frame: bool

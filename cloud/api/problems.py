@@ -1,0 +1,102 @@
+"""Errors as problem documents (RFC 9457): one line that says what, where and what to do."""
+
+from __future__ import annotations
+
+import errno
+import http
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from cloud.errors import (
+    BusyError,
+    ConflictError,
+    DeniedError,
+    InputError,
+    NotFoundError,
+    TrainingError,
+)
+from edge_agent.errors import ElfowlError, LinkError, StorageError
+
+_LOG = logging.getLogger(__name__)
+_STATUS: tuple[tuple[type[ElfowlError], int], ...] = (
+    (InputError, 422),
+    (TrainingError, 422),
+    (NotFoundError, 404),
+    (ConflictError, 409),
+    (DeniedError, 403),
+    (BusyError, 503),
+    (StorageError, 507),
+    (LinkError, 502),
+)
+
+
+class UnauthorizedError(ElfowlError):
+    """The caller did not say who it is, or not so that it can be believed (HTTP 401)."""
+
+
+class TooLargeError(ElfowlError):
+    """The request is larger than what is taken (HTTP 413)."""
+
+
+def status_of(error: ElfowlError) -> int:
+    """Return the HTTP status of an error."""
+    if isinstance(error, UnauthorizedError):
+        return 401
+    if isinstance(error, TooLargeError):
+        return 413
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return a problem document."""
+    body = {
+        "type": "about:blank",
+        "title": http.HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def problem_of(error: ElfowlError) -> JSONResponse:
+    """Return the problem document of an error."""
+    headers = {}
+    if isinstance(error, BusyError):
+        headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = "Bearer"
+    return problem(status_of(error), str(error), headers)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Make every error of `app` a problem document."""
+
+    @app.exception_handler(ElfowlError)
+    def _ours(_request: Request, error: ElfowlError) -> JSONResponse:
+        if status_of(error) >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+            _LOG.error("%s", error)
+        return problem_of(error)
+
+    @app.exception_handler(HTTPException)
+    def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        return problem(error.status_code, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        return problem(422, _first_line(error))
+
+    @app.exception_handler(OSError)
+    def _disk(_request: Request, error: OSError) -> JSONResponse:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise error
+        return problem(507, "no space left on the disk; free some, nothing stored before is lost")
+
+
+def _first_line(error: RequestValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body")
+    return f"{where}: {first['msg']}" if where else str(first["msg"])

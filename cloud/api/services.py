@@ -1,0 +1,94 @@
+"""What the routes work with; put together by `cloud.app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Request
+from fastapi.requests import HTTPConnection
+
+from cloud.actions.corrections import Recorded, record
+from cloud.api.problems import UnauthorizedError
+from cloud.errors import DeniedError
+from cloud.fleet.device_tokens import ReplayCache, verify_device_token
+from cloud.fleet.enrolment import GuessLimit
+from cloud.fleet.tuf_repository import UpdateRepository
+from cloud.ingest.live import LiveFeed
+from cloud.jobs.runner import JobRunner
+from cloud.offload.service import OffloadService
+from cloud.settings import Settings
+from cloud.store import devices
+from cloud.store.database import Database
+from edge_agent.clock import Clock
+from edge_agent.wire.correction import Correction
+from edge_agent.wire.sync import Desired, MqttAccess
+
+
+@dataclass
+class Services:
+    """Everything that a request may need.
+
+    `hint` tells a device over MQTT that its desired state changed; `mqtt` is what an enrolled device is told.
+    """
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    live: LiveFeed
+    repository: UpdateRepository
+    jobs: JobRunner
+    offload: OffloadService
+    hint: Callable[[str, int], None]
+    mqtt: Callable[[Request], MqttAccess]
+    health: Callable[[], dict[str, Any]]
+    guesses: GuessLimit
+    replays: ReplayCache = field(default_factory=ReplayCache)
+
+    def tell(self, desired: Desired | None) -> None:
+        """Hint a device that something new is wanted of it."""
+        if desired is not None:
+            self.hint(desired.device, desired.version)
+
+    def record_correction(self, correction: Correction, detector_id: str | None = None) -> Recorded:
+        """Store a correction, ask the camera for its picture, tell open pages."""
+        with self.database.write(durable=True) as session:
+            recorded = record(session, correction, detector_id=detector_id, now_s=self.clock.now_s())
+        self.tell(recorded.desired)
+        news = recorded.correction.model_dump(mode="json")
+        self.live.publish({"type": "correction", "correction": news})
+        return recorded
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """Return the services of the running app."""
+    return cast("Services", connection.app.state.services)
+
+
+def calling_device(request: Request) -> str:
+    """Return which device calls, by the token that it signed with its own key.
+
+    Raises:
+        UnauthorizedError: There is no such token, or it does not hold.
+    """
+    services = services_of(request)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        message = "send 'Authorization: Bearer <JWT>' signed by the device's key"
+        raise UnauthorizedError(message)
+
+    def find_key(name: str) -> str | None:
+        with services.database.read() as session:
+            return devices.enrolled_key_of(session, name)
+
+    try:
+        return verify_device_token(
+            token.strip(), find_key=find_key, clock=services.clock, replays=services.replays
+        )
+    except DeniedError as error:
+        raise UnauthorizedError(str(error)) from error
+
+
+Used = Annotated[Services, Depends(services_of)]
+CallingDevice = Annotated[str, Depends(calling_device)]

@@ -1,0 +1,210 @@
+"""Durable jobs: each is a DBOS workflow whose one step runs `python -m cloud.worker` as a child process.
+
+Invariants:
+- A job that was accepted ends as done, failed or cancelled; when the server is killed, the next one runs it.
+- One job runs at a time: training uses all cores.
+- A child never outlives the server, and a cancelled one is ended at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+
+from cloud.errors import ConflictError
+from cloud.jobs.progress import ProgressLine, parse_line
+from cloud.processes import ONE_THREAD, start_child, stop_child
+from cloud.settings import Settings
+from cloud.store import jobs
+from cloud.store.database import Database
+from cloud.store.tables import Job
+from edge_agent.clock import Clock
+
+_LOG = logging.getLogger(__name__)
+_QUEUE = "jobs"
+_EXECUTOR = "elfowl"
+_UPDATE_S = 0.2
+
+Command = Callable[[Job], Sequence[str]]
+
+
+def worker_command(job: Job) -> list[str]:
+    """Return the command of a job's child process."""
+    return [sys.executable, "-m", "cloud.worker", job.kind, "--job", json.dumps(_arguments(job))]
+
+
+class JobRunner:
+    """Accepts jobs, runs them one after the other, tells how far they are."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        clock: Clock,
+        *,
+        on_change: Callable[[Job], None] = lambda _job: None,
+        command: Command = worker_command,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._clock = clock
+        self._on_change = on_change
+        self._command = command
+        self._lock = threading.Lock()
+        self._children: dict[str, subprocess.Popen[str]] = {}
+        self._stopping = False
+        self._workflow: Callable[[str], None] | None = None
+
+    def start(self) -> None:
+        """Go on with what a former server left, and take new jobs."""
+        config = DBOSConfig(
+            name="elfowl",
+            system_database_url=f"sqlite:///{self._settings.home / 'jobs.sqlite'}",
+            executor_id=_EXECUTOR,
+            application_version="1",
+            log_level="WARNING",
+            enable_otlp=False,
+        )
+        DBOS(config=config)
+
+        @DBOS.step(name="run_child")
+        def run_child(job_id: str) -> None:
+            self._run_child(job_id)
+
+        @DBOS.workflow(name="run_job")
+        def run_job(job_id: str) -> None:
+            run_child(job_id)
+
+        self._workflow = run_job
+        DBOS.launch()
+        DBOS.register_queue(_QUEUE, worker_concurrency=1, polling_interval_sec=0.2)
+        self._adopt()
+
+    def stop(self) -> None:
+        """End the running child; its job goes on at the next start."""
+        self._stopping = True
+        with self._lock:
+            children = list(self._children.values())
+        for child in children:
+            stop_child(child)
+        DBOS.destroy(destroy_registry=True)
+
+    def submit(self, kind: str, detector_id: str, params: dict[str, Any]) -> Job:
+        """Accept a job.
+
+        Raises:
+            ConflictError: The same job is under way already.
+        """
+        with self._database.write(durable=True) as session:
+            job = jobs.add(
+                session, kind=kind, detector_id=detector_id, params=params, now_s=self._clock.now_s()
+            )
+        self._enqueue(job.id)
+        self._on_change(job)
+        return job
+
+    def cancel(self, job_id: str) -> Job:
+        """End a job; what it made so far is thrown away.
+
+        Raises:
+            NotFoundError: There is no such job.
+            ConflictError: It has ended already.
+        """
+        with self._database.read() as session:
+            if (ended := jobs.find(session, job_id)).state in jobs.ENDED:
+                message = f"job {job_id} is {ended.state} already"
+                raise ConflictError(message)
+        job = self._change(job_id, state="cancelled", message="cancelled", seconds_left=None)
+        with self._lock:
+            child = self._children.get(job_id)
+        if child is not None:
+            stop_child(child)
+        return job
+
+    def _enqueue(self, job_id: str) -> None:
+        if self._workflow is None:
+            message = "the job runner is not started"
+            raise RuntimeError(message)
+        with SetWorkflowID(job_id):
+            DBOS.enqueue_workflow(_QUEUE, self._workflow, job_id)
+
+    def _adopt(self) -> None:
+        """Enqueue jobs that were accepted, but not handed over before the server was killed."""
+        with self._database.read() as session:
+            waiting = [job.id for job in jobs.unfinished(session)]
+        for job_id in waiting:
+            if DBOS.get_workflow_status(job_id) is None:
+                self._enqueue(job_id)
+
+    def _run_child(self, job_id: str) -> None:
+        with self._database.read() as session:
+            job = jobs.find(session, job_id)
+        if job.state in jobs.ENDED or self._stopping:
+            return
+        self._change(job_id, state="running", progress=0.0, stage="starting", message="", error=None)
+        environment = {**ONE_THREAD, "ELFOWL_HOME": str(self._settings.home)}
+        child = start_child(self._command(job), environment=environment, stdout=subprocess.PIPE)
+        with self._lock:
+            self._children[job_id] = child
+        try:
+            last = self._follow(job_id, child)
+        finally:
+            with self._lock:
+                del self._children[job_id]
+        if self._stopping:
+            # Not ended: an error here leaves the step to the next start.
+            message = f"job {job_id} goes on at the next start"
+            raise SystemExit(message)
+        self._finish(job_id, child.wait(), last)
+
+    def _follow(self, job_id: str, child: subprocess.Popen[str]) -> ProgressLine:
+        last = ProgressLine()
+        told_s = 0.0
+        for line in child.stdout or ():
+            said = parse_line(line)
+            if said is None:
+                _LOG.info("job %s: %s", job_id, line.rstrip())
+                continue
+            last = said
+            if self._clock.monotonic_s() - told_s >= _UPDATE_S and said.result is None and said.error is None:
+                told_s = self._clock.monotonic_s()
+                self._change(
+                    job_id,
+                    progress=said.progress,
+                    stage=said.stage,
+                    message=said.message,
+                    seconds_left=said.seconds_left,
+                )
+        return last
+
+    def _finish(self, job_id: str, code: int, last: ProgressLine) -> None:
+        if code == 0 and last.result is not None:
+            self._change(
+                job_id,
+                state="done",
+                progress=1.0,
+                stage="done",
+                message="",
+                seconds_left=0.0,
+                result=last.result,
+            )
+            return
+        reason = last.error or f"the worker process ended with code {code}; the server's log says more"
+        self._change(job_id, state="failed", seconds_left=None, error=reason)
+
+    def _change(self, job_id: str, **fields: Any) -> Job:  # noqa: ANN401 - columns of a job
+        with self._database.write() as session:
+            job = jobs.change(session, job_id, now_s=self._clock.now_s(), **fields)
+        self._on_change(job)
+        return job
+
+
+def _arguments(job: Job) -> dict[str, Any]:
+    return {"detector_id": job.detector_id, **job.params}
