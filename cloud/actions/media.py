@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,8 @@ from cloud.store.tables import Media
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 _MAX_NAME_CHARS = 200
+
+Role = Literal["teach", "test"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,13 @@ def look_at(path: Path, name: str) -> MediaFacts:
 
 
 def import_file(
-    session: Session, settings: Settings, *, detector_id: str, source: Path, now_s: float
+    session: Session,
+    settings: Settings,
+    *,
+    detector_id: str,
+    source: Path,
+    now_s: float,
+    role: Role = "teach",
 ) -> Media:
     """Copy a file of the user into the home folder and note it.
 
@@ -56,9 +65,18 @@ def import_file(
     if not source.is_file():
         message = f"{source}: no such file"
         raise InputError(message)
-    look_at(source, source.name)
+    facts = look_at(source, source.name)
     stored = copy_file(source, new_media_path(settings, detector_id, source.name))
-    return note_file(session, settings, detector_id=detector_id, stored=stored, name=source.name, now_s=now_s)
+    return note_file(
+        session,
+        settings,
+        detector_id=detector_id,
+        stored=stored,
+        name=source.name,
+        now_s=now_s,
+        facts=facts,
+        role=role,
+    )
 
 
 def note_file(
@@ -70,6 +88,7 @@ def note_file(
     name: str,
     now_s: float,
     facts: MediaFacts | None = None,
+    role: Role = "teach",
 ) -> Media:
     """Note a file that lies in the media folder; when it is no picture or video, it is removed again.
 
@@ -86,6 +105,7 @@ def note_file(
     row = Media(
         id=stored.path.stem,
         detector_id=detector_id,
+        role=role,
         kind=facts.kind,
         name=plain_name(name),
         path=str(stored.path.relative_to(settings.home)),

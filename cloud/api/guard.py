@@ -1,7 +1,7 @@
 """Who may come in: on loopback only pages of this very server, elsewhere only who knows the access token.
 
 A page of another site that a browser has open can send requests to loopback: hence the checks of `Host`
-(against names rebound to 127.0.0.1) and of `Origin` (against forged requests). Devices bring tokens of their own.
+(against names rebound to 127.0.0.1) and of `Origin` (against forged requests). Devices bring own tokens.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ class Guard:
         if scope["type"] == "http":
             limit_bytes = _limit_of(scope["path"])
             if _announced_bytes(scope) > limit_bytes:
-                error = TooLargeError(_too_large(limit_bytes))
-                await _refuse(problem_of(error), scope, receive, send, to_login=False)
+                answer = problem_of(TooLargeError(_too_large(limit_bytes)))
+                await _refuse(answer, scope, receive, send, to_login=False)
                 return
             receive = limited(receive, limit_bytes)
         await self._app(scope, receive, send)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.actions.detectors import DetectorState
+from cloud.actions.media import Role
 from edge_agent.wire.base import Name, XyxyNorm
 from edge_agent.wire.correction import CorrectionSource, Verdict
 
@@ -25,6 +26,13 @@ class NewDetector(_Body):
     labels: list[Label] = Field(default_factory=list, max_length=100)
 
 
+class DetectorChange(_Body):
+    """New classes in their order, or new names for some."""
+
+    labels: list[Label] | None = Field(None, max_length=100)
+    rename: dict[str, Label] | None = None
+
+
 class VersionView(BaseModel):
     """A trained version; `metrics` holds ap50, ap, per_class, threshold, images, where they were measured."""
 
@@ -34,7 +42,7 @@ class VersionView(BaseModel):
 
 
 class DetectorView(BaseModel):
-    """A detector, what it has and what it waits for."""
+    """A detector, what it has and what it waits for; `poster` is the address of a picture."""
 
     id: str
     name: str
@@ -44,6 +52,7 @@ class DetectorView(BaseModel):
     counts: dict[str, int]
     versions: list[VersionView]
     job: JobView | None = None
+    poster: str | None = None
 
 
 class JobView(BaseModel):
@@ -69,6 +78,7 @@ class MediaView(BaseModel):
 
     id: str
     detector_id: str
+    role: Role
     kind: Literal["image", "video"]
     name: str
     width_px: int
@@ -154,6 +164,13 @@ class DeviceView(BaseModel):
     desired: dict[str, Any]
     reported: dict[str, Any] | None
     stats: dict[str, Any] | None
+
+
+class ProfileView(BaseModel):
+    """A kind of device that detectors can be compressed for."""
+
+    name: str
+    title: str
 
 
 class AssignBody(_Body):

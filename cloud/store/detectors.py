@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from cloud.errors import ConflictError, InputError, NotFoundError
@@ -61,8 +61,33 @@ def delete(session: Session, detector_id: str) -> None:
 
 
 def set_labels(session: Session, detector_id: str, labels: Sequence[str]) -> None:
-    """Set the classes that the detector tells apart, in the order of its outputs."""
-    find(session, detector_id).labels = list(labels)
+    """Set the classes that the detector tells apart, in the order of its outputs.
+
+    Raises:
+        InputError: A name is empty, or two are the same.
+    """
+    names = [label.strip() for label in labels]
+    if not all(names) or len(set(names)) != len(names):
+        message = f"classes need names, each its own: {', '.join(labels)}"
+        raise InputError(message)
+    find(session, detector_id).labels = names
+
+
+def rename_labels(session: Session, detector_id: str, names: Mapping[str, str]) -> None:
+    """Rename classes, in the detector and on every box.
+
+    Raises:
+        InputError: Two classes would have the same name, or one is unknown.
+    """
+    detector = find(session, detector_id)
+    if unknown := [name for name in names if name not in detector.labels]:
+        message = f"detector {detector.name!r} has no class {unknown[0]!r}"
+        raise InputError(message)
+    set_labels(session, detector_id, [names.get(label, label) for label in detector.labels])
+    frames = select(Frame.id).join(Media).where(Media.detector_id == detector_id)
+    for old, new in names.items():
+        boxes = update(LabelBox).where(LabelBox.label == old, LabelBox.frame_id.in_(frames))
+        session.execute(boxes.values(label=new))
 
 
 def add_labels(session: Session, detector_id: str, labels: Sequence[str]) -> None:
@@ -103,8 +128,14 @@ def add_version(
 
 
 def count_examples(session: Session, detector_id: str) -> dict[str, int]:
-    """Return how many media, labelled frames, boxes and corrections a detector has."""
-    frames = select(Frame.id).join(Media).where(Media.detector_id == detector_id)
+    """Return how many media, frames and boxes to learn from, and corrections a detector has."""
+    has_boxes = select(LabelBox.id).where(LabelBox.frame_id == Frame.id).exists()
+    frames = (
+        select(Frame.id)
+        .join(Media)
+        .where(Media.detector_id == detector_id, Media.role == "teach")
+        .where(or_(Frame.nothing_here, has_boxes))
+    )
     return {
         "media": _count(session, select(Media.id).where(Media.detector_id == detector_id)),
         "labelled_frames": _count(session, frames),

@@ -1,0 +1,145 @@
+"""Routes for cameras: joining, desired and reported state, key frames, offload. Each brings its own token."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+
+from cloud.actions import corrections as correction_actions
+from cloud.actions import devices as device_actions
+from cloud.api.services import CallingDevice, Services, Used
+from cloud.errors import DeniedError, InputError
+from cloud.fleet.desired import etag, is_current
+from cloud.fleet.enrolment import enrol, enrol_reply
+from cloud.store import devices
+from edge_agent.wire.base import Document
+from edge_agent.wire.offload import OffloadReply, OffloadRequest
+from edge_agent.wire.sync import Desired, EnrolReply, EnrolRequest, Reported
+
+router = APIRouter(tags=["for cameras"])
+
+_Wire = TypeVar("_Wire", bound=Document)
+
+_OFFLOAD_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["request", "image"],
+                    "properties": {
+                        "request": {"type": "string", "contentMediaType": "application/json"},
+                        "image": {"type": "string", "format": "binary"},
+                    },
+                }
+            }
+        },
+    }
+}
+_JPEG_BODY = {"requestBody": {"required": True, "content": {"image/jpeg": {"schema": {"type": "string"}}}}}
+
+
+@router.post("/enrol")
+def join(request: Request, services: Used, body: EnrolRequest) -> EnrolReply:
+    """Join with a one-time token and the public half of the device's own key."""
+    peer = request.client.host if request.client else "unknown"
+    mqtt = services.mqtt(request)
+    with services.database.write(durable=True) as session:
+        device = enrol(
+            body,
+            store=device_actions.EnrolmentTables(session),
+            clock=services.clock,
+            limit=services.guesses,
+            peer=peer,
+        )
+    services.live.publish({"type": "device", "device": device.name, "online": False})
+    return enrol_reply(device, mqtt=mqtt, root_json=services.repository.root_json())
+
+
+@router.get("/device/desired", response_model=Desired)
+def desired(
+    services: Used,
+    device: CallingDevice,
+    response: Response,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Desired | Response:
+    """Fetch what is wanted of the calling device; 304 when it has that already."""
+    with services.database.write() as session:
+        devices.note_seen(session, device, now_s=services.clock.now_s())
+        state = devices.desired_of(session, device)
+    headers = {"ETag": etag(state), "Cache-Control": "no-cache"}
+    if is_current(state, if_none_match):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return state
+
+
+@router.put("/device/reported", status_code=204)
+def reported(services: Used, device: CallingDevice, body: Reported) -> None:
+    """Tell what the calling device runs."""
+    if body.device != device:
+        message = f"the report names device {body.device!r}, but {device!r} sent it"
+        raise DeniedError(message)
+    with services.database.write(durable=True) as session:
+        device_actions.note_report(session, body, now_s=services.clock.now_s())
+    services.live.publish({"type": "device", "device": device, "online": True})
+
+
+@router.put("/device/frames/{request_id}", status_code=204, openapi_extra=_JPEG_BODY)
+async def key_frame(request: Request, services: Used, device: CallingDevice, request_id: str) -> None:
+    """Send a key frame that desired state asked for, as a JPEG."""
+    jpeg = await request.body()
+    await run_in_threadpool(_keep_key_frame, services, device, request_id, jpeg)
+
+
+@router.post("/offload", openapi_extra=_OFFLOAD_FORM)
+async def offload(request: Request, services: Used, device: CallingDevice) -> OffloadReply:
+    """Ask the full detector about a picture; 503 with Retry-After when it could not answer in time."""
+    async with request.form(max_files=2, max_fields=4, max_part_size=65_536) as form:
+        asked = parse_document(OffloadRequest, await _part(form.get("request"), "request"))
+        jpeg = await _part(form.get("image"), "image")
+    if asked.device != device:
+        message = f"the request names device {asked.device!r}, but {device!r} sent it"
+        raise DeniedError(message)
+    return await services.offload.answer(asked, jpeg)
+
+
+def parse_document(kind: type[_Wire], text: bytes) -> _Wire:
+    """Parse a document from outside.
+
+    Raises:
+        InputError: It does not match; the text names the first wrong field.
+    """
+    try:
+        return kind.from_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = f"{kind.__name__}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        raise InputError(message) from error
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+async def _part(part: UploadFile | str | None, name: str) -> bytes:
+    if part is None:
+        message = f"the form has no part {name!r}"
+        raise InputError(message)
+    return part.encode() if isinstance(part, str) else await part.read()
+
+
+def _keep_key_frame(services: Services, device: str, request_id: str, jpeg: bytes) -> None:
+    with services.database.write(durable=True) as session:
+        correction_actions.receive_key_frame(
+            session,
+            services.settings,
+            device=device,
+            request_id=request_id,
+            jpeg=jpeg,
+            now_s=services.clock.now_s(),
+        )
+    services.live.publish({"type": "key_frame", "correction": request_id, "device": device})

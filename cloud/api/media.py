@@ -1,0 +1,157 @@
+"""Routes: pictures and videos, their frames and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import simplejpeg
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
+from starlette.datastructures import UploadFile
+
+from cloud.actions.lessons import source_of
+from cloud.actions.media import Role, new_media_path, note_file
+from cloud.api.models import LabelsBody, LabelsView, MediaView
+from cloud.api.services import Services, Used
+from cloud.api.views import labels_view, media_view
+from cloud.datasets.pictures import read_picture
+from cloud.errors import InputError, NotFoundError
+from cloud.store import detectors, labels, media
+from cloud.store.files import write_file, write_stream
+from cloud.store.labels import FrameLabels
+from cloud.store.tables import Media
+
+router = APIRouter(tags=["media"])
+
+_CHUNK_BYTES = 1 << 20
+_MAX_FILE_BYTES = 8_000_000_000
+_JPEG_QUALITY = 88
+_UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
+
+
+@router.get("/detectors/{detector_id}/media")
+def list_media(services: Used, detector_id: str) -> list[MediaView]:
+    """List the pictures and videos of a detector, oldest first."""
+    with services.database.read() as session:
+        found = detectors.find(session, detector_id)
+        return [media_view(session, row) for row in media.of_detector(session, found.id)]
+
+
+@router.post("/detectors/{detector_id}/media", status_code=201, openapi_extra=_UPLOAD)
+async def upload(request: Request, services: Used, detector_id: str, role: Role = "teach") -> MediaView:
+    """Upload a picture or video as the part `file` of a form; with `role=test` it is never learned from."""
+    async with request.form(max_files=1, max_fields=4) as form:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            message = "the form has no file in the part 'file'"
+            raise InputError(message)
+        return await run_in_threadpool(
+            _take_in, services, detector_id, file.file, file.filename or "unnamed", role
+        )
+
+
+def _take_in(services: Services, detector_id: str, stream: BinaryIO, name: str, role: Role) -> MediaView:
+    with services.database.read() as session:
+        found = detectors.find(session, detector_id)
+    path = new_media_path(services.settings, found.id, name)
+    stored = write_stream(path, _chunks(stream), limit_bytes=_MAX_FILE_BYTES)
+    with services.database.write(durable=True) as session:
+        row = note_file(
+            session,
+            services.settings,
+            detector_id=found.id,
+            stored=stored,
+            name=name,
+            now_s=services.clock.now_s(),
+            role=role,
+        )
+        return media_view(session, row)
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    while chunk := stream.read(_CHUNK_BYTES):
+        yield chunk
+
+
+@router.get("/media/{media_id}")
+def show(services: Used, media_id: str) -> MediaView:
+    """Show one picture or video."""
+    with services.database.read() as session:
+        return media_view(session, media.find(session, media_id))
+
+
+@router.get("/media/{media_id}/playback", response_class=FileResponse)
+def playback(services: Used, media_id: str) -> FileResponse:
+    """Stream the file; answers Range requests."""
+    with services.database.read() as session:
+        row = media.find(session, media_id)
+    path = services.settings.home / (row.playback_path or row.path)
+    return FileResponse(path, headers={"X-Content-Type-Options": "nosniff"})
+
+
+@router.get("/media/{media_id}/frames/{index}.jpg", response_class=FileResponse)
+def frame(services: Used, media_id: str, index: int) -> FileResponse:
+    """Show one decoded frame."""
+    with services.database.read() as session:
+        row = media.find(session, media_id)
+    _check_index(row, index)
+    path = services.settings.cache_path / "frames" / media_id / f"{index}.jpg"
+    if not path.is_file():
+        rgb = read_picture(source_of(services.settings.home, row, index))
+        write_file(path, simplejpeg.encode_jpeg(rgb, _JPEG_QUALITY, "RGB"))
+    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+
+
+@router.get("/media/{media_id}/frames/{index}/labels")
+def show_labels(services: Used, media_id: str, index: int) -> LabelsView:
+    """Show the labels of a frame; revision 0 when nobody labelled it."""
+    with services.database.read() as session:
+        _check_index(media.find(session, media_id), index)
+        return labels_view(labels.find(session, media_id, index))
+
+
+@router.put("/media/{media_id}/frames/{index}/labels")
+def put_labels(services: Used, media_id: str, index: int, body: LabelsBody) -> LabelsView:
+    """Replace the labels of a frame; 409 when somebody changed them meanwhile."""
+    if body.nothing_here and body.boxes:
+        message = "a frame with boxes is not 'nothing here'"
+        raise InputError(message)
+    said = FrameLabels(
+        tuple((box.label, box.box) for box in body.boxes),
+        body.nothing_here,
+        None if body.trusted is None else tuple(body.trusted),
+    )
+    with services.database.write(durable=True) as session:
+        row = media.find(session, media_id)
+        _check_index(row, index)
+        detectors.add_labels(session, row.detector_id, [box.label for box in body.boxes])
+        changed = labels.put(
+            session,
+            media_id=media_id,
+            frame_index=index,
+            revision=body.revision,
+            labels=said,
+            now_s=services.clock.now_s(),
+        )
+        return labels_view(changed)
+
+
+def _check_index(row: Media, index: int) -> None:
+    if not 0 <= index < row.frame_count:
+        message = f"{row.name} has no frame {index}; it has {row.frame_count}, numbered from 0"
+        raise NotFoundError(message)

@@ -1,0 +1,88 @@
+"""Routes: health, live news, login, the update repository's files."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Response, WebSocket, WebSocketDisconnect
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+
+from cloud.api.guard import COOKIE, cookie_value
+from cloud.api.services import Used
+from cloud.errors import DeniedError, NotFoundError
+
+router = APIRouter(tags=["server"])
+pages = APIRouter(include_in_schema=False)
+
+_LOGIN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Log in · elfowl</title>
+<body style="font:16px system-ui;max-width:24rem;margin:4rem auto"><h1>elfowl</h1>
+<form method="post" action="/login"><label>Access token<br>
+<input name="token" type="password" autocomplete="current-password" required autofocus></label>
+<button>Log in</button></form></body></html>"""
+_COOKIE_AGE_S = 30 * 86_400
+
+
+@router.get("/health")
+def health(services: Used) -> dict[str, Any]:
+    """Tell that the server works, and with what."""
+    return services.health()
+
+
+@router.websocket("/live")
+async def live(socket: WebSocket, services: Used) -> None:
+    """Tell what just happened; `type` is event, device, stats, correction, key_frame or job."""
+    await socket.accept()
+    with services.live.listen() as news:
+        gone = asyncio.ensure_future(_until_gone(socket))
+        try:
+            while not gone.done():
+                waiting = asyncio.ensure_future(news.get())
+                await asyncio.wait({gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                if waiting.done():
+                    await socket.send_json(waiting.result())
+                else:
+                    waiting.cancel()
+        except WebSocketDisconnect:
+            return
+        finally:
+            gone.cancel()
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    try:
+        while True:
+            await socket.receive_text()
+    except (WebSocketDisconnect, RuntimeError):
+        return
+
+
+@pages.get("/login", response_class=HTMLResponse)
+def login_page() -> HTMLResponse:
+    """Ask for the access token."""
+    return HTMLResponse(_LOGIN)
+
+
+@pages.post("/login")
+def login(services: Used, token: Annotated[str, Form(max_length=1000)]) -> Response:
+    """Set the login cookie."""
+    expected = services.settings.access_token
+    if expected is None or not hmac.compare_digest(token.strip().encode(), expected.encode()):
+        message = "that is not the access token"
+        raise DeniedError(message)
+    answer = RedirectResponse("/", status_code=303)
+    answer.set_cookie(COOKIE, cookie_value(expected), max_age=_COOKIE_AGE_S, httponly=True, samesite="strict")
+    return answer
+
+
+@pages.get("/tuf/{kind}/{path:path}")
+def signed_file(services: Used, kind: str, path: str) -> FileResponse:
+    """Serve signed metadata and bundles; answers Range requests."""
+    folder = (services.settings.tuf_path / kind).resolve()
+    file = (folder / path).resolve()
+    if kind not in {"metadata", "targets"} or not file.is_relative_to(folder) or not file.is_file():
+        message = f"there is no signed file {kind}/{path}"
+        raise NotFoundError(message)
+    headers = {"Cache-Control": "no-cache"} if path == "timestamp.json" else {}
+    return FileResponse(file, headers=headers)
