@@ -1,7 +1,7 @@
 """Which frames are learned from and which are kept to check: neighbours in time stay together.
 
-Two frames a second apart are nearly the same picture. So a video is cut into runs of frames, at its widest pauses where possible,
-and each run goes to one side as a whole.
+Two frames a second apart are nearly the same picture. So a video is cut into runs of frames, at its widest
+pauses where possible, and each run goes to one side as a whole.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cloud.datasets.frames import LabelledFrame
 
@@ -50,14 +51,14 @@ def folds(frames: Sequence[LabelledFrame], count: int) -> list[Split]:
     order = in_time_order(frames)
     count = min(count, len(frames))
     borders = [round(i * len(order) / count) for i in range(count + 1)]
-    return [_split(order, order[start:end]) for start, end in zip(borders, borders[1:], strict=False)]
+    return [_split(order, order[start:end]) for start, end in pairwise(borders)]
 
 
 def hold_out(frames: Sequence[LabelledFrame], share: float = 0.2) -> Split:
     """Return one split that holds out about `share` of the frames, one run in time of each video.
 
-    The run lies late but not at the end, where a video often trails off, and begins and ends at the widest pauses nearby.
-    Image files count as one video.
+    The run lies late but not at the end, where a video often trails off, and begins and ends at the widest
+    pauses nearby. Image files count as one video.
     """
     held_out: list[int] = []
     for group in _by_video(frames):
@@ -88,7 +89,7 @@ def _best_run(frames: Sequence[LabelledFrame], group: Sequence[int], length: int
     """Return the run of `length` in the later half that has the widest pauses around it."""
 
     def pause(position: int) -> int:
-        """Return the time between a frame and the one before; 0 at the ends, where nothing can leak but nothing is gained."""
+        """Return the frames between a frame and the one before; 0 at the ends, where nothing is gained."""
         if position <= 0 or position >= len(group):
             return 0
         after, before = frames[group[position]].source, frames[group[position - 1]].source

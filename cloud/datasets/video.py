@@ -41,7 +41,7 @@ class VideoFacts:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video for decoding; whatever the library says becomes one line that names the file."""
     try:
         with av.open(str(path), mode="r") as container:
@@ -67,7 +67,7 @@ def probe(path: Path) -> VideoFacts:
     Raises:
         InputError: Not a video, broken from the start, empty or too large.
     """
-    with _opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         times: list[int | None] = []
         rotation, size = 0, (0, 0)
         for frame in container.decode(stream):
@@ -101,7 +101,7 @@ def iterate_frames(path: Path) -> Iterator[tuple[int, Rgb]]:
     Raises:
         InputError: Not a video, or broken.
     """
-    with _opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         for index, frame in enumerate(container.decode(stream)):
             yield index, to_rgb(frame, path)
 
@@ -109,7 +109,8 @@ def iterate_frames(path: Path) -> Iterator[tuple[int, Rgb]]:
 def read_frames(path: Path, indices: Iterable[int]) -> Iterator[tuple[int, Rgb]]:
     """Yield the asked frames as (index, `(h, w, 3) uint8 RGB`), each once, in ascending order.
 
-    Jumps to key frames where the file's own index proves that frame numbers survive it, else decodes from the start.
+    Jumps to key frames where the file's own index proves that frame numbers survive it, else decodes from the
+    start.
 
     Raises:
         InputError: Not a video, broken, or it has no frame of such an index.
@@ -131,7 +132,7 @@ def _read_sequentially(path: Path, wanted: list[int]) -> Iterator[tuple[int, Rgb
     pending = iter(wanted)
     target: int | None = next(pending)
     count = 0
-    with _opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         for index, frame in enumerate(container.decode(stream)):
             count = index + 1
             if index == target:
@@ -162,7 +163,7 @@ def _times_by_packet(path: Path) -> _PacketIndex | None:
     """
     times: list[int] = []
     keys: set[int] = set()
-    with _opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         if stream.codec_context.name not in {"h264", "hevc", "vp8", "vp9", "av1", "mjpeg"}:
             return None
         for packet in container.demux(stream):
@@ -185,7 +186,7 @@ def _read_seeking(path: Path, wanted: list[int], packets: _PacketIndex) -> Itera
     if wanted[-1] >= len(packets.times):
         _refuse_missing(path, wanted[-1], len(packets.times))
     index_of = {pts: index for index, pts in enumerate(packets.times)}
-    with _opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         position = -_SEEK_GAIN_FRAMES - 1
         decoded: Iterator[VideoFrame] = iter(())
         for target in wanted:

@@ -1,13 +1,15 @@
-"""EfficientNet-Lite0 as a trunk: Tan & Le 2019 without squeeze-excite and with ReLU6, so that int8 loses little.
+"""EfficientNet-Lite0 as a trunk: Tan & Le 2019, with ReLU6 and without squeeze-excite for int8's sake.
 
-Own code for the published architecture; the names of parameters follow no file, `published_name` maps them. Strided
-convolutions pad as TensorFlow's SAME does for even sizes (less on the left and top), as the weights were trained.
+Own code for the published architecture; the names of parameters follow no file, `published_name` maps them.
+Strided convolutions pad as TensorFlow's SAME does for even sizes (less on the left and top), as the weights
+were trained.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
@@ -105,8 +107,9 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite0(nn.Module):
     """The trunk; input `(n, 3, h, w) float32`, (byte - 127) / 128, RGB, h and w multiples of 32.
 
-    Output: features at strides 8, 16 and 32. Those at 8 and 16 are the expanded, rectified inputs of the block that
-    strides on (as SSDLite taps MobileNetV2): six times wider than the projections, and free of extra work.
+    Output: features at strides 8, 16 and 32. Those at 8 and 16 are the expanded, rectified inputs of the
+    block that strides on (as SSDLite taps MobileNetV2): six times wider than the projections, and free of
+    extra work.
     """
 
     def __init__(self) -> None:
@@ -124,8 +127,8 @@ class EfficientNetLite0(nn.Module):
         """Return `(n, 240, h/8, w/8)`, `(n, 672, h/16, w/16)`, `(n, 320, h/32, w/32)`."""
         x = self.stem(x)
         taps: list[torch.Tensor] = []
-        for index, block in enumerate(self.blocks):
-            assert isinstance(block, InvertedResidual)  # noqa: S101 - for the type checker
+        for index, module in enumerate(self.blocks):
+            block = cast("InvertedResidual", module)
             expanded = block.expand(x)
             if index in TAPPED_BLOCKS:
                 taps.append(expanded)

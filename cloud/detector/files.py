@@ -1,4 +1,4 @@
-"""A full detector on disk: `detector.safetensors` (the taught part only) and `spec.json`; nothing is ever unpickled."""
+"""A full detector on disk: `detector.safetensors` (the taught part only) and `spec.json`; no pickles."""
 
 from __future__ import annotations
 

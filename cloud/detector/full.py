@@ -29,8 +29,8 @@ from edge_agent.wire.manifest import AnchorFreeDecoder, LabelSpec, SubnetRef
 class FullNetwork(nn.Module):
     """Trunk and head as one network.
 
-    Input `(n, 3, h, w) float32`, (byte - 127) / 128, RGB. Output: scores `(n, h/8, w/8, classes)` logits, boxes
-    `(n, h/8, w/8, 4)` distances in strides, not negative.
+    Input `(n, 3, h, w) float32`, (byte - 127) / 128, RGB. Output: scores `(n, h/8, w/8, classes)` logits,
+    boxes `(n, h/8, w/8, 4)` distances in strides, not negative.
     """
 
     def __init__(self, trunk: EfficientNetLite0, head: AnchorFreeHead) -> None:
@@ -47,7 +47,8 @@ class FullNetwork(nn.Module):
 class FullDetector:
     """A taught detector; implements `compress.protocol.Compressible`.
 
-    `examples` are frames of the camera, labelled or not, for calibration; `test_frames` are those that training never saw.
+    `examples` are frames of the camera, labelled or not, for calibration; `test_frames` are those that
+    training never saw.
     """
 
     spec: DetectorSpec

@@ -1,7 +1,7 @@
 """Neck and head: frozen features in, class logits and box distances out.
 
-Anchor-free, one level at stride 8 (FCOS, Tian et al. 2019; targets as in TTFNet, Liu et al. 2020). Only operators that every
-int8 runtime has: convolution, addition, nearest resize, ReLU.
+Anchor-free, one level at stride 8 (FCOS, Tian et al. 2019; targets as in TTFNet, Liu et al. 2020). Only
+operators that every int8 runtime has: convolution, addition, nearest resize, ReLU.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ class AnchorFreeHead(nn.Module):
     """1x1 adapters into one width, summed at stride 8, one 3x3 block, two 1x1 outputs.
 
     Input: features at strides 8, 16, 32, each `(n, channels, h, w) float32`.
-    Output: logits `(n, classes, h/8, w/8)` and distances left, top, right, bottom in strides `(n, 4, h/8, w/8)`, not negative.
+    Output: logits `(n, classes, h/8, w/8)` and distances left, top, right, bottom in strides `(n, 4, h/8,
+    w/8)`, not negative.
     """
 
     def __init__(self, level_channels: Sequence[int], classes: int, width: int = 64) -> None:
@@ -49,7 +50,7 @@ class AnchorFreeHead(nn.Module):
             self._bias(self.boxes).copy_(torch.tensor(mean_distances))
 
     @staticmethod
-    def _bias(layer: nn.Conv2d) -> nn.Parameter:
+    def _bias(layer: nn.Conv2d) -> torch.Tensor:
         if layer.bias is None:
             message = "an output layer has a bias"
             raise TypeError(message)

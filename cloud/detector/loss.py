@@ -14,8 +14,9 @@ BOX_WEIGHT = 2.0
 class TargetBatch:
     """What the head should say.
 
-    `heat (n, classes, h, w)` is 1 at centres and falls off around them; `distances (n, 4, h, w)` in strides counts where
-    `box_weight (n, 1, h, w)` is above 0; `trusted (n, 1, h, w)` is 0 where nothing is known. All float32.
+    `heat (n, classes, h, w)` is 1 at centres and falls off around them; `distances (n, 4, h, w)` in strides
+    counts where `box_weight (n, 1, h, w)` is above 0; `trusted (n, 1, h, w)` is 0 where nothing is known. All
+    float32.
     """
 
     heat: torch.Tensor
@@ -35,7 +36,7 @@ def detection_loss(logits: torch.Tensor, distances: torch.Tensor, target: Target
 
 
 def focal_loss(logits: torch.Tensor, heat: torch.Tensor) -> torch.Tensor:
-    """Return the penalty-reduced focal loss of CornerNet (Law & Deng 2018) per cell, the shape of `logits`."""
+    """Return the penalty-reduced focal loss (CornerNet, Law & Deng 2018), the shape of `logits`."""
     score = torch.sigmoid(logits)
     hit = -functional.logsigmoid(logits) * (1 - score) ** 2
     alarm = -functional.logsigmoid(-logits) * score**2 * (1 - heat) ** 4
@@ -43,7 +44,7 @@ def focal_loss(logits: torch.Tensor, heat: torch.Tensor) -> torch.Tensor:
 
 
 def giou_loss(distances: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Return 1 - GIoU (Rezatofighi et al. 2019) per cell, `(n, 1, h, w)`, of boxes around the same cell `(n, 4, h, w)`."""
+    """Return 1 - GIoU (Rezatofighi et al. 2019) per cell `(n, 1, h, w)`, of distances `(n, 4, h, w)`."""
     low, high = torch.minimum(distances, wanted), torch.maximum(distances, wanted)
     shared = (low[:, 0] + low[:, 2]) * (low[:, 1] + low[:, 3])
     hull = (high[:, 0] + high[:, 2]) * (high[:, 1] + high[:, 3]) + 1e-6

@@ -28,8 +28,8 @@ class FeatureLevel:
 class Subnet:
     """The manifest of a pretrained subnet.
 
-    A network's input is (byte - `mean`) / `std`, RGB. `package` is the distribution that carries the weights, `file` its path
-    below the import package of the same name.
+    A network's input is (byte - `mean`) / `std`, RGB. `package` is the distribution that carries the weights,
+    `file` its path below the import package of the same name.
     """
 
     name: str

@@ -1,6 +1,7 @@
 """Features of views on disk, so that a picture is looked at once however often a detector is trained.
 
-Entries are named by a digest of everything that decides them: pixels, view, windows, subnet. A damaged entry is a miss.
+Entries are named by a digest of everything that decides them: pixels, view, windows, subnet. A damaged entry
+is a miss.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ _FORMAT = "features-1"
 class FeatureCache(Protocol):
     """Where features are kept."""
 
-    def get(self, key: str) -> tuple[Half, ...] | None:
+    def get(self, key: str, /) -> tuple[Half, ...] | None:
         """Return the levels kept under `key`, or none."""
         ...
 
-    def put(self, key: str, levels: Sequence[Half]) -> None:
+    def put(self, key: str, levels: Sequence[Half], /) -> None:
         """Keep the levels."""
         ...
 
@@ -45,11 +46,10 @@ class FeatureCache(Protocol):
 class NoCache:
     """Keeps nothing."""
 
-    def get(self, key: str) -> None:  # noqa: ARG002 - the protocol's
+    def get(self, _key: str, /) -> None:
         """Return none."""
-        return
 
-    def put(self, key: str, levels: Sequence[Half]) -> None:
+    def put(self, _key: str, _levels: Sequence[Half], /) -> None:
         """Do nothing."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from faster_coco_eval import COCO, COCOeval_faster
 
 from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.pictures import read_pictures
@@ -106,8 +107,6 @@ def _precision_table(
     answered: Sequence[AnsweredFrame], classes: Sequence[str]
 ) -> dict[str, tuple[float, float]]:
     """Return (AP at IoU 0.5, AP over 0.5 to 0.95) of each class; 0 for a class without objects."""
-    from faster_coco_eval import COCO, COCOeval_faster
-
     truth, answers = _as_coco(answered, classes)
     if not truth["annotations"] or not answers:
         return dict.fromkeys(classes, (0.0, 0.0))
@@ -137,7 +136,9 @@ def _as_coco(
     answered: Sequence[AnsweredFrame], classes: Sequence[str]
 ) -> tuple[dict[str, list[dict[str, Any]]], list[dict[str, Any]]]:
     category = {name: index + 1 for index, name in enumerate(classes)}
-    images, annotations, answers = [], [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    answers: list[dict[str, Any]] = []
     for number, one in enumerate(answered, 1):
         size = (one.frame.width_px, one.frame.height_px)
         images.append({"id": number, "width": size[0], "height": size[1]})

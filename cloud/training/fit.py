@@ -44,7 +44,8 @@ class TrainResult:
 
     Attributes:
         detector: Ready to save and to use; its thresholds are the recommended ones.
-        quality: On frames it did not learn from (`how` says which kind), also in the spec; none when there was only one frame.
+        quality: On frames it did not learn from (`how` says which kind), also in the spec; none when there
+            was only one frame.
         seconds: From the call to the result.
         views: How many views of the frames were looked at.
         steps: How many steps the run that made the detector had planned.
@@ -68,8 +69,8 @@ def fit(
 ) -> TrainResult:
     """Teach a detector from labelled frames.
 
-    Below 30 frames all of them are learned from, and cross-validation says how well that works; from 30 on a run of frames in
-    time is held out.
+    Below 30 frames all of them are learned from, and cross-validation says how well that works; from 30 on a
+    run of frames in time is held out.
 
     Args:
         frames: Whole, partial and empty frames, each picture once.
@@ -80,7 +81,8 @@ def fit(
         clock: For the budget and the report.
 
     Raises:
-        TrainingError: These examples do not give a detector: no frames, a class without boxes, a loss that is not finite.
+        TrainingError: These examples do not give a detector: no frames, a class without boxes, a loss that is
+        not finite.
         InputError: A picture cannot be read or comes twice.
         CancelledError: `cancelled` said so.
     """
@@ -141,7 +143,7 @@ def check_examples(frames: Sequence[LabelledFrame], classes: Sequence[str]) -> N
 
 
 def choose_input_size(frames: Sequence[LabelledFrame], long_side_px: int) -> tuple[int, int]:
-    """Return the (width, height) of the input that fits most frames with little padding, in multiples of 32."""
+    """Return the (width, height), multiples of 32, that fits most frames with little padding."""
     aspect = float(np.median([frame.width_px / frame.height_px for frame in frames]))
     short = long_side_px / max(aspect, 1 / aspect)
     short_px = max(128, round(short / 32) * 32)

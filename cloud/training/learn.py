@@ -16,7 +16,6 @@ from cloud.errors import TrainingError
 from cloud.training.optimize import FlatAdamW, one_cycle
 from cloud.training.samples import FrameSamples
 
-
 _CHECK_STEPS = 16
 _ASTRAY = (
     "training went astray: its numbers are no longer finite; check the labels, or lower the learning rate"
@@ -25,7 +24,7 @@ _ASTRAY = (
 
 @dataclass(frozen=True)
 class WindowPool:
-    """All windows of some frames as tensors: `levels` NHWC float16, `targets` NCHW float32, `frame_of (n,)` their frame's number."""
+    """All windows as tensors: `levels` NHWC float16, `targets` NCHW float32, `frame_of (n,)` frames."""
 
     levels: tuple[torch.Tensor, ...]
     targets: TargetBatch
@@ -64,13 +63,14 @@ def pool_windows(samples: Sequence[FrameSamples]) -> WindowPool:
 
 @dataclass(frozen=True)
 class LearnPlan:
-    """How long and how fast to learn; `checkpoints` are the progresses, ascending, at which a copy is kept."""
+    """How long and how fast to learn; at each progress in `checkpoints`, ascending, a copy is kept."""
 
     steps: int
     batch: int
     learning_rate: float
     seed: int
     checkpoints: tuple[float, ...] = (1.0,)
+    head_channels: int = 64
 
 
 def mean_distances(pool: WindowPool) -> list[float]:
@@ -85,8 +85,9 @@ def channel_scales(pool: WindowPool) -> list[torch.Tensor]:
     """Return 1 / standard deviation a channel of each level, `(channels,) float32`."""
     scales = []
     for level in pool.levels:
-        some = level[:: max(1, len(level) // 200)].float()
-        scales.append(1 / some.flatten(0, 2).std(0).clamp(min=0.05))
+        some = level[:: max(1, len(level) // 100)].float().flatten(0, 2)
+        variance = some.square().mean(0) - some.mean(0).square()
+        scales.append(1 / variance.clamp(min=0.0).sqrt().clamp(min=0.05))
     return scales
 
 
@@ -104,8 +105,8 @@ def learn(
         frames: Numbers of the frames to learn from.
         classes: How many classes there are.
         plan: How long, how fast, and when to keep a copy.
-        keep_going: Called with the progress 0..1 before each step, returns the progress that the schedule shall have; 1 ends
-            the training. It may raise to cancel.
+        keep_going: Called with the progress 0..1 before each step, returns the progress that the schedule
+            shall have; 1 ends the training. It may raise to cancel.
 
     Returns:
         A head for each of the plan's checkpoints, in eval mode.
@@ -114,7 +115,7 @@ def learn(
         TrainingError: The loss is not a finite number.
     """
     generator = torch.Generator().manual_seed(plan.seed)
-    head = AnchorFreeHead([level.shape[3] for level in pool.levels], classes)
+    head = AnchorFreeHead([level.shape[3] for level in pool.levels], classes, plan.head_channels)
     head.start_from(mean_distances(pool), generator)
     head = head.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     scales = channel_scales(pool)

@@ -1,7 +1,7 @@
 """AdamW (Loshchilov & Hutter 2019) over one flat vector, with a one-cycle schedule (Smith 2018).
 
-A head has some ten small tensors; one vector makes a step ten operations instead of hundreds, and spares the second that the
-first step of `torch.optim` spends on importing its compiler.
+A head has some ten small tensors; one vector makes a step ten operations instead of hundreds, and spares the
+second that the first step of `torch.optim` spends on importing its compiler.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class FlatAdamW:
 
 
 def one_cycle(progress: float, peak: float) -> float:
-    """Return the learning rate at `progress` 0..1: up along a cosine for a fifth of the way, then down to nearly nothing."""
+    """Return the rate at `progress` 0..1: up along a cosine for a fifth of the way, then down to nothing."""
     if progress < _WARM_UP_SHARE:
         share = (1 - math.cos(math.pi * progress / _WARM_UP_SHARE)) / 2
         return peak * (_FIRST_RATE_SHARE + (1 - _FIRST_RATE_SHARE) * share)

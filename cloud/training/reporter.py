@@ -14,7 +14,7 @@ _GUESS_FROM = 0.05
 
 
 class Reporter:
-    """Knows what each part costs on an ordinary machine, in seconds of one core; how fast this one is shows as it goes."""
+    """Knows what each part costs an ordinary core; how fast this machine is shows as it goes."""
 
     def __init__(
         self, progress: Callable[[Progress], None], clock: Clock, *, views: int, threads: int

@@ -42,7 +42,7 @@ class Pace:
     done: dict[int, float] = field(default_factory=dict)
 
     def stepper(self, number: int) -> Callable[[float], float]:
-        """Return the `keep_going` of one run: it hurries the schedule when time runs out, and stops when asked to."""
+        """Return the `keep_going` of one run: hurries the schedule when time runs out, stops when asked."""
         start_s = self.clock.monotonic_s()
 
         def keep_going(progress: float) -> float:
@@ -117,7 +117,7 @@ def check(
     heads: Sequence[Sequence[AnchorFreeHead]],
     samples: Sequence[FrameSamples],
 ) -> tuple[int, Quality] | None:
-    """Return which checkpoint is best on held-out frames, and how good it is there; none when nothing whole was held out.
+    """Return the best checkpoint on held-out frames and its quality; none when nothing whole was held out.
 
     Of checkpoints about as good the last wins: more often than not it is.
     """

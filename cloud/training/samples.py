@@ -20,7 +20,7 @@ from edge_agent.vision.arrays import Float32, Int64, Rgb
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of one frame as arrays: `boxes_norm (n, 4)`, `classes (n,)`, `trusted_norm (m, 4)` or none = everywhere."""
+    """Labels as arrays: `boxes_norm (n, 4)`, `classes (n,)`, `trusted_norm (m, 4)` or none = everywhere."""
 
     boxes_norm: Float32
     classes: Int64
@@ -29,7 +29,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Window:
-    """What one step of training takes a batch of: features a level `(rows, columns, channels) float16`, and their targets."""
+    """Part of a view: features a level `(rows, columns, channels) float16`, and their targets."""
 
     levels: tuple[Half, ...]
     targets: Targets
@@ -37,7 +37,7 @@ class Window:
 
 @dataclass(frozen=True)
 class FrameSamples:
-    """All of one frame: its windows, and the whole map of the plain view `(1, h, w, channels) float16` for checking."""
+    """All of one frame: its windows, and the map of the plain view `(1, h, w, channels) float16`."""
 
     frame: LabelledFrame
     windows: tuple[Window, ...]
@@ -76,7 +76,8 @@ def frame_samples(
 ) -> FrameSamples:
     """Look at the plain view of a frame and at random ones.
 
-    The random views of a picture depend on its pixels and the seed alone, so other frames never change them, and the cache holds.
+    The random views of a picture depend on its pixels and the seed alone, so other frames never change them,
+    and the cache holds.
     """
     labels, digest = labels_of(frame, plan.classes), picture_digest(rgb)
     plain = plain_view(*plan.size_px, (rgb.shape[1], rgb.shape[0]))
@@ -104,7 +105,7 @@ def _features(
     extractor: FeatureExtractor,
     cache: FeatureCache,
 ) -> tuple[Half, ...]:
-    """Return features a level: of the whole view `(1, h, w, c)`, or of its windows `(n, rows, columns, c)`."""
+    """Return features a level: of the whole view `(1, h, w, c)`, or of windows `(n, rows, columns, c)`."""
     key = cache_key(digest, view, windows, extractor.subnet.sha256)
     kept = cache.get(key)
     if kept is not None:
@@ -164,7 +165,7 @@ def look_at_frames(
     look: Callable[[LabelledFrame, Rgb], FrameSamples],
     done: Callable[[int], None],
 ) -> list[FrameSamples]:
-    """Run `look` on every picture, several at once; call `done` with the count after each. The order is kept."""
+    """Run `look` on every picture, several at once, in order; call `done` with the count after each."""
     results: list[FrameSamples] = []
     with ThreadPoolExecutor(threads) as pool:
         try:

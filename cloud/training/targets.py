@@ -1,4 +1,4 @@
-"""What the head should say about one view: heat around centres, distances to the edges, and where labels hold.
+"""What the head should say about one view: heat around centres, distances to edges, where labels hold.
 
 Gaussians as wide as the box in each direction, as in TTFNet (Liu et al. 2020).
 """
@@ -21,7 +21,10 @@ _BOX_HEAT = 0.3
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets of one view: `heat (h, w, classes)`, `distances (h, w, 4)`, `box_weight (h, w, 1)`, `trusted (h, w, 1)`; all float32."""
+    """Targets of one view, float32, each `(h, w, n)`.
+
+    `heat` has a channel a class, `distances` four, `box_weight` and `trusted` one.
+    """
 
     heat: Float32
     distances: Float32

@@ -19,7 +19,7 @@ _AS_GOOD = 0.01
 
 @dataclass(frozen=True)
 class ScoredMatches:
-    """Detections of one class: their scores `(n,)`, which of them hit an object `(n,)`, and how many objects there are."""
+    """Detections of one class: scores `(n,)`, which hit an object `(n,)`, and how many objects there are."""
 
     scores: Float32
     right: Bool
@@ -58,7 +58,8 @@ def _hits(detections: Sequence[XyxyNorm], objects: Sequence[XyxyNorm]) -> list[b
 def recommend_threshold(matches: ScoredMatches) -> float:
     """Return the score from which detections should count: the middle of where F1 is within 0.01 of its best.
 
-    The middle, because the best score of a small set is often at the very edge of falling off. With nothing to learn from, 0.3.
+    The middle, because the best score of a small set is often at the very edge of falling off. With nothing
+    to learn from, 0.3.
     """
     if matches.truth == 0 or not matches.right.any():
         return DEFAULT_THRESHOLD
@@ -67,7 +68,7 @@ def recommend_threshold(matches: ScoredMatches) -> float:
     hits = np.cumsum(matches.right[order])
     f1 = 2 * hits / (np.arange(1, len(scores) + 1) + matches.truth)
     # Only where the next score differs can a threshold be drawn.
-    borders = np.append(scores[1:] < scores[:-1], True)  # noqa: FBT003 - numpy's append
+    borders = np.append(scores[1:] < scores[:-1], True)
     good = np.nonzero(borders & (f1 >= f1[borders].max() - _AS_GOOD))[0]
     top = float(scores[good[0]])
     last = int(good[-1])

@@ -18,9 +18,9 @@ PAD_VALUE = 127
 class View:
     """How a picture becomes a network input of `width_px` x `height_px`.
 
-    The picture, mirrored if asked, is stretched to `content_width_px` x `content_height_px` and lies with its left top corner at
-    (`left_px`, `top_px`), which may be outside. Colours: value -> (value - 127) * `contrast` + 127 + `brightness` +
-    `tint` of its channel.
+    The picture, mirrored if asked, is stretched to `content_width_px` x `content_height_px` and lies with its
+    left top corner at (`left_px`, `top_px`), which may be outside. Colours: value -> (value - 127) *
+    `contrast` + 127 + `brightness` + `tint` of its channel.
     """
 
     width_px: int
@@ -41,13 +41,13 @@ class View:
             x1, x2 = 1 - x2, 1 - x1
         size = np.array([self.content_width_px, self.content_height_px] * 2)
         offset = np.array([self.left_px, self.top_px] * 2)
-        return (np.stack([x1, y1, x2, y2], axis=1) * size + offset).astype(np.float32)
+        return np.asarray(np.stack([x1, y1, x2, y2], axis=1) * size + offset, np.float32)
 
     def boxes_norm(self, boxes_px: Float32) -> Float32:
-        """Map boxes `(n, 4)` xyxy of a view that is not mirrored back to fractions of the picture, cut at its edges."""
+        """Map boxes `(n, 4)` xyxy of a view that is not mirrored back to fractions, cut at the edges."""
         size = np.array([self.content_width_px, self.content_height_px] * 2)
         offset = np.array([self.left_px, self.top_px] * 2)
-        return np.clip((boxes_px - offset) / size, 0.0, 1.0).astype(np.float32)
+        return np.asarray(np.clip((boxes_px - offset) / size, 0.0, 1.0), np.float32)
 
 
 def plain_view(width_px: int, height_px: int, picture_px: tuple[int, int]) -> View:

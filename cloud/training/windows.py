@@ -1,6 +1,7 @@
 """Windows: the parts of a feature map that are learned from.
 
-Most of a map is the same background over and over. Windows around objects plus some elsewhere teach as much for a third of the work.
+Most of a map is the same background over and over. Windows around objects plus some elsewhere teach as much
+for a third of the work.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def _steps(cells: int, window: int) -> list[int]:
 def choose_windows(
     boxes_px: Float32, size_px: tuple[int, int], count: int, random: np.random.Generator
 ) -> list[Corner]:
-    """Return up to `count` different windows, all but one around objects if there are that many, else anywhere.
+    """Return up to `count` different windows: all but one around objects, as far as there are any.
 
     Args:
         boxes_px: `(n, 4) float32 xyxy` in pixels of the input, cut at its edges.
@@ -75,7 +76,7 @@ def _around(centre_cells: Float32, size_px: tuple[int, int], random: np.random.G
 
 
 def inner_cells(corner: Corner, size_px: tuple[int, int]) -> Float32:
-    """Return `(rows, columns, 1) float32`: 0 on the rim, whose neighbours the 3x3 block cannot see; 1 elsewhere."""
+    """Return `(rows, columns, 1) float32`: 0 on the rim, whose neighbours the block cannot see, else 1."""
     rows, columns = window_size(size_px)
     mask = np.ones((rows, columns, 1), np.float32)
     if corner[0] > 0:
