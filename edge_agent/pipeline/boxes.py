@@ -49,10 +49,11 @@ def iou_matrix(first: Float32, second: Float32) -> Float32:
     """Return intersection over union, (n, m), of boxes (n, 4) and (m, 4)."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    both = np.prod(np.clip(high - low, 0.0, None), axis=2)
-    areas = [np.prod(np.clip(b[:, 2:] - b[:, :2], 0.0, None), axis=1) for b in (first, second)]
+    sides = np.maximum(high - low, 0.0)
+    both = sides[..., 0] * sides[..., 1]
+    areas = [(b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1]) for b in (first, second)]
     union = areas[0][:, None] + areas[1][None, :] - both
-    return np.asarray(np.where(union > 0, both / np.maximum(union, 1e-9), 0.0), dtype=np.float32)
+    return np.asarray(both / np.maximum(union, 1e-9), dtype=np.float32)
 
 
 def iou(first: XyxyNorm, second: XyxyNorm) -> float:

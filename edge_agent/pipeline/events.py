@@ -91,7 +91,7 @@ class _Open:
 
     id: str
     rule: LabelRule
-    first_s: float
+    start_time_s: float
     top_score: float = 0.0
     entered: list[str] = field(default_factory=list)
     zones: tuple[str, ...] = ()
@@ -156,7 +156,7 @@ class EventBuilder:
         if opened is None:
             if not (_confirmed_by_cloud(track) or is_confirmed(track.scores, rule.threshold)):
                 return []
-            opened = _Open(self._new_id(now.time_s), rule, track.first_s)
+            opened = _Open(self._new_id(now.time_s), rule, now.utc_s(track.first_s))
             self._open[track.number] = opened
             track.announced = True
             self._take_sight(track, opened)
@@ -209,11 +209,11 @@ class EventBuilder:
             box=track.box,
             frame_size=now.size,
             zones=Zones(entered=tuple(opened.entered), current=opened.zones),
-            start_time=now.utc_s(opened.first_s),
+            start_time=opened.start_time_s,
             end_time=seen_s if event_type == "end" else None,
             frame_time=seen_s,
             track=TrackSummary(
-                frames=track.sights, stationary=track.stationary, path_length_norm=track.path_norm
+                frames=track.sights, stationary=track.stationary, path_length_norm=track.motion.path_norm
             ),
             detector=_detector(track, opened.rule),
             answered_by=_answerer(track),

@@ -15,7 +15,8 @@ from typing import Literal
 
 import numpy as np
 
-from edge_agent.pipeline.boxes import centre, greedy_pairs, iou_matrix, nearness_matrix, to_arrays
+from edge_agent.pipeline.boxes import greedy_pairs, iou_matrix, nearness_matrix, to_arrays
+from edge_agent.pipeline.motion import Motion
 from edge_agent.vision.arrays import Float32
 from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Answerer, Detection, DetectorRef
@@ -23,12 +24,6 @@ from edge_agent.wire.event import OffloadReason
 
 Verdict = Literal["confirmed", "denied"]
 
-_POSITION_GAIN = 0.7
-_VELOCITY_GAIN = 0.4
-_FIRST_VELOCITY_GAIN = 0.7
-_SIZE_GAIN = 0.5
-# A thing that is not seen is not followed further than this.
-_MAX_PREDICTION_S = 1.0
 _SCORES_KEPT = 10
 _TRAIL_KEPT = 64
 
@@ -48,7 +43,6 @@ class TrackSettings:
         min_misses: Looks without it, at least, before it counts as gone.
         tentative_misses: Looks without it that end a track nobody heard of.
         stationary_after_s: Standing still for so long makes it stationary.
-        move_share: A move by this share of its size is not standing still.
         cloud_hold_s: How long a thing that only the cloud can see is kept between two answers.
     """
 
@@ -62,7 +56,6 @@ class TrackSettings:
     min_misses: int = 3
     tentative_misses: int = 3
     stationary_after_s: float = 5.0
-    move_share: float = 0.25
     cloud_hold_s: float = 30.0
 
 
@@ -93,7 +86,7 @@ class Track:
         local_sights: Pictures in which the camera itself saw it.
         scores: Last scores.
         trail: Moments and boxes of the last sights.
-        path_norm: Way of its centre, in picture widths.
+        motion: How it moves.
         stationary: It stands still.
         cloud: What the cloud said about it, if asked.
         asked_s: When the cloud was last asked about it.
@@ -111,26 +104,18 @@ class Track:
     local_sights: int = 0
     scores: deque[float] = field(default_factory=lambda: deque(maxlen=_SCORES_KEPT))
     trail: deque[tuple[float, XyxyNorm]] = field(default_factory=lambda: deque(maxlen=_TRAIL_KEPT))
-    path_norm: float = 0.0
     stationary: bool = False
     cloud: CloudAnswer | None = None
     asked_s: float = float("-inf")
-    _centre: Float32 = field(default_factory=lambda: np.zeros(2, dtype=np.float32))
-    _size: Float32 = field(default_factory=lambda: np.zeros(2, dtype=np.float32))
-    _velocity: Float32 = field(default_factory=lambda: np.zeros(2, dtype=np.float32))
-    _anchor: Float32 = field(default_factory=lambda: np.zeros(2, dtype=np.float32))
-    _still_since_s: float = 0.0
+    motion: Motion = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.motion = Motion(self.box, self.first_s)
 
     @property
     def only_cloud_sees(self) -> bool:
         """Return whether the camera itself never saw it."""
         return self.local_sights == 0 and self.cloud is not None
-
-    def predicted(self, at_s: float) -> Float32:
-        """Return where it should be, (4,) normalised xyxy."""
-        ahead_s = min(max(0.0, at_s - self.last_s), _MAX_PREDICTION_S)
-        middle = self._centre + self._velocity * np.float32(ahead_s)
-        return np.concatenate([middle - self._size / 2, middle + self._size / 2])
 
     def box_at(self, at_s: float) -> XyxyNorm:
         """Return where it was seen at the sight nearest to `at_s`."""
@@ -140,37 +125,15 @@ class Track:
         self, detection: Detection, at_s: float, by: Answerer, settings: TrackSettings, tall: float
     ) -> None:
         """Take a new sight; `tall` is the picture's height in widths."""
-        self._move(np.asarray(detection.box, dtype=np.float32), at_s)
+        if self.sights:
+            self.motion.see(detection.box, at_s, tall)
         self.box, self.score = detection.box, detection.score
         self.scores.append(detection.score)
         self.trail.append((at_s, detection.box))
         self.last_s, self.misses = at_s, 0
         self.sights += 1
         self.local_sights += by == "local"
-        self._measure_stillness(at_s, settings, tall)
-
-    def _move(self, box: Float32, at_s: float) -> None:
-        middle, size = centre(box), box[2:] - box[:2]
-        if self.sights == 0:
-            self._centre, self._size, self._anchor = middle, size, middle
-            self._still_since_s = at_s
-            return
-        passed_s = max(at_s - self.last_s, 1e-3)
-        guess = centre(self.predicted(at_s))
-        if self.sights == 1:
-            # One step says little: a wrong match here would send the prediction away for good.
-            self._velocity = np.float32(_FIRST_VELOCITY_GAIN / passed_s) * (middle - self._centre)
-        else:
-            self._velocity += np.float32(_VELOCITY_GAIN / passed_s) * (middle - guess)
-        self._centre = guess + np.float32(_POSITION_GAIN) * (middle - guess)
-        self._size = self._size + np.float32(_SIZE_GAIN) * (size - self._size)
-
-    def _measure_stillness(self, at_s: float, settings: TrackSettings, tall: float) -> None:
-        way = self._centre - self._anchor
-        if float(np.linalg.norm(way)) > settings.move_share * float(np.linalg.norm(self._size)):
-            self.path_norm += float(np.hypot(way[0], way[1] * tall))
-            self._anchor, self._still_since_s = self._centre.copy(), at_s
-        self.stationary = at_s - self._still_since_s >= settings.stationary_after_s
+        self.stationary = at_s - self.motion.still_since_s >= settings.stationary_after_s
 
 
 @dataclass(frozen=True)
@@ -221,7 +184,7 @@ class Tracker:
         good = [d for d in detections if d.score >= self._birth_score(d.label)]
         weak = [d for d in detections if d.score < self._birth_score(d.label)]
         tracks = list(self._tracks)
-        predicted = np.stack([t.predicted(at_s) for t in tracks]) if tracks else to_arrays([])
+        predicted = to_arrays([t.motion.predicted(at_s) for t in tracks])
         free = list(range(len(tracks)))
         settings = self._settings
         passes = (

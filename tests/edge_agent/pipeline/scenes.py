@@ -13,6 +13,7 @@ from edge_agent.pipeline.detector import LabelRule
 from edge_agent.pipeline.events import CameraIdentity
 from edge_agent.pipeline.gate import GateSettings
 from edge_agent.pipeline.result import PipelineSettings
+from edge_agent.pipeline.zones import Zone
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Detection, DetectorRef
@@ -55,15 +56,16 @@ def always_looking() -> PipelineSettings:
 
 
 def pipeline(
-    detector: ScriptedDetector | None, settings: PipelineSettings | None = None, seed: int = 0
+    detector: ScriptedDetector | None, settings: PipelineSettings | None = None, zones: Sequence[Zone] = ()
 ) -> CameraPipeline:
     """Return a pipeline for persons."""
     return CameraPipeline(
         CameraIdentity("agent1", "front", "boot1"),
         detector,
         {"person": PERSON},
-        rng=random.Random(seed),
+        rng=random.Random(0),
         settings=settings or always_looking(),
+        zones=zones,
     )
 
 
