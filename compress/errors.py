@@ -19,3 +19,7 @@ class ParityError(ElfowlError):
 
 class BudgetError(ElfowlError):
     """No candidate fits the device; the text names the broken limit and the nearest candidate."""
+
+
+class CancelledError(ElfowlError):
+    """Whoever started the compression called it off; nothing was written."""

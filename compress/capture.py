@@ -1,0 +1,134 @@
+"""The network, captured once as a graph from which both exporters work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.fx.experimental.optimization import fuse
+
+from compress.errors import ExportError
+from compress.protocol import Compressible, Rgb
+from edge_agent.wire.manifest import AnchorFreeDecoder
+
+INPUT_NAME = "image"
+
+_logger = logging.getLogger(__name__)
+
+RawOutputs = dict[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Capture:
+    """The captured network.
+
+    `program_file` is a `torch.export` archive: input `image (1, h, w, 3) float32`, (byte - 127) / 128; output
+    a dict by the decoder's names. `references` are torch's own outputs for the pictures that were given.
+    """
+
+    program_file: Path
+    output_names: tuple[str, ...]
+    parameters: int
+    references: tuple[RawOutputs, ...]
+
+
+class _NamedNhwc(torch.nn.Module):
+    """Takes NHWC and names the outputs, so that every runtime knows them by the same names."""
+
+    def __init__(self, network: torch.nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self._network = network
+        self._names = names
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run the network on `(1, h, w, 3) float32`."""
+        outputs = self._network(image.permute(0, 3, 1, 2))
+        return dict(zip(self._names, outputs, strict=True))
+
+
+def decoder_outputs(decoder: AnchorFreeDecoder) -> tuple[str, ...]:
+    """Return the names of the outputs in the order in which the network answers them."""
+    return tuple(name for level in decoder.levels for name in (level.scores_output, level.boxes_output))
+
+
+def normalised(pixels: Rgb) -> npt.NDArray[np.float32]:
+    """Return `(byte - 127) / 128` as float32, as the camera's code does."""
+    return (pixels.astype(np.float32) - np.float32(127)) / np.float32(128)
+
+
+def capture(detector: Compressible, pixels: Iterable[Rgb], program_file: Path) -> Capture:
+    """Write the network as an export archive.
+
+    Args:
+        detector: The full detector.
+        pixels: Pictures `(h, w, 3) uint8` of the network's size, whose outputs are kept as reference.
+        program_file: Where to write the archive.
+
+    Raises:
+        ExportError: The network does not answer as the protocol says, or torch cannot capture it.
+    """
+    with _one_thread():
+        return _capture(detector, pixels, program_file)
+
+
+def _capture(detector: Compressible, pixels: Iterable[Rgb], program_file: Path) -> Capture:
+    names = decoder_outputs(detector.decoder)
+    network = detector.network().eval()
+    width_px, height_px = detector.input_size_px
+    with torch.inference_mode():
+        references = tuple(_answer(network, picture, names) for picture in pixels)
+    sample = torch.zeros(1, height_px, width_px, 3)
+    try:
+        with torch.no_grad():
+            program = torch.export.export(
+                _NamedNhwc(without_batch_norm(network), names).eval(), (), {INPUT_NAME: sample}
+            )
+        torch.export.save(program, program_file)
+    except (RuntimeError, ValueError, TypeError) as error:
+        message = f"torch cannot capture the network of {detector.ref.name}: {_first_line(error)}"
+        raise ExportError(message) from error
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return Capture(program_file, names, parameters, references)
+
+
+def without_batch_norm(network: torch.nn.Module) -> torch.nn.Module:
+    """Return the network with batch norms folded into the convolutions before them.
+
+    Both exporters fold them anyway, but late: fewer nodes halve the time of a conversion. A network that
+    cannot be traced symbolically is returned as it is.
+    """
+    try:
+        return fuse(network)
+    except Exception:
+        _logger.debug("batch norms stay: the network cannot be traced", exc_info=True)
+        return network
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread: while the exporters import beside us, two are many times slower than one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _answer(network: torch.nn.Module, picture: Rgb, names: tuple[str, ...]) -> RawOutputs:
+    batch = torch.from_numpy(normalised(picture)).permute(2, 0, 1)[None]
+    outputs = network(batch)
+    if len(outputs) != len(names):
+        message = f"the network answers {len(outputs)} outputs, its decoder names {len(names)}"
+        raise ExportError(message)
+    return {name: output.numpy() for name, output in zip(names, outputs, strict=True)}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:300]

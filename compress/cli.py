@@ -1,0 +1,88 @@
+"""`elfowl-compress`: a full detector into bundles for a device."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_agent.errors import ElfowlError
+
+if TYPE_CHECKING:
+    from compress.run import Result
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+_CANCELLED = 130
+
+
+@app.callback()
+def _root(*, verbose: Annotated[bool, typer.Option(help="Log what happens inside.")] = False) -> None:
+    """Turn a full detector into a small one for a named camera, and say what that cost."""
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING)
+
+
+@app.command()
+def run(
+    detector: Annotated[str, typer.Argument(metavar="DETECTOR", help="Name or id of a trained detector.")],
+    profile: Annotated[str, typer.Option(help="The device, for example pi-4.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the bundles and the receipt.")],
+    release: Annotated[
+        int | None, typer.Option(min=1, help="Release number; the detector's version by default.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only JSON on stdout.")] = False,
+) -> None:
+    """Compress DETECTOR for a device into OUT."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        result = _compress(detector, profile, out, release, stop)
+    except ElfowlError as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(_CANCELLED if stop.is_set() else 1) from error
+    typer.echo(json.dumps(result.to_json_dict()) if as_json else _summary(result))
+
+
+def _compress(detector: str, profile: str, out: Path, release: int | None, stop: threading.Event) -> Result:
+    from edge_agent.runtime.profiles import load_profile
+
+    # Checked before torch is imported, so that a mistyped profile is told at once.
+    device = load_profile(profile)
+    from compress.loaders import load_detector
+    from compress.run import compress
+    from compress.terminal import shown_progress
+
+    with shown_progress() as progress:
+        return compress(
+            load_detector(detector), device, out, progress=progress, cancelled=stop.is_set, release=release
+        )
+
+
+def _summary(result: Result) -> str:
+    from compress.receipt import headline, megabytes, title
+
+    receipt = result.receipt
+    lines = [f"{title(receipt.chosen)} for {receipt.profile}: {headline(receipt)}"]
+    lines += [f"warning: {warning}" for warning in receipt.warnings]
+    lines += [
+        f"  {title(measured.form):12} {megabytes(measured.bundle_bytes):>9}  {result.bundles[measured.form]}"
+        for measured in receipt.after
+    ]
+    lines.append(f"  {'Receipt':12} {'':9}  {result.html_file}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
