@@ -1,7 +1,9 @@
 // What all pages share: rendering, the HTTP API, progress of a job, live news, words for states.
 import { h, render } from "preact";
+import { useCallback, useEffect, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 import htm from "htm";
+import { duration } from "./words.js";
 
 export const html = htm.bind(h);
 
@@ -38,10 +40,44 @@ export async function api(path, { method = "GET", json, body } = {}) {
   } catch {
     throw new ApiError("The server cannot be reached. It may be restarting; this page tries again when you do.", 0);
   }
+  if (response.status === 401) location.assign("/login");
   const isJson = (response.headers.get("content-type") ?? "").includes("json");
   const document = isJson ? await response.json() : null;
   if (!response.ok) throw new ApiError(document?.detail ?? document?.title ?? response.statusText, response.status);
   return document;
+}
+
+/** What `load` resolves to: {value, error, reload}; while it loads for the first time both are null. */
+export function useLoad(load, inputs = []) {
+  const [result, setResult] = useState({ value: null, error: null });
+  const reload = useCallback(async () => {
+    try {
+      setResult({ value: await load(), error: null });
+    } catch (error) {
+      setResult((before) => ({ value: before.value, error }));
+    }
+  }, inputs);
+  useEffect(() => { reload(); }, [reload]);
+  return { ...result, reload };
+}
+
+/** Run something that may fail from a button: [run, busy, error]. */
+export function useAction(action) {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(null);
+  const run = async (...given) => {
+    setBusy(true);
+    setError(null);
+    try {
+      return await action(...given);
+    } catch (caught) {
+      setError(caught);
+      return undefined;
+    } finally {
+      setBusy(false);
+    }
+  };
+  return [run, busy, error];
 }
 
 /** Upload a file with progress; `onProgress` gets 0..1. */
@@ -63,37 +99,46 @@ export function upload(path, file, onProgress) {
   });
 }
 
+export const ENDED = ["done", "failed", "cancelled"];
+
 /** Follow a job by server-sent events; returns a signal of its newest state. */
 export function followJob(id) {
-  const state = signal({ state: "queued", progress: 0, stage: "", message: "", seconds_left: null });
+  const state = signal({ id, state: "queued", progress: 0, stage: "", message: "", seconds_left: null });
   const source = new EventSource(`/api/v1/jobs/${id}/events`);
-  source.onmessage = (e) => {
-    state.value = JSON.parse(e.data);
-    if (["done", "failed", "cancelled"].includes(state.value.state)) source.close();
+  const take = (job) => {
+    state.value = { ...state.peek(), ...job };
+    if (ENDED.includes(state.peek().state)) source.close();
+  };
+  source.onmessage = (e) => take(JSON.parse(e.data));
+  source.onerror = async () => {
+    // The browser opens a cut stream again; once it gives up, ask how it ended.
+    if (source.readyState === EventSource.CLOSED) take(await api(`/jobs/${id}`).catch((error) => ({ state: "failed", message: error.message })));
   };
   return state;
 }
 
 /** News of events and devices over one WebSocket, reopened with a growing pause. */
-export function liveNews(onNews) {
+export function liveNews(onNews, onConnected = () => {}) {
   let pause = 500;
   const open = () => {
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v1/live`);
-    socket.onopen = () => { pause = 500; };
+    socket.onopen = () => { pause = 500; onConnected(true); };
     socket.onmessage = (e) => onNews(JSON.parse(e.data));
-    socket.onclose = () => setTimeout(open, (pause = Math.min(pause * 2, 15000)));
+    socket.onclose = () => { onConnected(false); setTimeout(open, (pause = Math.min(pause * 2, 15000))); };
   };
   open();
 }
 
+/** How far a job is, in words and as a bar; `onCancel` gives it a button. */
 export function Progress({ job, onCancel }) {
-  const { state, progress, stage, message, seconds_left: left } = job.value;
-  if (state === "failed") return html`<p class="note bad" role="alert">${message || "It failed."}</p>`;
-  if (state === "cancelled") return html`<p class="note">Cancelled. Nothing was changed.</p>`;
-  const words = [stage || state, left == null ? "" : `about ${Math.ceil(left)} s left`].filter(Boolean).join(" · ");
+  const { state, progress, stage, message, error, seconds_left: left } = job.value;
+  if (state === "failed") return html`<p class="note bad" role="alert">${error || message || "It failed; the server's log says why."}</p>`;
+  if (state === "cancelled") return html`<p class="note" role="status">Cancelled. Nothing was changed.</p>`;
+  const words = [message || stage || (state === "queued" ? "waiting for its turn" : state), left == null ? "" : `${duration(left)} left`];
+  const text = words.filter(Boolean).join(" · ");
   return html`<div class="progress">
-    <progress max="1" value=${progress} aria-label=${words}></progress>
-    <span role="status">${words}</span>
+    <progress max="1" value=${progress} aria-label=${stage || state}></progress>
+    <span role="status">${text}</span>
     ${onCancel && state !== "done" && html`<button type="button" class="quiet" onClick=${onCancel}>Cancel</button>`}
   </div>`;
 }
@@ -103,19 +148,37 @@ export function Failure({ error, retry }) {
     ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}</div>`;
 }
 
-export function Empty({ title, children }) {
-  return html`<section class="empty"><img src="/static/owl.svg" alt="" width="56" height="56" /><h2>${title}</h2>${children}</section>`;
+export const Loading = () => html`<p class="muted" role="status">Loading …</p>`;
+
+/** A state in words and with a sign, never by colour alone. */
+export function State({ tone = "", sign, children }) {
+  return html`<span class=${`state ${tone}`}><span aria-hidden="true">${sign}</span> ${children}</span>`;
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-export const when = (seconds) => (seconds == null ? "never" : clock.format(new Date(seconds * 1000)));
-export const percent = (share) => (share == null ? "–" : `${Math.round(share * 100)} %`);
-export const kilobytes = (bytes) => (bytes == null ? "–" : bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+/** Text to be copied, with its button. */
+export function Copy({ text, words = "Copy" }) {
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      copyBySelection(text); // plain http from another machine has no clipboard
+    }
+    setCopied(true);
+    setTimeout(() => setCopied(false), 2000);
+  };
+  return html`<button type="button" onClick=${copy}><span aria-live="polite">${copied ? "Copied" : words}</span></button>`;
+}
 
-export function ago(seconds) {
-  if (seconds == null) return "never";
-  const age = Math.max(0, Date.now() / 1000 - seconds);
-  if (age < 90) return `${Math.round(age)} s ago`;
-  if (age < 5400) return `${Math.round(age / 60)} min ago`;
-  return age < 129600 ? `${Math.round(age / 3600)} h ago` : `${Math.round(age / 86400)} days ago`;
+function copyBySelection(text) {
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+export function Empty({ title, children, over }) {
+  return html`<section class=${over ? "empty over" : "empty"}><img src="/static/owl.svg" alt="" width="56" height="56" /><h2>${title}</h2>${children}</section>`;
 }

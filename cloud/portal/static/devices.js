@@ -1,0 +1,100 @@
+// Cameras: which are there, what they run, and how one more joins.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { connection, deviceState } from "./states.js";
+import { Copy, Empty, Failure, Loading, State, api, html, liveNews, mount, useAction, useLoad } from "./ui.js";
+import { ago, plural, when } from "./words.js";
+
+const INSTALL = "pip install 'elfowl[litert]'";
+const named = (target) => (target ? `${target.detector_name} v${target.detector_version}` : "nothing yet");
+
+function Health({ stats }) {
+  const cameras = Object.entries(stats?.cameras ?? {});
+  if (!cameras.length) return null;
+  const warm = stats.temperature_c == null ? "" : ` · ${Math.round(stats.temperature_c)} °C`;
+  return html`<ul class="plain muted">${cameras.map(([name, one]) => html`<li class="clip">${name}: ${one.fps_captured.toFixed(1)} pictures/s, looks at ${Math.round(one.gate_ratio * 100)} %${warm}</li>`)}</ul>`;
+}
+
+function Card({ device }) {
+  const here = connection(device);
+  const doing = deviceState(device, { onlyInstall: true });
+  const wanted = device.desired.bundle;
+  return html`<li class="card">
+    <div class="row apart"><h3 class="clip" title=${device.name}>${device.name}</h3><${State} ...${here}>${here.words}<//></div>
+    <dl>
+      <div><dt>Last seen</dt><dd title=${when(device.last_seen)}>${ago(device.last_seen)}</dd></div>
+      <div><dt>Kind</dt><dd>${device.profile}</dd></div>
+      <div><dt>Runs</dt><dd>${named(device.reported?.installed)}</dd></div>
+      <div><dt>Shall run</dt><dd>${named(wanted)}</dd></div>
+      <div><dt>Agent</dt><dd>${device.agent_version}</dd></div>
+    </dl>
+    ${wanted && html`<p><${State} ...${doing}>${doing.words}<//></p>`}
+    <${Health} stats=${device.stats} />
+    <p><a href=${`/events?device=${encodeURIComponent(device.name)}`}>What it saw</a></p>
+  </li>`;
+}
+
+/** A one-time token and the command that uses it; tells when the camera has joined. */
+function Joining({ open, devices, onClose }) {
+  const dialog = useRef(null);
+  const [token, setToken] = useState(null);
+  const [before, setBefore] = useState([]);
+  const [make, busy, error] = useAction(async () => setToken(await api("/enrolment-tokens", { method: "POST" })));
+  useEffect(() => {
+    if (!open || dialog.current.open) return;
+    setToken(null);
+    setBefore(devices.map((one) => one.name));
+    dialog.current.showModal();
+    make();
+  }, [open]);
+  const fresh = devices.find((one) => open && !before.includes(one.name));
+  return html`<dialog ref=${dialog} onClose=${onClose} aria-labelledby="join-title"><div class="stack">
+    <h2 id="join-title">Add a camera</h2>
+    <ol class="steps">
+      <li><p>Put elfowl on the camera, or on the small computer beside it:</p><div class="command"><pre>${INSTALL}</pre><${Copy} text=${INSTALL} /></div></li>
+      <li><p>Let it join; this works once${token ? `, until ${when(token.expires)}` : ""}:</p>
+        ${busy && html`<p class="muted" role="status">Making a token …</p>`}
+        ${error && html`<${Failure} error=${error} retry=${make} />`}
+        ${token && html`<div class="command"><pre>${token.command}</pre><${Copy} text=${token.command} /></div>`}
+      </li>
+    </ol>
+    <p role="status">${fresh ? html`<${State} tone="good" sign="✓">${fresh.name} has joined<//>` : token && html`<span class="muted">Waiting for the camera …</span>`}</p>
+    <div class="row end"><button type="button" class=${fresh ? "primary" : ""} onClick=${() => dialog.current.close()}>${fresh ? "Done" : "Close"}</button></div>
+  </div></dialog>`;
+}
+
+function Page() {
+  const devices = useLoad(() => api("/devices"));
+  const [adding, setAdding] = useState(false);
+  const [, tick] = useState(0);
+  useEffect(() => {
+    let timer = 0;
+    liveNews((news) => {
+      if (!["device", "stats"].includes(news.type)) return;
+      clearTimeout(timer);
+      timer = setTimeout(devices.reload, 300);
+    });
+    const again = setInterval(() => tick((n) => n + 1), 10000); // "12 s ago" grows
+    return () => clearInterval(again);
+  }, []);
+  // A camera that joins tells nobody until it has its broker: ask while the dialog is open.
+  useEffect(() => {
+    if (!adding) return undefined;
+    const again = setInterval(devices.reload, 3000);
+    return () => clearInterval(again);
+  }, [adding]);
+
+  if (devices.error && !devices.value) return html`<${Failure} error=${devices.error} retry=${devices.reload} />`;
+  if (!devices.value) return html`<${Loading} />`;
+  const list = devices.value;
+  const add = html`<button type="button" class="primary" onClick=${() => setAdding(true)}>Add a camera</button>`;
+  return html`<div class="stack">
+    ${devices.error && html`<${Failure} error=${devices.error} retry=${devices.reload} />`}
+    ${list.length > 0 && html`<div class="row apart"><p class="muted lead">${plural(list.length, "camera")}, ${list.filter((one) => one.online).length} online</p>${add}</div>`}
+    ${list.length
+      ? html`<ul class="cards">${list.map((device) => html`<${Card} key=${device.name} device=${device} />`)}</ul>`
+      : html`<${Empty} title="No camera has joined yet"><p>A camera runs your detector by itself and tells here what it saw. One command lets it join.</p>${add}<//>`}
+    <${Joining} open=${adding} devices=${list} onClose=${() => setAdding(false)} />
+  </div>`;
+}
+
+mount(Page);

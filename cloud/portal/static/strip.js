@@ -1,0 +1,43 @@
+// The strip of frames below the picture, and the bar to reach any frame of a video.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { cellKey, isVideo } from "./filmstrip.js";
+import { html } from "./ui.js";
+
+const THUMB_PX = 160;
+const SETTLE_MS = 120;
+
+function Cell({ cell, current, done, onGo }) {
+  const button = useRef(null);
+  useEffect(() => { if (current) button.current.scrollIntoView({ block: "nearest", inline: "center" }); }, [current]);
+  const name = isVideo(cell.media) ? `${cell.media.name}, frame ${cell.index}` : cell.media.name;
+  return html`<button type="button" ref=${button} aria-current=${current} aria-label=${`${name}${done ? ", labelled" : ""}`} title=${name} onClick=${() => onGo(cell)}>
+    <img src=${`/api/v1/media/${cell.media.id}/frames/${cell.index}.jpg?width=${THUMB_PX}`} alt="" loading="lazy" width=${Math.round((54 * cell.media.width_px) / cell.media.height_px)} height="54" />
+    ${done && html`<span class="done" aria-hidden="true">✓</span>`}
+  </button>`;
+}
+
+export function Strip({ cells, here, isDone, onGo }) {
+  return html`<div class="strip" role="group" aria-label="Frames">${cells.map((cell) =>
+    html`<${Cell} key=${cellKey(cell)} cell=${cell} current=${cellKey(cell) === cellKey(here)} done=${isDone(cell)} onGo=${onGo} />`)}</div>`;
+}
+
+const clockOf = (media, index) => (media.fps ? `${(index / media.fps).toFixed(2)} s` : "");
+
+/** Slider and number; while the slider is dragged only its rest is shown, not every frame on the way. */
+export function VideoBar({ media, index, onGo }) {
+  const last = media.frame_count - 1;
+  const [wanted, setWanted] = useState(index);
+  useEffect(() => setWanted(index), [index, media.id]);
+  useEffect(() => {
+    if (wanted === index) return undefined;
+    const timer = setTimeout(() => onGo(wanted), SETTLE_MS);
+    return () => clearTimeout(timer);
+  }, [wanted]);
+  return html`<div class="videobar">
+    <input type="range" min="0" max=${last} value=${wanted} aria-label="Frame" aria-valuetext=${`frame ${wanted} of ${last}, ${clockOf(media, wanted)}`}
+      onInput=${(e) => setWanted(Number(e.currentTarget.value))} />
+    <label class="inline">Frame <input type="number" min="0" max=${last} value=${wanted}
+      onChange=${(e) => onGo(Math.min(last, Math.max(0, Math.round(Number(e.currentTarget.value) || 0))))} /></label>
+    <span class="muted">of ${last} · ${clockOf(media, wanted)}</span>
+  </div>`;
+}
