@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 _CONNECT_S = 10.0
 _ACK_S = 30.0
+_STOP_S = 3.0
 _SESSION_S = 7 * 86_400
 _MAX_INFLIGHT = 100
 _MAX_QUEUED = 5_000
@@ -93,6 +94,14 @@ class Link(Protocol):
         """
         ...
 
+    def start(self, events: LinkEvents) -> None:
+        """Connect, and again whenever the connection is lost; tells `events` of it."""
+        ...
+
+    def stop(self, farewell: Sequence[Message] = ()) -> None:
+        """Publish `farewell` and disconnect."""
+        ...
+
 
 def backoff_s(failures: int, rng: random.Random) -> float:
     """Return how long to wait after `failures` in a row: doubling, then a random share of it."""
@@ -109,7 +118,6 @@ class MqttLink:
         *,
         will: Message,
         subscriptions: Sequence[str],
-        events: LinkEvents,
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -119,20 +127,18 @@ class MqttLink:
             broker: Where to.
             will: Published by the broker when the connection breaks.
             subscriptions: Topic filters, subscribed to with QoS 1 on every connect.
-            events: Whom to tell.
             clock: Where times come from.
             rng: Spreads the reconnects of many devices.
         """
         self._broker = broker
         self._will = will
         self._subscriptions = tuple(subscriptions)
-        self._events = events
         self._clock = clock
         self._rng = rng
         self._protocol = MQTTProtocolVersion.MQTTv5
         self._stopping = threading.Event()
         self._connection: _Connection | None = None
-        self._thread = threading.Thread(target=self._run, name=f"mqtt-{broker.host}", daemon=True)
+        self._thread: threading.Thread | None = None
         self.reason = "not connected yet"
 
     @property
@@ -141,8 +147,10 @@ class MqttLink:
         connection = self._connection
         return connection is not None and connection.up.is_set()
 
-    def start(self) -> None:
-        """Connect, and again whenever the connection is lost."""
+    def start(self, events: LinkEvents) -> None:
+        """Connect, and again whenever the connection is lost; tells `events` of it."""
+        name = f"mqtt-{self._broker.host}"
+        self._thread = threading.Thread(target=self._run, args=(events,), name=name, daemon=True)
         self._thread.start()
 
     def publish(self, message: Message, on_ack: Callable[[bool], None] | None = None) -> bool:
@@ -150,24 +158,24 @@ class MqttLink:
         connection = self._connection
         return connection is not None and connection.publish(message, on_ack)
 
-    def stop(self, farewell: Sequence[Message] = (), timeout_s: float = 3.0) -> None:
+    def stop(self, farewell: Sequence[Message] = ()) -> None:
         """Publish `farewell`, wait shortly for what is under way, and disconnect."""
         connection = self._connection
         if connection is not None and connection.up.is_set():
             for message in farewell:
                 connection.publish(message, None)
-            connection.drain(timeout_s)
+            connection.drain(_STOP_S)
         self._stopping.set()
         if connection is not None:
             connection.lost.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        if self._thread is not None:
+            self._thread.join(_STOP_S)
 
-    def _run(self) -> None:
+    def _run(self, events: LinkEvents) -> None:
         failures = 0
         while not self._stopping.is_set():
             started_s = self._clock.monotonic_s()
-            was_up, reason = self._connect_once()
+            was_up, reason = self._connect_once(events)
             if self._stopping.is_set():
                 return
             settled = was_up and self._clock.monotonic_s() - started_s > _SETTLED_S
@@ -182,9 +190,9 @@ class MqttLink:
     def _address(self) -> str:
         return f"MQTT broker {self._broker.host}:{self._broker.port}"
 
-    def _connect_once(self) -> tuple[bool, str]:
+    def _connect_once(self, events: LinkEvents) -> tuple[bool, str]:
         connection = _Connection(
-            self._broker, self._protocol, self._will, self._subscriptions, self._events, self._clock
+            self._broker, self._protocol, self._will, self._subscriptions, events, self._clock
         )
         self._connection = connection
         try:
@@ -194,7 +202,7 @@ class MqttLink:
             connection.reason = f"failed unexpectedly ({type(error).__name__})"
         self._connection = None
         if connection.was_up:
-            _guard(self._events.down, connection.reason)
+            _guard(events.down, connection.reason)
         elif connection.speaks_other_version:
             is_5 = self._protocol == MQTTProtocolVersion.MQTTv5
             self._protocol = MQTTProtocolVersion.MQTTv311 if is_5 else MQTTProtocolVersion.MQTTv5

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from edge_agent.report.link import Message
+from edge_agent.report.link import LinkEvents, Message
 
 
 class FakeLink:
@@ -22,6 +22,14 @@ class FakeLink:
         self.sent.append(message)
         self._waiting.append(on_ack)
         return True
+
+    def start(self, events: LinkEvents) -> None:
+        self.events = events
+
+    def stop(self, farewell: Sequence[Message] = ()) -> None:
+        for message in farewell:
+            self.publish(message)
+        self.connected = False
 
     def acknowledge(self, *numbers: int, taken: bool = True) -> None:
         """Answer the messages with these numbers (0 is the first); none: all."""

@@ -1,0 +1,108 @@
+"""Settings of cameras that people change while the agent runs; kept over restarts."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from edge_agent.config import CameraConfig
+from edge_agent.wire.sync import CameraSettings
+
+_log = logging.getLogger(__name__)
+
+_FIELDS = ("detect", "snapshots", "offload", "threshold")
+
+
+def merge_desired(
+    own: CameraSettings, last_desired: CameraSettings, desired: CameraSettings
+) -> CameraSettings:
+    """Return a camera's settings after the cloud's changed: what the cloud did not touch stays as it is here.
+
+    Args:
+        own: As they are here, perhaps changed by a switch in Home Assistant.
+        last_desired: As the cloud wanted them before.
+        desired: As it wants them now.
+    """
+    changed = {
+        name: getattr(desired, name)
+        for name in _FIELDS
+        if getattr(desired, name) != getattr(last_desired, name)
+    }
+    return own.model_copy(update=changed)
+
+
+class SettingsStore:
+    """The settings of all cameras; safe for many threads."""
+
+    def __init__(self, file: Path, cameras: tuple[CameraConfig, ...]) -> None:
+        """Go on from `file`; a camera that is not in it starts with what the config file says."""
+        self._file = file
+        self._lock = threading.Lock()
+        stored, self._last_desired = _read(file)
+        self._settings = {
+            camera.name: stored.get(camera.name, CameraSettings(threshold=camera.threshold))
+            for camera in cameras
+        }
+        self.on_change: Callable[[str, CameraSettings], None] = lambda _camera, _settings: None
+
+    def get(self, camera: str) -> CameraSettings:
+        """Return the settings of one camera."""
+        return self._settings[camera]
+
+    def all(self) -> dict[str, CameraSettings]:
+        """Return the settings of all cameras."""
+        return dict(self._settings)
+
+    def change(self, camera: str, **changes: bool | float | None) -> None:
+        """Change settings of one camera, and remember them."""
+        with self._lock:
+            self._settings[camera] = self._settings[camera].model_copy(update=changes)
+            self._write()
+        self.on_change(camera, self._settings[camera])
+
+    def take_desired(self, desired: Mapping[str, CameraSettings]) -> None:
+        """Take over what the cloud changed since it was last heard."""
+        changed = []
+        with self._lock:
+            if dict(desired) == self._last_desired:
+                return
+            for camera, wanted in desired.items():
+                own = self._settings.get(camera)
+                merged = own and merge_desired(own, self._last_desired.get(camera, CameraSettings()), wanted)
+                if merged is not None and merged != own:
+                    self._settings[camera] = merged
+                    changed.append(camera)
+            self._last_desired = dict(desired)
+            self._write()
+        for camera in changed:
+            self.on_change(camera, self._settings[camera])
+
+    def _write(self) -> None:
+        part = self._file.with_suffix(".part")
+        document = {
+            "cameras": {name: settings.model_dump() for name, settings in self._settings.items()},
+            "last_desired": {name: settings.model_dump() for name, settings in self._last_desired.items()},
+        }
+        try:
+            part.write_text(json.dumps(document))
+            part.replace(self._file)
+        except OSError as error:
+            _log.warning("%s: %s; settings hold until the next restart only", self._file, error.strerror)
+
+
+def _read(file: Path) -> tuple[dict[str, CameraSettings], dict[str, CameraSettings]]:
+    try:
+        document = json.loads(file.read_text())
+        cameras, last_desired = document["cameras"].items(), document["last_desired"].items()
+        return (
+            {name: CameraSettings.model_validate(value) for name, value in cameras},
+            {name: CameraSettings.model_validate(value) for name, value in last_desired},
+        )
+    except FileNotFoundError:
+        return {}, {}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        _log.warning("%s is damaged (%s); settings start from the config file", file, type(error).__name__)
+        return {}, {}
