@@ -66,6 +66,8 @@ def parse_source(uri: str) -> SourceAddress:
         return SourceAddress(_network_kind(uri, name), uri, redact(uri))
     if name == "webcam":
         return _webcam(uri)
+    if uri.isdigit():
+        return _webcam(f"webcam:{uri}")
     path = uri.removeprefix("file://").removeprefix("file:") if name == "file" else uri
     if scheme and scheme.group(2) and name != "file":
         message = f"{redact(uri)}: sources of kind '{name}:' are not known; use rtsp, http, webcam or a path"

@@ -1,0 +1,62 @@
+"""A capture against a real RTSP stream on loopback: killed, frozen, locked."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from edge_agent.camera.capture import Capture, CaptureLimits
+from edge_agent.camera.open_source import open_source
+from edge_agent.errors import CameraError
+from tests.fakes.frame_source import until
+from tests.fakes.rtsp_server import RtspServer
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+LIMITS = CaptureLimits(first_frame_s=8.0, stall_s=1.5, backoff_base_s=0.1, backoff_max_s=0.5)
+
+
+def capture(server: RtspServer) -> Capture:
+    return Capture(lambda: open_source(server.url, timeout_s=1.0), rng=random.Random(0), limits=LIMITS)
+
+
+def test_capture_rtsp_gives_moving_pictures() -> None:
+    with RtspServer() as server, capture(server) as camera:
+        first = camera.latest(10.0)
+        assert first is not None
+        assert first.rgb.shape == (120, 160, 3)
+        assert until(lambda: camera.health().frames >= 15)
+        later = camera.latest(10.0)
+        assert later is not None
+        assert abs(first.rgb.astype(int) - later.rgb.astype(int)).max() > 50
+
+
+def test_capture_rtsp_server_killed_goes_offline_with_a_reason_and_comes_back() -> None:
+    with RtspServer() as server, capture(server) as camera:
+        assert until(lambda: camera.health().status == "online")
+        server.kill()
+        assert until(lambda: camera.health().status == "offline")
+        assert until(lambda: "refused" in camera.health().reason)
+        server.start()
+        assert until(lambda: camera.health().status == "online", 20)
+        assert camera.health().reopened >= 1
+        assert camera.latest(5.0) is not None
+
+
+def test_capture_rtsp_server_frozen_goes_offline_and_comes_back() -> None:
+    with RtspServer() as server, capture(server) as camera:
+        assert until(lambda: camera.health().status == "online")
+        server.freeze()
+        assert until(lambda: camera.health().status == "offline", 20)
+        assert "timed out" in camera.health().reason or "no picture" in camera.health().reason
+        server.freeze(frozen=False)
+        assert until(lambda: camera.health().status == "online", 30)
+
+
+def test_open_source_rtsp_with_a_login() -> None:
+    with RtspServer(login=("me", "hidden")) as server:
+        assert next(iter(open_source(server.url))).rgb.shape == (120, 160, 3)
+        with pytest.raises(CameraError, match="wrong user name or password") as caught:
+            open_source(server.url.replace("hidden", "guess"))
+        assert "guess" not in str(caught.value)
