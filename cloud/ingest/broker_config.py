@@ -23,7 +23,7 @@ persistence true
 persistence_location {folder}/
 autosave_on_changes true
 autosave_interval {_CHANGES_PER_SAVE}
-message_size_limit {_MAX_PACKET_BYTES}
+max_packet_size {_MAX_PACKET_BYTES}
 max_queued_messages 10000
 log_dest stderr
 log_type error

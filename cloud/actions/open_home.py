@@ -1,0 +1,27 @@
+"""The home folder, opened: what every command and process begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cloud.settings import Settings
+from cloud.store.database import Database, open_database
+from edge_agent.clock import Clock, SystemClock
+
+
+@dataclass(frozen=True)
+class Home:
+    """Settings, database and clock of one home folder."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+
+
+def open_home(settings: Settings, clock: Clock | None = None) -> Home:
+    """Open a home folder; it is made when it is not there.
+
+    Raises:
+        StorageError: The folder cannot be written, or the database is damaged.
+    """
+    return Home(settings, open_database(settings.database_path), clock or SystemClock())

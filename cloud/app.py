@@ -1,0 +1,198 @@
+"""The web application: everything put together, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.staticfiles import StaticFiles
+
+from cloud.actions.bundles import open_repository
+from cloud.actions.open_home import open_home
+from cloud.api import routes, server
+from cloud.api.guard import Guard, refuse_open_door
+from cloud.api.problems import add_handlers
+from cloud.api.services import Services
+from cloud.api.views import job_view
+from cloud.fleet.enrolment import GuessLimit
+from cloud.ingest.broker import Broker, choose_broker
+from cloud.ingest.handler import Handler
+from cloud.ingest.live import LiveFeed
+from cloud.ingest.subscriber import Subscriber
+from cloud.jobs.runner import JobRunner
+from cloud.offload.service import OffloadService
+from cloud.portal import pages
+from cloud.settings import Settings
+from cloud.store import detectors, devices, events
+from cloud.store.files import write_file
+from cloud.store.tables import Job
+from edge_agent.clock import Clock, SystemClock
+from edge_agent.errors import ElfowlError
+from edge_agent.wire.correction import Correction
+from edge_agent.wire.sync import MqttAccess
+from edge_agent.wire.topics import DEFAULT_PREFIX
+
+_LOG = logging.getLogger(__name__)
+_REFRESH_S = 6 * 3600.0
+_LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass
+class _Running:
+    """What is started with the server, beside the services."""
+
+    broker: Broker
+    subscriber: Subscriber
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    """Return the application; nothing runs before it is served.
+
+    Raises:
+        ConfigError: It would listen for others without an access token.
+    """
+    refuse_open_door(settings)
+    clock = clock or SystemClock()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _serving(app, settings, clock):
+            yield
+
+    app = FastAPI(
+        title="elfowl",
+        version=metadata.version("elfowl"),
+        description="Custom-made eyes for small cameras.",
+        lifespan=lifespan,
+    )
+    app.add_middleware(Guard, settings=settings)
+    add_handlers(app)
+    app.include_router(routes.router)
+    app.include_router(server.pages)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=pages.STATIC_PATH), name="static")
+    return app
+
+
+@asynccontextmanager
+async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncIterator[None]:
+    """Start everything in order; whatever was started is stopped, also when a later start fails."""
+    home = open_home(settings, clock)
+    database, live = home.database, LiveFeed()
+    uploads = settings.cache_path / "uploads"
+    uploads.mkdir(parents=True, exist_ok=True)
+    # Uploads go to the disk that they stay on, not to a /tmp that may be memory.
+    tempfile.tempdir = str(uploads)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(database.close)
+        repository = open_repository(settings, clock)
+        broker = choose_broker(settings, clock)
+        stack.push_async_callback(asyncio.to_thread, broker.stop)
+        broker.start(clock)
+        offload = OffloadService(settings, clock)
+        stack.push_async_callback(offload.stop)
+
+        def job_changed(job: Job) -> None:
+            live.publish({"type": "job", "job": job_view(job).model_dump(mode="json")})
+            if job.kind == "train" and job.state == "done":
+                offload.warm()
+
+        jobs = JobRunner(settings, database, clock, on_change=job_changed)
+
+        def record(correction: Correction) -> object:
+            return services.record_correction(correction)
+
+        handler = Handler(database, clock, live, record, DEFAULT_PREFIX)
+        subscriber = Subscriber(broker.address, handler, clock, client_id=_client_id(settings))
+        running = _Running(broker, subscriber)
+        services = Services(
+            settings=settings,
+            clock=clock,
+            database=database,
+            live=live,
+            repository=repository,
+            jobs=jobs,
+            offload=offload,
+            hint=subscriber.hint_desired,
+            mqtt=lambda request: _mqtt_access(broker, request),
+            health=lambda: _health(services, running),
+            guesses=GuessLimit(clock),
+        )
+        app.state.services = services
+        subscriber.start()
+        stack.push_async_callback(asyncio.to_thread, subscriber.stop)
+        await asyncio.to_thread(jobs.start)
+        stack.push_async_callback(asyncio.to_thread, jobs.stop)
+        offload.warm()
+        refreshing = asyncio.create_task(_keep_fresh(services))
+        stack.callback(refreshing.cancel)
+        yield
+
+
+async def _keep_fresh(services: Services) -> None:
+    """Sign the update repository's timestamp again before it expires."""
+    while True:
+        try:
+            await asyncio.to_thread(services.repository.refresh_timestamp)
+        except ElfowlError as error:
+            _LOG.error("the update repository cannot be kept fresh: %s", error)
+        await asyncio.sleep(_REFRESH_S)
+
+
+def _mqtt_access(broker: Broker, request: Request) -> MqttAccess:
+    """Return how a device reaches the broker: by the name under which it reached us, when both are here."""
+    address = broker.address
+    host = address.host
+    asked = request.url.hostname
+    if asked is not None and host in _LOOPBACK_HOSTS and broker.kind == "existing":
+        host = asked
+    return MqttAccess(
+        host=host,
+        port=address.port,
+        username=address.username,
+        password=address.password,
+        tls=address.tls,
+        prefix=DEFAULT_PREFIX,
+    )
+
+
+def _health(services: Services, running: _Running) -> dict[str, Any]:
+    with services.database.read() as session:
+        counts = {
+            "detectors": len(detectors.every(session)),
+            "devices": len(devices.every(session)),
+            "events": events.count(session),
+            "event_documents": events.count(session, documents=True),
+            "dead_letters": len(events.dead_letters(session)),
+        }
+    address = running.broker.address
+    return {
+        "status": "ok",
+        "version": metadata.version("elfowl"),
+        "broker": {
+            "kind": running.broker.kind,
+            "host": address.host,
+            "port": address.port,
+            "connected": running.subscriber.is_connected,
+            "process_id": running.broker.process_id,
+        },
+        "offload": {"process_id": services.offload.process_id, "answered": services.offload.answered},
+        **counts,
+    }
+
+
+def _client_id(settings: Settings) -> str:
+    """Return an MQTT client id of this home folder, so that the broker keeps its session over restarts."""
+    path = settings.home / "broker" / "client-id"
+    if not path.is_file():
+        write_file(path, f"elfowl-cloud-{secrets.token_hex(4)}".encode())
+    return path.read_text().strip()

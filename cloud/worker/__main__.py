@@ -1,0 +1,67 @@
+"""The child process of a job: `python -m cloud.worker KIND --job JSON`; tells progress as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+import threading
+from typing import Any
+
+from cloud.actions.open_home import Home, open_home
+from cloud.jobs.progress import ProgressLine
+from cloud.processes import exit_with_parent
+from cloud.settings import settings_from
+from cloud.worker.progress import Progress
+from edge_agent.errors import ElfowlError
+
+
+def main(arguments: list[str]) -> int:
+    """Do the job and return the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    exit_with_parent()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    kind, _, text = arguments
+    try:
+        home = open_home(settings_from())
+        result = _do(kind, home, json.loads(text), stop)
+    except ElfowlError as error:
+        _say(ProgressLine(error=" ".join(str(error).split())))
+        return 1
+    _say(ProgressLine(progress=1.0, stage="done", result=result))
+    return 0
+
+
+def _do(kind: str, home: Home, job: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
+    if kind == "train":
+        from cloud.worker.train import train  # noqa: PLC0415 - each job loads only its own libraries
+
+        return train(
+            home, job["detector_id"], budget_s=job.get("budget_s"), progress=_tell, cancelled=stop.is_set
+        )
+    from cloud.worker.shrink import shrink  # noqa: PLC0415
+
+    reference = f"{job['detector_id']}@{job['version']}"
+    return shrink(home, reference, job["profile"], progress=_tell, cancelled=stop.is_set)
+
+
+def _tell(progress: Progress) -> None:
+    _say(
+        ProgressLine(
+            progress=min(1.0, max(0.0, progress.fraction)),
+            stage=progress.stage,
+            message=progress.message,
+            seconds_left=progress.seconds_left,
+        )
+    )
+
+
+def _say(line: ProgressLine) -> None:
+    sys.stdout.write(line.model_dump_json() + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,64 @@
+"""Trained detectors by reference: `NAME`, `ID` or `ID@version`, from the home folder of this user."""
+
+from __future__ import annotations
+
+from cloud.actions.detectors import version_path
+from cloud.actions.lessons import labelled_frames, lessons_of
+from cloud.actions.open_home import Home, open_home
+from cloud.detector.files import load_detector
+from cloud.detector.full import FullDetector
+from cloud.errors import InputError, NotFoundError
+from cloud.settings import settings_from
+from cloud.store import detectors
+from cloud.worker.train import held_out_frames
+
+
+def load_compressible(reference: str) -> FullDetector | None:
+    """Return a trained detector; none when there is none of that name here.
+
+    Raises:
+        InputError: Its files are damaged.
+    """
+    settings = settings_from()
+    if not settings.database_path.is_file():
+        return None
+    try:
+        return load_version(open_home(settings), reference)
+    except NotFoundError:
+        return None
+
+
+def load_version(home: Home, reference: str) -> FullDetector:
+    """Return a trained detector with the frames to calibrate and to test it on.
+
+    Raises:
+        NotFoundError: There is no such detector or version.
+        InputError: The reference or the files are damaged.
+    """
+    name, version = split_reference(reference)
+    with home.database.read() as session:
+        detector = detectors.find(session, name)
+        found = detectors.find_version(session, detector.id, version)
+        frames = lessons_of(session, home.settings.home, detector.id)
+        tests = labelled_frames(session, home.settings.home, detector.id, "test")
+    folder = version_path(home.settings, detector.id, found.version)
+    return load_detector(
+        folder,
+        examples=frames,
+        test_frames=tests or held_out_frames(home.settings.home, folder, frames),
+    )
+
+
+def split_reference(reference: str) -> tuple[str, int | None]:
+    """Return name or id, and the version where one is given.
+
+    Raises:
+        InputError: What stands after `@` is no version.
+    """
+    name, at, version = reference.partition("@")
+    if not at:
+        return name, None
+    if not version.isdecimal() or int(version) < 1:
+        message = f"{reference!r}: a version is a number from 1 on, as in {name}@2"
+        raise InputError(message)
+    return name, int(version)

@@ -1,0 +1,147 @@
+"""Trains the next version of a detector from what the store holds."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cloud.actions.detectors import version_path
+from cloud.actions.lessons import classes_of, labelled_frames, lessons_of
+from cloud.actions.open_home import Home
+from cloud.datasets.frames import LabelledFrame
+from cloud.datasets.split import FEW_FRAMES, hold_out
+from cloud.detector.files import save_detector
+from cloud.errors import TrainingError
+from cloud.store import detectors
+from cloud.store.files import write_file
+from cloud.training.config import Progress as TrainProgress
+from cloud.training.config import TrainConfig
+from cloud.training.evaluate import evaluate
+from cloud.training.fit import TrainResult, fit
+from cloud.worker.progress import Cancelled, Listener, Progress, never, to_nobody
+from edge_agent.wire.detection import DetectorRef
+
+METRICS_FILE = "metrics.json"
+SPLIT_FILE = "split.json"
+_MOST_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a training works with."""
+
+    ref: DetectorRef
+    classes: list[str]
+    frames: list[LabelledFrame]
+    test_frames: list[LabelledFrame]
+
+
+def train(
+    home: Home,
+    reference: str,
+    *,
+    budget_s: float | None = None,
+    progress: Listener = to_nobody,
+    cancelled: Cancelled = never,
+) -> dict[str, Any]:
+    """Train the next version of a detector, store it, and return what was measured.
+
+    Args:
+        home: Where everything lies.
+        reference: Id or name of the detector.
+        budget_s: Seconds after which learning is brought to an end; none leaves it to the recipe.
+        progress: Told how far it is.
+        cancelled: Asked several times a second.
+
+    Raises:
+        NotFoundError: There is no such detector.
+        TrainingError: The examples do not give a detector.
+        CancelledError: `cancelled` said so.
+        StorageError: The disk is full.
+    """
+    material = gather(home, reference)
+    result = fit(
+        material.frames,
+        material.classes,
+        _config(home, material.ref, budget_s),
+        lambda now: progress(_as_ours(now)),
+        cancelled,
+        clock=home.clock,
+    )
+    return _keep(home, material, result)
+
+
+def gather(home: Home, reference: str) -> Material:
+    """Return what the next version of a detector is to learn from.
+
+    Raises:
+        NotFoundError: There is no such detector.
+        TrainingError: Nothing is labelled yet.
+    """
+    with home.database.read() as session:
+        detector = detectors.find(session, reference)
+        frames = lessons_of(session, home.settings.home, detector.id)
+        tests = labelled_frames(session, home.settings.home, detector.id, "test")
+        version = detectors.next_version(session, detector.id)
+    seen = {box.label for frame in frames for box in frame.boxes}
+    classes = [name for name in classes_of(detector.labels, frames) if name in seen]
+    if not classes:
+        message = f"detector {detector.name!r} has no boxes to learn from yet; draw some, or give --labels"
+        raise TrainingError(message)
+    return Material(DetectorRef(id=detector.id, name=detector.name, version=version), classes, frames, tests)
+
+
+def _config(home: Home, ref: DetectorRef, budget_s: float | None) -> TrainConfig:
+    threads = max(1, min(_MOST_THREADS, os.cpu_count() or 1))
+    config = TrainConfig(ref=ref, threads=threads, cache_dir=home.settings.cache_path / "features")
+    return config if budget_s is None else TrainConfig(**{**vars(config), "budget_s": budget_s})
+
+
+def _keep(home: Home, material: Material, result: TrainResult) -> dict[str, Any]:
+    quality = evaluate(result.detector, material.test_frames) if material.test_frames else result.quality
+    measured = {} if quality is None else quality.model_dump(mode="json")
+    metrics = {**measured, "seconds": round(result.seconds, 2), "frames": len(material.frames)}
+    folder = version_path(home.settings, material.ref.id, material.ref.version)
+    write_file(folder / METRICS_FILE, json.dumps(metrics, indent=1).encode())
+    write_file(folder / SPLIT_FILE, json.dumps(_held_out(home, material)).encode())
+    save_detector(result.detector, folder)
+    with home.database.write(durable=True) as session:
+        detectors.add_version(
+            session,
+            detector_id=material.ref.id,
+            version=material.ref.version,
+            metrics=metrics,
+            now_s=home.clock.now_s(),
+        )
+        detectors.add_labels(session, material.ref.id, material.classes)
+    return {"detector": material.ref.id, "version": material.ref.version, **metrics}
+
+
+def _held_out(home: Home, material: Material) -> list[list[Any]]:
+    """Return which frames the network did not learn from, so that compression can be measured on them."""
+    if len(material.frames) < FEW_FRAMES:
+        return []
+    kept = hold_out(material.frames).held_out
+    return [source_key(home.settings.home, material.frames[number]) for number in kept]
+
+
+def source_key(home: Path, frame: LabelledFrame) -> list[Any]:
+    """Return where a frame's pixels are, as JSON that survives a move of the home folder."""
+    return [str(frame.source.path.relative_to(home)), frame.source.frame_index]
+
+
+def held_out_frames(home: Path, folder: Path, frames: Sequence[LabelledFrame]) -> list[LabelledFrame]:
+    """Return those of `frames` that the version in `folder` did not learn from."""
+    try:
+        kept = json.loads((folder / SPLIT_FILE).read_bytes())
+    except (OSError, ValueError):
+        return []
+    return [frame for frame in frames if source_key(home, frame) in kept]
+
+
+def _as_ours(progress: TrainProgress) -> Progress:
+    return Progress(progress.stage, progress.fraction, progress.message, progress.seconds_left)
