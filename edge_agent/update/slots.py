@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from edge_agent.errors import StorageError
 from edge_agent.update.disk import Disk, sha256_of, storing, write_whole
 from edge_agent.wire.base import Document
 from edge_agent.wire.sync import BundleTarget
@@ -56,7 +57,7 @@ class Slots:
     def __init__(self, folder: Path, disk: Disk) -> None:
         self._folder = folder
         self._disk = disk
-        self._record = self._checked(self._read())
+        self._record = self._checked(self._read(SlotsRecord()))
 
     def current(self) -> InstalledBundle | None:
         """Return the bundle that runs; none when there is no sound one: then the starter bundle has to do."""
@@ -137,16 +138,16 @@ class Slots:
     def _path_of(self, name: SlotName) -> Path:
         return self._folder / f"{name}.zip"
 
-    def _read(self) -> SlotsRecord:
+    def _read(self, otherwise: SlotsRecord) -> SlotsRecord:
         path = self._folder / _RECORD_FILE
         try:
             return SlotsRecord.from_json(path.read_bytes())
         except FileNotFoundError:
-            return SlotsRecord()
+            return otherwise
         except (OSError, ValueError) as error:
             problem = type(error).__name__
         _LOGGER.error("%s is damaged (%s): no installed bundle can be used", path, problem)
-        return SlotsRecord()
+        return otherwise
 
     def _checked(self, record: SlotsRecord) -> SlotsRecord:
         sound = record
@@ -160,7 +161,12 @@ class Slots:
         return sound
 
     def _write(self, record: SlotsRecord) -> None:
-        write_whole(self._disk, self._folder / _RECORD_FILE, record.to_json().encode())
+        try:
+            write_whole(self._disk, self._folder / _RECORD_FILE, record.to_json().encode())
+        except StorageError:
+            # The disk may have failed before or after the new record took the old one's name.
+            self._record = self._read(self._record)
+            raise
         self._record = record
 
 

@@ -112,8 +112,9 @@ class UpdateClient:
         metadata_path = self._folder / "metadata"
         with _clear_errors("the update metadata"), storing(metadata_path):
             metadata_path.mkdir(parents=True, exist_ok=True)
+            before = _times_of(metadata_path)
             info = self._verified_info(metadata_path, path)
-            self._sync(metadata_path)
+            self._sync(metadata_path, before)
         self._raise_time_floor(metadata_path)
         if info is None:
             message = f"{path} is not among the signed bundles; it was withdrawn, or never published"
@@ -159,10 +160,12 @@ class UpdateClient:
         updater.refresh()
         return updater.get_targetinfo(path)
 
-    def _sync(self, metadata_path: Path) -> None:
-        for file in metadata_path.rglob("*.json"):
+    def _sync(self, metadata_path: Path, before: dict[Path, int]) -> None:
+        changed = [file for file, time_ns in _times_of(metadata_path).items() if before.get(file) != time_ns]
+        for file in changed:
             self._disk.sync(file)
-        self._disk.sync(metadata_path)
+        for folder in {file.parent for file in changed}:
+            self._disk.sync(folder)
 
     def _time_floor_s(self) -> float:
         try:
@@ -197,6 +200,10 @@ def signed_target(info: TargetFile) -> SignedTarget:
         message = f"{info.path}: its signed entry does not say for which device it is"
         raise ArtifactError(message) from error
     return SignedTarget(info.path, sha256, info.length, custom)
+
+
+def _times_of(folder: Path) -> dict[Path, int]:
+    return {file: file.stat().st_mtime_ns for file in folder.rglob("*.json") if not file.is_symlink()}
 
 
 def _is_whole(part: Path, target: SignedTarget) -> bool:

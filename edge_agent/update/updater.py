@@ -127,32 +127,30 @@ class Updater:
         Raises:
             StorageError: The disk is full or read-only.
         """
-        record = self._record.value
-        attempt, phase = record.attempt, record.phase
-        if attempt is None or phase == "idle":
+        attempt, phase = self._record.value.attempt, self.phase
+        if attempt is not None and phase in {"verify", "trial"}:
+            return self._after_death(attempt)
+        if phase == "download":
+            self._set_phase("idle", None)
+        return self.resume()
+
+    def resume(self) -> UpdateOutcome | None:
+        """Go on with what a start, or a full disk, interrupted; to be called when the current bundle runs.
+
+        Returns:
+            How an installation ended; none when none was on trial or later.
+
+        Raises:
+            StorageError: The disk is full or read-only.
+        """
+        attempt, phase = self._record.value.attempt, self.phase
+        if attempt is None:
             return None
         if phase == "commit":
             return self._finish(attempt, "success")
         if phase == "rollback":
             return self._roll_back(attempt)
-        if phase == "download":
-            self._set_phase("idle", None)
-            return None
-        return self._after_death(attempt)
-
-    def resume(self) -> UpdateOutcome | None:
-        """Go on with a trial that a start interrupted; to be called when the current bundle runs.
-
-        Returns:
-            How it ended; none when no trial was under way.
-
-        Raises:
-            StorageError: The disk is full or read-only.
-        """
-        attempt = self._record.value.attempt
-        if attempt is None or not self._on_trial(attempt):
-            return None
-        return self._watch(attempt)
+        return self._watch(attempt) if self._on_trial(attempt) else None
 
     def apply(self, target: BundleTarget) -> UpdateOutcome:
         """Install a bundle, unless it runs already or has failed before.
@@ -182,8 +180,9 @@ class Updater:
         except (ArtifactError, BackendError) as error:
             return self._fail(attempt, error, may_retry=True)
         except ElfowlError:
-            with suppress(StorageError):
-                self._set_phase("idle", None)
+            if self.phase in {"download", "verify"}:
+                with suppress(StorageError):
+                    self._set_phase("idle", None)
             raise
 
     def _install(self, attempt: Attempt) -> UpdateOutcome:
@@ -194,7 +193,7 @@ class Updater:
         if staged is None:
             zip_path = self._repository.download(signed)
             self._set_phase("verify", attempt)
-            self._check_manifest(zip_path)
+            self._check_manifest(zip_path, attempt.target.path)
             staged = self._slots.stage(zip_path, attempt.target)
         self._set_phase("trial", attempt)
         try:
@@ -253,7 +252,7 @@ class Updater:
         floor = self._floor(custom.detector_id)
         proven = (signed.sha256, signed.length_bytes, custom.release, custom.detector_id)
         if proven != (wanted.sha256, wanted.length_bytes, wanted.release, wanted.detector_id):
-            problem = "the cloud asks for other bytes than the publisher signed"
+            problem = "the cloud asks for something else than the publisher signed"
         elif custom.profile != self._traits.profile:
             problem = f"it is made for profile {custom.profile!r}, this device is {self._traits.profile!r}"
         elif _version(custom.min_agent_version) > _version(self._traits.agent_version):
@@ -265,18 +264,16 @@ class Updater:
         message = f"{wanted.path}: {problem}"
         raise _UnfitError(message)
 
-    def _check_manifest(self, zip_path: Path) -> None:
+    def _check_manifest(self, zip_path: Path, path: str) -> None:
         try:
             manifest: Manifest = open_bundle(zip_path).manifest
         except (ArtifactError, ConfigError) as error:
-            raise self._discarded(zip_path, str(error)) from error
+            raise _discarded(zip_path, str(error).replace(zip_path.name, path)) from error
         if manifest.profile != self._traits.profile:
-            problem = f"its manifest is for profile {manifest.profile!r}, not {self._traits.profile!r}"
-            raise self._discarded(zip_path, problem)
-
-    def _discarded(self, zip_path: Path, problem: str) -> _UnfitError:
-        zip_path.unlink(missing_ok=True)
-        return _UnfitError(problem)
+            problem = (
+                f"{path}: its manifest is for profile {manifest.profile!r}, not {self._traits.profile!r}"
+            )
+            raise _discarded(zip_path, problem)
 
     def _floor(self, detector_id: str) -> int:
         """Return the lowest release to accept; the slots remember it too, should the record be lost."""
@@ -336,6 +333,11 @@ class Updater:
 
     def _set_phase(self, phase: UpdatePhase, attempt: Attempt | None) -> None:
         self._record.change(lambda record: record.model_copy(update={"phase": phase, "attempt": attempt}))
+
+
+def _discarded(zip_path: Path, problem: str) -> _UnfitError:
+    zip_path.unlink(missing_ok=True)
+    return _UnfitError(problem)
 
 
 def _version(text: str) -> tuple[int, ...]:
