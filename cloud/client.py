@@ -40,6 +40,10 @@ class CloudClient:
         """Send JSON and return the answer."""
         return self._json("POST", path, json=body)
 
+    def put(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """Replace what is at `path` and return the answer."""
+        return self._json("PUT", path, json=body)
+
     def upload(self, path: str, file: Path) -> Any:  # noqa: ANN401 - JSON
         """Send a file and return the answer."""
         try:

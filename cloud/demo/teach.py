@@ -1,0 +1,89 @@
+"""Teaching through the HTTP API, as the portal does it: detector, clip, labels, training, bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cloud.datasets.coco import CocoImage, parse_coco
+from cloud.demo.patience import PatientCloud
+from cloud.demo.screen import Step
+from cloud.samples.catalog import SampleTask
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """The hand-checked frames of a sample task, by what the demo uses them for."""
+
+    teach: tuple[CocoImage, ...]
+    correct: tuple[CocoImage, ...]
+    test: tuple[CocoImage, ...]
+
+
+def read_lessons(task: SampleTask) -> Lessons:
+    """Return the labelled frames that ship with elfowl."""
+    data = task.train_labels.read_bytes()
+    splits = {image["id"]: image.get("split") for image in json.loads(data)["images"]}
+    train = parse_coco(data, f"{task.name} training labels").images
+    return Lessons(
+        teach=tuple(image for image in train if splits[image.id] == "teach"),
+        correct=tuple(image for image in train if splits[image.id] == "correct"),
+        test=parse_coco(task.test_labels.read_bytes(), f"{task.name} test labels").images,
+    )
+
+
+@dataclass(frozen=True)
+class Student:
+    """One detector in the cloud and the clip that it is taught on."""
+
+    cloud: PatientCloud
+    detector_id: str
+    media_id: str
+
+    def label(self, images: Iterable[CocoImage]) -> None:
+        """Draw boxes: what a person does with the mouse."""
+        put_labels(self.cloud, self.media_id, images)
+
+    def train(self, step: Step) -> dict[str, Any]:
+        """Train the next version; return its metrics."""
+        return self.cloud.run_job(f"/detectors/{self.detector_id}/train", None, step)
+
+    def compress(self, profile: str, step: Step) -> dict[str, Any]:
+        """Compress the newest version; return what was measured, and the bundle's id as `bundle`."""
+        return self.cloud.run_job(f"/detectors/{self.detector_id}/compress", {"profile": profile}, step)
+
+    def send(self, bundle_id: str, device: str) -> str:
+        """Sign a bundle and want it on a camera; return its digest."""
+        published = self.cloud.post(f"/detectors/{self.detector_id}/publish", {"bundle": bundle_id})
+        self.cloud.post(f"/devices/{device}/assign", {"bundle_id": bundle_id})
+        return str(published["sha256"])
+
+
+def enrol_student(cloud: PatientCloud, title: str, clip: Path, lessons: Lessons) -> Student:
+    """Make a detector with its clip; nothing is learned from the medium with the test frames."""
+    detector = cloud.post("/detectors", {"name": title})["id"]
+    test = cloud.upload(f"/detectors/{detector}/media?role=test", clip)["id"]
+    put_labels(cloud, test, lessons.test)
+    return Student(cloud, detector, cloud.upload(f"/detectors/{detector}/media", clip)["id"])
+
+
+def find_student(cloud: PatientCloud, title: str) -> tuple[Student, dict[str, Any]] | None:
+    """Return the detector of an earlier run, or none when there is none that was trained."""
+    for detector in cloud.get("/detectors"):
+        if detector["name"] == title and detector["versions"]:
+            media = cloud.get(f"/detectors/{detector['id']}/media")
+            teach = next(row["id"] for row in media if row["role"] == "teach")
+            return Student(cloud, detector["id"], teach), detector
+    return None
+
+
+def put_labels(cloud: PatientCloud, media_id: str, images: Iterable[CocoImage]) -> None:
+    """Replace the labels of frames with all that is on them."""
+    for image in images:
+        path = f"/media/{media_id}/frames/{image.frame_index}/labels"
+        boxes = [{"label": box.label, "box": box.box_xyxy_norm} for box in image.boxes]
+        revision = cloud.get(path)["revision"]
+        cloud.put(path, {"revision": revision, "boxes": boxes, "nothing_here": not boxes})
