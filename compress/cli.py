@@ -6,6 +6,8 @@ import json
 import logging
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,15 +41,26 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print only JSON on stdout.")] = False,
 ) -> None:
     """Compress DETECTOR for a device into OUT."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        result = _compress(detector, profile, out, release, stop)
-    except ElfowlError as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(_CANCELLED if stop.is_set() else 1) from error
+    with _stopped_by_signals() as stop:
+        try:
+            result = _compress(detector, profile, out, release, stop)
+        except ElfowlError as error:
+            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(_CANCELLED if stop.is_set() else 1) from error
     typer.echo(json.dumps(result.to_json_dict()) if as_json else _summary(result))
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C and SIGTERM set, so that everything can be cleaned up first."""
+    stop = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _compress(detector: str, profile: str, out: Path, release: int | None, stop: threading.Event) -> Result:

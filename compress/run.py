@@ -126,7 +126,7 @@ def compress(
         out: Folder for `litert_int8.zip`, `onnx_int8.zip`, `receipt.json` and `receipt.html`; each replaces
             an older one in one step, and nothing is written unless all succeed.
         progress: Told a few times a second how far it is.
-        cancelled: Asked a few times a second; once it says true, everything stops within a second.
+        cancelled: Asked a few times a second; once it says true, everything stops within a few seconds.
         clock: Where times come from.
         release: The bundles' release number, the detector's version by default.
 
@@ -143,6 +143,7 @@ def compress(
         exporters = _start_exporters(bench)
         with bench.step("prepare"):
             pictures = store_pictures(detector, bench.folder)
+            bench.check()
             captured = capture(
                 detector, pictures.calibration[:_PARITY_PICTURES], bench.folder / "network.pt2"
             )

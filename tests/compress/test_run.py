@@ -1,0 +1,124 @@
+"""From a tiny real detector to bundles that the agent runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compress.errors import BudgetError, CancelledError
+from compress.progress import Progress
+from compress.run import compress
+from edge_agent.pipeline.detect import BundleDetector
+from edge_agent.wire.receipt import Receipt
+from tests.compress.test_choose import MB, profile
+from tests.compress.tiny import TinyDetector, scene
+
+ROOT = Path(__file__).parents[2]
+FILES = ["litert_int8.zip", "onnx_int8.zip", "receipt.html", "receipt.json"]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return an environment in which the tiny detector's loader is installed as an entry point."""
+    site = tmp_path_factory.mktemp("site")
+    info = site / "tiny_detector-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-detector\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(
+        "[elfowl.detector_loaders]\ntiny = tests.compress.tiny:load_tiny\n"
+    )
+    return {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
+
+
+def command(out: Path) -> list[str]:
+    arguments = ["run", "tiny", "--profile", "pi-4", "--out", str(out), "--json"]
+    return [sys.executable, "-m", "compress.cli", *arguments]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_cli_run_makes_bundles_that_answer_as_the_full_detector(
+    tmp_path: Path, installed: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        command(tmp_path / "out"), env=installed, capture_output=True, text=True, check=False, timeout=390
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+    assert told["chosen"] == "litert_int8"
+    assert told["full"]["max_abs_error"] < 1e-4
+    assert told["ap50"]["full"] > 0.9
+    for form in ("litert_int8", "onnx_int8"):
+        measured = told["bundles"][form]
+        assert measured["ap50"] == pytest.approx(told["ap50"]["full"], abs=0.05)
+        assert measured["agreement_f1"] > 0.95
+        assert measured["max_abs_error"] < 0.5
+        assert measured["bytes"] == Path(measured["path"]).stat().st_size
+        _bundle_is_sound(Path(measured["path"]), measured["sha256"])
+    receipt = Receipt.from_json(Path(told["receipt"]).read_bytes())
+    assert receipt.after[0].bundle_sha256 == told["bundles"]["litert_int8"]["sha256"]
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[0].endswith("s left")
+
+
+def _bundle_is_sound(file: Path, sha256: str) -> None:
+    detector = BundleDetector.open(file)
+    bundle = detector.bundle
+    assert bundle.sha256 == sha256
+    assert len(bundle.manifest.golden) == 3
+    assert bundle.manifest.measured is not None
+    assert len(detector.detect(scene(2001).rgb)) == len(scene(2001).boxes_px)
+    detector.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_cli_run_when_interrupted_ends_its_children_and_leaves_nothing(
+    tmp_path: Path, installed: dict[str, str]
+) -> None:
+    out = tmp_path / "out"
+    with subprocess.Popen(
+        command(out), env=installed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.readline()  # the first line of progress: it is at work
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert "cancelled" in process.stderr.read()
+    assert not out.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_compress_when_cancelled_stops_soon_and_leaves_nothing(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    cancelled_at: list[float] = []
+
+    def cancelled() -> bool:
+        if any(progress.stage == "export" for progress in seen) and not cancelled_at:
+            cancelled_at.append(time.monotonic())
+        return bool(cancelled_at)
+
+    with pytest.raises(CancelledError):
+        compress(
+            TinyDetector(), profile("litert"), tmp_path / "out", progress=seen.append, cancelled=cancelled
+        )
+    assert time.monotonic() - cancelled_at[0] < 5
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_compress_for_a_device_that_is_too_small_says_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(BudgetError, match=r"the nearest, litert_int8, needs .* allowed are 20\.0 MB"):
+        compress(TinyDetector(), profile("litert", ram_bytes=20 * MB), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
