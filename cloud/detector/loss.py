@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-BOX_WEIGHT = 2.0
+BOX_WEIGHT = 5.0
 
 
 @dataclass(frozen=True)

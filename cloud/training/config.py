@@ -34,14 +34,14 @@ class TrainConfig:
 
     ref: DetectorRef = field(default_factory=lambda: DetectorRef(id="untitled", name="untitled", version=1))
     seed: int = 0
-    budget_s: float = 40.0
+    budget_s: float = 36.0
     threads: int = 2
     cache_dir: Path | None = None
     cache_bytes: int = 2_000_000_000
     views_per_frame: int = 12
     max_views: int = 600
     long_side_px: int = 512
-    epochs: int = 10
+    epochs: int = 4
     batch: int = 16
     learning_rate: float = 4e-3
     folds: int = 3

@@ -23,7 +23,7 @@ from cloud.training.cache import DiskCache, NoCache
 from cloud.training.config import CancelledError, Progress, TrainConfig
 from cloud.training.learn import LearnPlan, pool_windows
 from cloud.training.reporter import Reporter
-from cloud.training.runs import CHECKPOINTS, Pace, Run, carry_out, check
+from cloud.training.runs import CHECKPOINTS, Pace, Run, carry_out, check, share_out
 from cloud.training.samples import FrameSamples, SamplePlan, frame_samples, look_at_frames
 from cloud.training.threshold import DEFAULT_THRESHOLD
 from edge_agent.clock import Clock, SystemClock
@@ -33,7 +33,7 @@ from edge_agent.wire.manifest import LabelSpec
 
 logger = logging.getLogger(__name__)
 
-_MIN_STEPS = 200
+_MIN_STEPS = 120
 _MAX_STEPS = 1500
 _WINDOWS_PER_VIEW = 4
 
@@ -105,7 +105,7 @@ def fit(
         runs = plan_runs(frames, pool.frame_of.tolist(), config)
         reporter.learning(sum(run.plan.steps for run in runs))
         left_s = max(1.0, config.budget_s - (clock.monotonic_s() - start_s))
-        pace = Pace(clock, left_s / -(-len(runs) // config.threads))
+        pace = Pace(clock, share_out(runs, config.threads, left_s))
         heads = carry_out(runs, pool, len(classes), config.threads, pace, reporter.learned, cancelled)
         reporter.checking()
         few = len(frames) < FEW_FRAMES

@@ -24,9 +24,14 @@ _ASTRAY = (
 
 @dataclass(frozen=True)
 class WindowPool:
-    """All windows as tensors: `levels` NHWC float16, `targets` NCHW float32, `frame_of (n,)` frames."""
+    """All windows of some frames as tensors.
+
+    `levels` are NHWC float16, each channel multiplied by its level's `scales (channels,)` to a spread of 1;
+    `targets` are NCHW float32; `frame_of (n,)` are the numbers of the frames.
+    """
 
     levels: tuple[torch.Tensor, ...]
+    scales: tuple[torch.Tensor, ...]
     targets: TargetBatch
     frame_of: torch.Tensor
 
@@ -57,8 +62,11 @@ def pool_windows(samples: Sequence[FrameSamples]) -> WindowPool:
         torch.from_numpy(np.stack([getattr(window.targets, name) for window in windows])).permute(0, 3, 1, 2)
         for name in ("heat", "distances", "box_weight", "trusted")
     ]
+    scales = tuple(_channel_scales(level) for level in levels)
+    for level, scale in zip(levels, scales, strict=True):
+        level.mul_(scale)
     frame_of = [number for number, sample in enumerate(samples) for _ in sample.windows]
-    return WindowPool(levels, TargetBatch(*(part.contiguous() for part in parts)), torch.tensor(frame_of))
+    return WindowPool(levels, scales, TargetBatch(*(part.contiguous() for part in parts)), torch.tensor(frame_of))
 
 
 @dataclass(frozen=True)
@@ -81,14 +89,11 @@ def mean_distances(pool: WindowPool) -> list[float]:
     return mean
 
 
-def channel_scales(pool: WindowPool) -> list[torch.Tensor]:
-    """Return 1 / standard deviation a channel of each level, `(channels,) float32`."""
-    scales = []
-    for level in pool.levels:
-        some = level[:: max(1, len(level) // 100)].float().flatten(0, 2)
-        variance = some.square().mean(0) - some.mean(0).square()
-        scales.append(1 / variance.clamp(min=0.0).sqrt().clamp(min=0.05))
-    return scales
+def _channel_scales(level: torch.Tensor) -> torch.Tensor:
+    """Return 1 / standard deviation of each channel, `(channels,) float32`, from a sample of the windows."""
+    some = level[:: max(1, len(level) // 100)].float().flatten(0, 2)
+    variance = some.square().mean(0) - some.mean(0).square()
+    return 1 / variance.clamp(min=0.0).sqrt().clamp(min=0.05)
 
 
 def learn(
@@ -118,23 +123,22 @@ def learn(
     head = AnchorFreeHead([level.shape[3] for level in pool.levels], classes, plan.head_channels)
     head.start_from(mean_distances(pool), generator)
     head = head.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    scales = channel_scales(pool)
     optimizer = FlatAdamW(head)
     batches = _batches(pool.of_frames(frames), plan.batch, generator)
     waiting, kept = list(plan.checkpoints), []
     for step in range(plan.steps):
         progress = keep_going(step / plan.steps)
         while waiting and progress >= waiting[0] and waiting[0] < 1.0:
-            kept.append(_folded(head, scales))
+            kept.append(_folded(head, pool.scales))
             del waiting[0]
         if progress >= 1.0:
             break
-        loss = _loss(head, pool, next(batches), scales)
+        loss = _loss(head, pool, next(batches))
         if step % _CHECK_STEPS == 0 and not torch.isfinite(loss):
             raise TrainingError(_ASTRAY)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step(one_cycle(progress, plan.learning_rate))
-    return kept + [_folded(head, scales) for _ in waiting]
+    return kept + [_folded(head, pool.scales) for _ in waiting]
 
 
 def _batches(indices: torch.Tensor, size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
@@ -148,10 +152,9 @@ def _batches(indices: torch.Tensor, size: int, generator: torch.Generator) -> It
 
 
 def _loss(
-    head: AnchorFreeHead, pool: WindowPool, indices: torch.Tensor, scales: Sequence[torch.Tensor]
+    head: AnchorFreeHead, pool: WindowPool, indices: torch.Tensor
 ) -> torch.Tensor:
     levels, targets = pool.batch(indices)
-    levels = [level * scale[:, None, None] for level, scale in zip(levels, scales, strict=True)]
     logits, distances = head(levels)
     return detection_loss(logits, distances, targets).mean()
 

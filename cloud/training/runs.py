@@ -22,6 +22,7 @@ from edge_agent.clock import Clock
 CHECKPOINTS = (0.8, 1.0)
 _AS_GOOD = 0.005
 _REPORT_S = 0.25
+_PACKED_SHARE = 0.85  # runs of different length do not fill all threads to the end
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Pace:
     """Shared by the threads of all runs: how far each is, whether to stop, and how long each may take."""
 
     clock: Clock
-    seconds_per_run: float
+    seconds: Sequence[float]
     stop: threading.Event = field(default_factory=threading.Event)
     done: dict[int, float] = field(default_factory=dict)
 
@@ -50,9 +51,19 @@ class Pace:
                 message = "training was cancelled"
                 raise CancelledError(message)
             self.done[number] = progress
-            return max(progress, (self.clock.monotonic_s() - start_s) / self.seconds_per_run)
+            return max(progress, (self.clock.monotonic_s() - start_s) / self.seconds[number])
 
         return keep_going
+
+
+def share_out(runs: Sequence[Run], threads: int, seconds: float) -> list[float]:
+    """Return how long each run may take so that all end in time: by their steps, the first with half as much again.
+
+    The first makes the detector; the others only say how good it is.
+    """
+    weights = [run.plan.steps * (1.5 if number == 0 else 1.0) for number, run in enumerate(runs)]
+    together = min(threads, len(runs)) * seconds * _PACKED_SHARE
+    return [min(seconds, together * weight / sum(weights)) for weight in weights]
 
 
 def carry_out(
