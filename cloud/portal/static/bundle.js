@@ -2,15 +2,16 @@
 import { useEffect } from "preact/hooks";
 import { chosenForm } from "./receipt.js";
 import { Failure, Loading, State, api, html, mount, setTitle, useLoad } from "./ui.js";
-import { ap50, kilobytes, milliseconds, percent, plural, when } from "./words.js";
+import { kilobytes, milliseconds, percent, plural, when } from "./words.js";
 
+const exact = (value) => (value == null ? "not measured" : value.toFixed(3));
 const ROWS = [
   { words: "Precision", of: (one) => one.precision },
   { words: "Runs in", of: (one) => one.runtime },
   { words: "Size of the network", of: (one) => kilobytes(one.bytes) },
   { words: "Weights", of: (one) => one.parameters?.toLocaleString() ?? "–" },
-  { words: "AP50 on unseen pictures", of: (one) => ap50(one.ap50) },
-  { words: "AP", of: (one) => ap50(one.ap) },
+  { words: "AP50 on unseen pictures", of: (one) => exact(one.ap50) },
+  { words: "AP", of: (one) => exact(one.ap) },
   { words: "Pictures measured on", of: (one) => one.images },
   { words: "Same boxes as the full detector", of: (one) => percent(one.agreement_f1) },
   { words: "A picture takes (median)", of: (one) => milliseconds(one.ms_p50) },
@@ -32,8 +33,8 @@ function Verdict({ receipt }) {
   const small = chosenForm(receipt);
   const { before } = receipt;
   const times = before.bytes / small.bytes;
-  const lost = before.ap50 == null || small.ap50 == null ? null : before.ap50 - small.ap50;
-  const cost = lost == null ? "What it cost was not measured: no unseen pictures were kept." : `AP50 went from ${ap50(before.ap50)} to ${ap50(small.ap50)}.`;
+  const measured = before.ap50 != null && small.ap50 != null;
+  const cost = !measured ? "What it cost was not measured: no unseen pictures were kept." : `AP50 went from ${exact(before.ap50)} to ${exact(small.ap50)}.`;
   return html`<p class="lead">${times >= 1 ? `${times.toFixed(1)} times smaller` : `${(1 / times).toFixed(1)} times larger`}: ${kilobytes(before.bytes)} became ${kilobytes(small.bytes)}. ${cost}</p>`;
 }
 

@@ -13,17 +13,19 @@ function NameForm({ first, words, onDone, onCancel }) {
   </form>`;
 }
 
-export function Classes({ detector, label, onTake, onLabels }) {
+/** @param beforeRename awaited first: boxes on their way to the server still carry the old name */
+export function Classes({ detector, label, onTake, onLabels, beforeRename }) {
   const { labels } = detector;
   const [form, setForm] = useState(null); // "add", "rename" or null
   const [change, busy, error] = useAction(async (json) => {
+    if (json.rename) await beforeRename();
     await onLabels(await api(`/detectors/${detector.id}`, { method: "PATCH", json }), json.rename ?? null);
     setForm(null);
   });
   const add = async (name) => { if (!labels.includes(name)) await change({ labels: [...labels, name] }); onTake(name); };
   const rename = (name) => change({ rename: { [label]: name } });
 
-  return html`<section aria-label="Classes" class="stack tight">
+  return html`<section aria-label="Classes" class="stack tight classes">
     <div class="row">
       ${labels.map((name, i) => html`<button type="button" key=${name} class="chip" title=${name} aria-pressed=${name === label} style=${`--class:var(--class-${(i % 9) + 1})`}
         onClick=${() => onTake(name)} aria-keyshortcuts=${i < 9 ? String(i + 1) : undefined}><span class="clip">${name}</span> ${i < 9 && html`<kbd>${i + 1}</kbd>`}</button>`)}

@@ -31,7 +31,7 @@ function Page({ detector: id }) {
   return html`<div class="stack">
     ${failure && html`<${Failure} error=${failure} retry=${() => { detector.reload(); loaded.reload(); }} />`}
     <div class="two">
-      <section id="teach" aria-labelledby="teach-title"><h2 id="teach-title">Teach</h2>
+      <section id="teach" aria-labelledby="teach-title"><h2 id="teach-title" class="sr">Teach</h2>
         <${Teach} key=${round} detector=${detector.value} media=${media} onMedia=${loaded.reload} onLabels=${onLabels} onLabelled=${onLabelled} />
       </section>
       <div class="stack side">

@@ -21,7 +21,10 @@ export function saidAbout(event, corrections) {
 /** What happens next with a correction, in words. */
 export function nextWords({ correction, key_frame: hasFrame }) {
   if (correction.verdict === "right") return "Good: nothing needs to change.";
-  if (!hasFrame) return "The camera was asked for the clear frame of that moment. Once it is here, it becomes an example for the next version.";
+  if (!hasFrame) {
+    const then = correction.verdict === "missed" ? "draw a box around what was missed" : "it becomes an example for the next version";
+    return `The camera was asked for the clear frame of that moment. Once it is here, ${then}.`;
+  }
   if (correction.verdict === "missed" && !correction.box) return "The clear frame has come: draw a box around what was missed.";
   return "The clear frame has come; it is now an example for the next version.";
 }
@@ -53,9 +56,7 @@ function Missed({ said, labels, onDone }) {
 function History({ history }) {
   return html`<ol class="plain history">${history.map((one) => {
     const answer = answeredBy(one);
-    return html`<li><time datetime=${new Date(one.frame_time * 1000).toISOString()}>${clockTime(one.frame_time)}</time>
-      <strong>${TYPES[one.event_type]}</strong> <span class="clip">${one.label}</span> ${percent(one.score)}
-      <span class="muted"> · ${answer.words} · ${detectorWords(one.detector)}</span></li>`;
+    return html`<li><time datetime=${new Date(one.frame_time * 1000).toISOString()}>${clockTime(one.frame_time)}</time> <strong>${TYPES[one.event_type]}</strong> <span>${one.label} ${percent(one.score)}</span> <span class="muted">${answer.words} · ${detectorWords(one.detector)}</span></li>`;
   })}</ol>`;
 }
 
@@ -67,7 +68,7 @@ function Provenance({ event }) {
     <div><dt>Ended</dt><dd>${event.end_time ? when(event.end_time) : "still there"}</dd></div>
     <div><dt>Best score</dt><dd>${percent(event.top_score)}</dd></div>
     <div><dt>Answered by</dt><dd>${answer.sign} ${answer.words}${answer.why ? `: ${answer.why}` : ""}</dd></div>
-    <div><dt>Detector</dt><dd class="clip">${detectorWords(event.detector)}</dd></div>
+    <div><dt>Detector</dt><dd>${detectorWords(event.detector)}</dd></div>
     ${event.zones.entered.length > 0 && html`<div><dt>Zones</dt><dd class="clip">${event.zones.entered.join(", ")}</dd></div>`}
     <div><dt>Event</dt><dd class="clip"><code>${event.id}</code></dd></div>
   </dl>`;
@@ -83,7 +84,7 @@ function Picture({ item, own, labels }) {
   }
   if (!item.thumbnail) return html`<p class="note">This event came without a picture.</p>`;
   return html`<img class="blurred" src=${`/api/v1/events/${event.id}/thumbnail.jpg?at=${event.frame_time}`} alt=${`Blurred picture of ${event.label}`} />
-    <p class="muted">Blurred on the camera. The clear frame stays there unless you correct this event.</p>`;
+    <p class="muted">Blurred on the camera. ${own && own.correction.verdict !== "right" ? "The clear frame was asked for." : "The clear frame stays there unless you correct this event."}</p>`;
 }
 
 function Say({ event, own, labels, onDone }) {
@@ -100,7 +101,7 @@ function Say({ event, own, labels, onDone }) {
     { keys: ["r"], words: "Right", run: () => about("right") },
     { keys: ["w"], words: "Wrong", run: () => about("wrong") },
     { keys: ["m"], words: "Missed something here", run: missed },
-    ...(others.length ? [{ keys: others.slice(0, 9).map((_, i) => String(i + 1)), words: "It is another class", run: (key) => about("other_class", { label: others[key - 1] }) }] : []),
+    ...(others.length ? [{ keys: others.slice(0, 9).map((_, i) => String(i + 1)), shown: ["1 … 9"], words: "It is another class", run: (key) => about("other_class", { label: others[key - 1] }) }] : []),
     { keys: ["Escape"], words: "Back to the events", run: () => location.assign("/events") },
     { keys: ["?"], words: "This sheet", run: () => setSheet(true) },
   ];

@@ -117,7 +117,7 @@ function Page() {
 
   return html`<div class="stack">
     <div class="row apart end">
-      <div class="row">
+      <div class="row filters">
         <${Filter} name="camera" words="Camera" value=${filter.camera ?? ""} options=${options("camera")} onChange=${change} />
         <${Filter} name="detector" words="Detector" value=${filter.detector ?? ""} options=${(detectors.value ?? []).map((one) => [one.id, one.name])} onChange=${change} />
         <${Filter} name="label" words="Class" value=${filter.label ?? ""} options=${options("label")} onChange=${change} />

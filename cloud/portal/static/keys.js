@@ -5,7 +5,8 @@ import { isTyping, keyOf, shownKey } from "./keymap.js";
 
 /**
  * Listen to the keys of `table` while the component is shown.
- * @param table rows of {keys, words, run}: names as `keyOf` gives them; `run` gets the key that was pressed
+ * @param table rows of {keys, words, run, shown}: names as `keyOf` gives them; `run` gets the key that was pressed;
+ *              `shown` are names for the sheet where the keys are many
  */
 export function useKeys(table) {
   const newest = useRef(table);
@@ -35,7 +36,7 @@ export function KeySheet({ table, open, onClose }) {
   return html`<dialog ref=${dialog} onClose=${onClose} aria-labelledby="keys-title">
     <div class="row apart"><h2 id="keys-title">Keys</h2><button type="button" onClick=${onClose}>Close <kbd>Esc</kbd></button></div>
     <table><tbody>${table.map((row) => html`<tr>
-      <td class="keys">${row.keys.map((key) => html`<kbd>${shownKey(key)}</kbd> `)}</td><td>${row.words}</td>
+      <td class="keys">${(row.shown ?? row.keys).map((key) => html`<kbd>${shownKey(key)}</kbd> `)}</td><td>${row.words}</td>
     </tr>`)}</tbody></table>
   </dialog>`;
 }

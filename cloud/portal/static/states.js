@@ -1,6 +1,4 @@
 // States of devices and events in words and signs. Pure functions.
-import { ago } from "./words.js";
-
 const PHASES = {
   download: "downloading",
   verify: "checking the signature",
@@ -33,7 +31,7 @@ export function deviceState(device, { onlyInstall = false } = {}) {
 export function connection(device) {
   if (device.online) return { tone: "good", sign: "●", words: "online" };
   if (device.last_seen == null) return { tone: "warn", sign: "○", words: "has joined, not heard of yet" };
-  return { tone: "bad", sign: "○", words: `offline since ${ago(device.last_seen)}` };
+  return { tone: "bad", sign: "○", words: "offline" };
 }
 
 const REASONS = {

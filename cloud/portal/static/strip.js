@@ -1,17 +1,45 @@
 // The strip of frames below the picture, and the bar to reach any frame of a video.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { cellKey, isVideo } from "./filmstrip.js";
+import { Turns } from "./turns.js";
 import { html } from "./ui.js";
 
 const THUMB_PX = 160;
 const SETTLE_MS = 120;
+// Decoding a frame of a video costs the server time: the big picture must not wait for the small ones.
+const turns = new Turns(2);
+
+/** A small picture that loads once it is in view and its turn has come. */
+function Thumb({ src, ...more }) {
+  const image = useRef(null);
+  useEffect(() => {
+    let release = null;
+    const done = () => { release?.(); release = null; };
+    const watch = new IntersectionObserver(async ([entry]) => {
+      if (!entry.isIntersecting) return;
+      watch.disconnect();
+      release = await turns.take();
+      if (image.current) image.current.src = src;
+      else done();
+    });
+    image.current.addEventListener("load", done);
+    image.current.addEventListener("error", done);
+    watch.observe(image.current);
+    return () => { watch.disconnect(); done(); };
+  }, [src]);
+  return html`<img ref=${image} alt="" ...${more} />`;
+}
 
 function Cell({ cell, current, done, onGo }) {
   const button = useRef(null);
-  useEffect(() => { if (current) button.current.scrollIntoView({ block: "nearest", inline: "center" }); }, [current]);
+  useEffect(() => {
+    // Only the strip scrolls, never the page below the person's hands.
+    const strip = button.current.parentElement;
+    if (current) strip.scrollLeft = button.current.offsetLeft - (strip.clientWidth - button.current.offsetWidth) / 2;
+  }, [current]);
   const name = isVideo(cell.media) ? `${cell.media.name}, frame ${cell.index}` : cell.media.name;
   return html`<button type="button" ref=${button} aria-current=${current} aria-label=${`${name}${done ? ", labelled" : ""}`} title=${name} onClick=${() => onGo(cell)}>
-    <img src=${`/api/v1/media/${cell.media.id}/frames/${cell.index}.jpg?width=${THUMB_PX}`} alt="" loading="lazy" width=${Math.round((54 * cell.media.width_px) / cell.media.height_px)} height="54" />
+    <${Thumb} src=${`/api/v1/media/${cell.media.id}/frames/${cell.index}.jpg?width=${THUMB_PX}`} width=${Math.round((54 * cell.media.width_px) / cell.media.height_px)} height="54" />
     ${done && html`<span class="done" aria-hidden="true">✓</span>`}
   </button>`;
 }

@@ -24,8 +24,9 @@ function SaveMark({ page, onTheirs, onMine, onRetry }) {
       <div class="row"><button type="button" onClick=${onTheirs}>Show theirs</button><button type="button" onClick=${onMine}>Keep mine</button></div></div>`;
   }
   if (state === "failed" || state === "unknown") return html`<${Failure} error=${error} retry=${state === "failed" ? onRetry : onTheirs} />`;
-  const words = state === "saved" && revision === 0 ? "Nothing to save yet" : SAVE_WORDS[state];
-  return html`<span class=${`state ${state === "saved" && revision ? "good" : ""}`} role="status"><span aria-hidden="true">${state === "saved" && revision ? "✓" : "·"}</span> ${words}</span>`;
+  const saved = state === "saved" && revision > 0;
+  const words = state === "saved" && !saved ? "Not labelled yet" : SAVE_WORDS[state];
+  return html`<span class=${saved ? "state good" : "state calm"} role="status"><span aria-hidden="true">${saved ? "✓" : "○"}</span> ${words}</span>`;
 }
 
 /** The boxes as a list: the twin of the picture for keyboard and screen reader. */
@@ -112,15 +113,15 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled }) {
   const withArrows = (before) => Object.keys(arrows).map((arrow) => `${before}+${arrow}`);
 
   const table = [
-    { keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], words: "Class of the next box, or of the chosen one", run: (key) => labels[key - 1] && takeClass(labels[key - 1]) },
+    { keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], shown: ["1 … 9"], words: "Class of the next box, or of the chosen one", run: (key) => labels[key - 1] && takeClass(labels[key - 1]) },
     { keys: ["b"], words: "Add a box in the middle", run: addBox },
     { keys: ["g"], words: "Repeat the last boxes", run: repeat },
     { keys: ["0"], words: "Nothing here", run: nothingHere },
-    { keys: ["Delete", "Backspace"], words: "Delete the chosen box", run: () => remove(chosen) },
-    { keys: withArrows("Alt"), words: "Move the chosen box", run: (key) => nudge(key, moved) },
-    { keys: withArrows("Alt+Shift"), words: "Resize the chosen box", run: (key) => nudge(key, resized) },
+    { keys: ["Delete", "Backspace"], shown: ["Delete"], words: "Delete the chosen box", run: () => remove(chosen) },
+    { keys: withArrows("Alt"), shown: ["Alt+← ↑ ↓ →"], words: "Move the chosen box", run: (key) => nudge(key, moved) },
+    { keys: withArrows("Alt+Shift"), shown: ["Alt+Shift+← ↑ ↓ →"], words: "Resize the chosen box", run: (key) => nudge(key, resized) },
     { keys: ["Ctrl+z"], words: "Undo", run: undo },
-    { keys: ["Ctrl+Shift+z", "Ctrl+y"], words: "Redo", run: redo },
+    { keys: ["Ctrl+Shift+z", "Ctrl+y"], shown: ["Ctrl+Shift+z"], words: "Redo", run: redo },
     { keys: ["ArrowLeft", "ArrowRight"], words: "One frame (of pictures: one picture) back or on", run: (key) => go(stepped(cells, here, key === "ArrowLeft" ? -1 : 1)) },
     { keys: ["Shift+ArrowLeft", "Shift+ArrowRight"], words: "Ten frames back or on", run: (key) => go(stepped(cells, here, key.endsWith("Left") ? -10 : 10)) },
     { keys: ["n"], words: "Next frame without labels", run: next },
@@ -131,15 +132,18 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled }) {
   return html`<div class="stack">
     <${TeachKeys} table=${table} />
     <${UploadList} rows=${uploads.rows} onRetry=${(row) => uploads.retry(detector.id, row)} onForget=${uploads.forget} />
-    <${Classes} detector=${detector} label=${label} onTake=${takeClass} onLabels=${onLabels} />
+    <div class="row apart top">
+      <${Classes} detector=${detector} label=${label} onTake=${takeClass} onLabels=${onLabels} beforeRename=${() => book.flush()} />
+      <${PickFiles} onFiles=${add} words="Add pictures or videos" />
+    </div>
     <${BoxEditor} src=${framePath(here.media.id, here.index)} alt=${`Frame ${here.index} of ${here.media.name}`} size=${[here.media.width_px, here.media.height_px]}
       boxes=${boxes} labels=${labels} label=${label} chosen=${chosen} onChange=${setBoxes} onChoose=${setChosen} readOnly=${["loading", "unknown"].includes(page.state)} />
     <div class="row apart">
       <div class="row">
-        <button type="button" onClick=${() => go(stepped(cells, here, -10))} aria-label="Ten frames back" aria-keyshortcuts="Shift+ArrowLeft">⏪</button>
+        <button type="button" onClick=${() => go(stepped(cells, here, -10))} aria-label="Ten frames back" aria-keyshortcuts="Shift+ArrowLeft">−10</button>
         <button type="button" onClick=${() => go(stepped(cells, here, -1))} aria-label="One frame back" aria-keyshortcuts="ArrowLeft">◀</button>
         <button type="button" onClick=${() => go(stepped(cells, here, 1))} aria-label="One frame on" aria-keyshortcuts="ArrowRight">▶</button>
-        <button type="button" onClick=${() => go(stepped(cells, here, 10))} aria-label="Ten frames on" aria-keyshortcuts="Shift+ArrowRight">⏩</button>
+        <button type="button" onClick=${() => go(stepped(cells, here, 10))} aria-label="Ten frames on" aria-keyshortcuts="Shift+ArrowRight">+10</button>
         <button type="button" onClick=${next} aria-keyshortcuts="N">Next unlabelled <kbd>N</kbd></button>
       </div>
       <${SaveMark} page=${page} onTheirs=${() => book.load(here.media.id, here.index)} onMine=${() => book.overrule(here.media.id, here.index)} onRetry=${() => book.retry(here.media.id, here.index)} />
@@ -152,7 +156,6 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled }) {
       <button type="button" onClick=${undo} disabled=${!page.history.past.length} aria-keyshortcuts="Control+Z">Undo <kbd>Ctrl+Z</kbd></button>
       <button type="button" onClick=${redo} disabled=${!page.history.future.length} aria-keyshortcuts="Control+Shift+Z">Redo</button>
       <button type="button" class="quiet" onClick=${() => setSheet(true)} aria-keyshortcuts="?">Keys <kbd>?</kbd></button>
-      <${PickFiles} onFiles=${add} words="Add pictures or videos" />
     </div>
     ${trusted && html`<div class="note"><p>Only parts of this frame were checked so far.</p><button type="button" onClick=${() => change({ trusted: null })}>I have looked at all of it</button></div>`}
     <${BoxList} boxes=${boxes} labels=${labels} chosen=${chosen} onChoose=${setChosen} onRemove=${remove} onRelabel=${takeClass} />

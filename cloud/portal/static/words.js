@@ -6,7 +6,7 @@ const timeOnly = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 export const when = (seconds) => (seconds == null ? "never" : dayAndTime.format(new Date(seconds * 1000)));
 export const clockTime = (seconds) => timeOnly.format(new Date(seconds * 1000));
 export const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
-export const percent = (share) => (share == null ? "–" : `${Math.round(share * 100)} %`);
+export const percent = (share) => (share == null ? "–" : `${Math.round(share * 100)}\u00a0%`);
 export const ap50 = (value) => (value == null ? "not measured" : value.toFixed(2));
 export const kilobytes = (bytes) => (bytes == null ? "–" : bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 export const milliseconds = (value) => (value == null ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`);
