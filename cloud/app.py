@@ -65,8 +65,13 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _serving(app, settings, clock):
-            yield
+        try:
+            async with _serving(app, settings, clock):
+                yield
+        except ElfowlError as error:
+            # Whoever serves the application can tell it in one line.
+            app.state.failure = error
+            raise
 
     app = FastAPI(
         title="elfowl",

@@ -44,6 +44,10 @@ class CloudClient:
         """Replace what is at `path` and return the answer."""
         return self._json("PUT", path, json=body)
 
+    def delete(self, path: str) -> None:
+        """Remove what is at `path`."""
+        self._json("DELETE", path)
+
     def upload(self, path: str, file: Path) -> Any:  # noqa: ANN401 - JSON
         """Send a file and return the answer."""
         try:

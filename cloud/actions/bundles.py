@@ -6,14 +6,17 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from cloud.fleet.description import describe
 from cloud.fleet.kit import export_kit
 from cloud.fleet.tuf_repository import UpdateRepository
 from cloud.settings import Settings
-from cloud.store import bundles
-from cloud.store.files import copy_file
+from cloud.store import bundles, detectors
+from cloud.store.files import copy_file, remove_tree
+from cloud.store.ids import new_id
 from cloud.store.tables import BundleRow
 from edge_agent.clock import Clock
-from edge_agent.errors import StorageError
+from edge_agent.errors import ElfowlError, StorageError
+from edge_agent.runtime.bundle import open_bundle
 from edge_agent.wire.sync import BundleTarget
 
 
@@ -57,6 +60,39 @@ def export(
     """
     target = publish(session, settings, repository, bundle_id)
     return export_kit(repository, target, out)
+
+
+def import_bundle(session: Session, settings: Settings, file: Path, *, now_s: float) -> BundleRow:
+    """Keep a bundle that was made elsewhere, with the receipt that lies beside it.
+
+    Raises:
+        InputError: It is not a bundle, or its receipt is missing.
+        NotFoundError: It carries a detector that is not from here.
+    """
+    about = describe(file)
+    detectors.find_version(session, about.detector_id, about.detector_version)
+    bundle_id = new_id("bun")
+    folder = settings.bundles_path / about.detector_id / bundle_id
+    try:
+        for suffix in (".json", ".html"):
+            copy_file(file.with_name(f"receipt{suffix}"), folder / f"receipt{suffix}")
+        stored = copy_file(file, folder / file.name)
+    except ElfowlError:
+        remove_tree(folder)
+        raise
+    row = BundleRow(
+        id=bundle_id,
+        detector_id=about.detector_id,
+        detector_version=about.detector_version,
+        profile=about.profile,
+        runtime=open_bundle(stored.path).manifest.runtime,
+        path=str(stored.path.relative_to(settings.home)),
+        sha256=stored.sha256,
+        length_bytes=stored.length_bytes,
+        receipt_path=str((folder / "receipt.json").relative_to(settings.home)),
+        created=now_s,
+    )
+    return bundles.add(session, row)
 
 
 def bundle_path(settings: Settings, row: BundleRow) -> Path:

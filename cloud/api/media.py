@@ -11,11 +11,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from starlette.datastructures import UploadFile
 
+from cloud.actions.labels import import_for_media
 from cloud.actions.lessons import source_of
 from cloud.actions.media import Role, new_media_path, note_file
-from cloud.api.models import LabelsBody, LabelsView, MediaView
+from cloud.api.models import ImportedView, LabelsBody, LabelsView, MediaView
 from cloud.api.services import Services, Used
 from cloud.api.views import labels_view, media_view
+from cloud.datasets.coco import parse_coco
 from cloud.datasets.pictures import read_picture
 from cloud.errors import InputError, NotFoundError
 from cloud.store import detectors, labels, media
@@ -42,6 +44,7 @@ _UPLOAD = {
         },
     }
 }
+_COCO = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
 @router.get("/detectors/{detector_id}/media")
@@ -86,6 +89,24 @@ def _take_in(services: Services, detector_id: str, stream: BinaryIO, name: str, 
 def _chunks(stream: BinaryIO) -> Iterator[bytes]:
     while chunk := stream.read(_CHUNK_BYTES):
         yield chunk
+
+
+@router.post("/detectors/{detector_id}/labels", openapi_extra=_COCO)
+async def import_labels(request: Request, services: Used, detector_id: str, media: str) -> ImportedView:
+    """Import labels of one medium from a COCO document; they replace those of the frames that it names."""
+    data = await request.body()
+    return await run_in_threadpool(_import_coco, services, detector_id, media, data)
+
+
+def _import_coco(services: Services, detector_id: str, media_id: str, data: bytes) -> ImportedView:
+    coco = parse_coco(data, "labels")
+    with services.database.write(durable=True) as session:
+        row = media.find(session, media_id)
+        if row.detector_id != detectors.find(session, detector_id).id:
+            message = f"medium {media_id} is not of detector {detector_id}"
+            raise NotFoundError(message)
+        done = import_for_media(session, row, coco, now_s=services.clock.now_s())
+    return ImportedView(frames=done.frames, boxes=done.boxes)
 
 
 @router.get("/media/{media_id}")

@@ -114,6 +114,13 @@ class LabelsView(BaseModel):
     trusted: list[XyxyNorm] | None
 
 
+class ImportedView(BaseModel):
+    """How much came in from a file of labels."""
+
+    frames: int
+    boxes: int
+
+
 class TrainBody(_Body):
     """How to train; `budget_s` none leaves it to the recipe."""
 

@@ -1,0 +1,104 @@
+"""`elfowl-cloud`: the server, and everything that it can do from the command line."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloud.commands import bundle, detector, device
+from cloud.commands.options import AsJson, Home, read_settings
+from edge_agent.errors import ElfowlError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(detector.app, name="detector")
+app.add_typer(bundle.app, name="bundle")
+app.add_typer(device.app, name="device")
+
+_INTERRUPTED = 130
+
+
+@app.callback()
+def _root(*, verbose: Annotated[bool, typer.Option(help="Log what happens inside.")] = False) -> None:
+    """Teach, train, compress and send detectors; see what cameras see."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+    if not verbose:
+        logging.getLogger("dbos").setLevel(logging.ERROR)
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; others need an access token.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the portal and API.")] = None,
+    broker: Annotated[
+        str | None, typer.Option(help="'auto', or mqtt://HOST:PORT of an existing one.")
+    ] = None,
+    broker_port: Annotated[int | None, typer.Option(help="Port of the broker that is started.")] = None,
+    *,
+    home: Home = None,
+) -> None:
+    """Serve portal, API and, unless told otherwise, an MQTT broker."""
+    settings = read_settings(home, host=host, port=port, broker=broker, broker_port=broker_port)
+    from cloud.commands.serve import serve as run
+
+    typer.echo(f"elfowl: http://{settings.host}:{settings.port}/  (data in {settings.home})", err=True)
+    run(settings)
+
+
+@app.command()
+def demo(
+    port: Annotated[int | None, typer.Option(help="Port of the portal and API.")] = None,
+    broker_port: Annotated[int | None, typer.Option(help="Port of the broker.")] = None,
+    footage: Annotated[
+        Path | None, typer.Option(help="The clip, or a folder with it, if you have it.")
+    ] = None,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="End by itself.")] = False,
+    as_json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write what was measured.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Show everything once, on real footage."""
+    from cloud.demo.run import DemoOptions, main_demo
+
+    settings = read_settings(home, port=port, broker_port=broker_port)
+    code = main_demo(DemoOptions(settings, once=once, json_path=as_json, footage=footage))
+    raise typer.Exit(code)
+
+
+@app.command()
+def profiles(*, as_json: AsJson = False) -> None:
+    """List the kinds of device that detectors can be compressed for."""
+    from cloud.commands.terminal import answer
+    from edge_agent.runtime.profiles import load_profile, profile_names
+
+    found = [{"name": name, "title": load_profile(name).title} for name in profile_names()]
+    answer(found, [f"{one['name']:16} {one['title']}" for one in found], as_json=as_json)
+
+
+def main() -> None:
+    """Run the command line; every foreseen error is one line and exit code 1."""
+    try:
+        app()
+    except ElfowlError as error:
+        _fail(str(error))
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        _fail(f"{error.filename or 'disk'}: no space left; free some, nothing stored before is lost")
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+def _fail(message: str) -> None:
+    typer.echo(f"elfowl-cloud: {' '.join(message.split())}", err=True)
+    sys.exit(1)

@@ -1,0 +1,86 @@
+"""What a command can ask for, of a home folder or of a running cloud; answers are the API's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cloud.actions.media import Role
+from cloud.errors import InputError
+from cloud.jobs.progress import ProgressLine
+
+Json = dict[str, Any]
+Show = Callable[[ProgressLine], None]
+Stopped = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Files of the user: pictures in a folder or a video, and COCO labels of them."""
+
+    images: Path | None
+    video: Path | None
+    labels: Path | None
+
+    def check(self, *, labels_needed: bool) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            InputError: Both or neither of pictures and video, or no labels.
+        """
+        if (self.images is None) == (self.video is None):
+            message = "give either --images DIR or --video FILE"
+            raise InputError(message)
+        if labels_needed and self.labels is None:
+            message = "give --labels COCO.json"
+            raise InputError(message)
+
+
+class Backend(Protocol):
+    """A home folder, or a running cloud."""
+
+    def detectors(self) -> list[Json]:
+        """Return all detectors."""
+        ...
+
+    def create(self, name: str, examples: Examples) -> Json:
+        """Make a detector with examples; nothing is left of it when these are wrong."""
+        ...
+
+    def add(self, reference: str, examples: Examples, role: Role) -> Json:
+        """Add examples to learn from, or to test on."""
+        ...
+
+    def train(self, reference: str, budget_s: float | None, show: Show, stopped: Stopped) -> Json:
+        """Train the next version."""
+        ...
+
+    def compress(self, reference: str, profile: str, show: Show, stopped: Stopped) -> Json:
+        """Compress a version for a kind of device."""
+        ...
+
+    def delete(self, reference: str) -> None:
+        """Remove a detector."""
+        ...
+
+    def bundles(self) -> list[Json]:
+        """Return all bundles."""
+        ...
+
+    def publish(self, bundle: str) -> Json:
+        """Sign a bundle."""
+        ...
+
+    def devices(self) -> list[Json]:
+        """Return all devices."""
+        ...
+
+    def token(self) -> Json:
+        """Make a one-time enrolment token."""
+        ...
+
+    def assign(self, device: str, bundle: str | None) -> Json:
+        """Want a bundle on a device."""
+        ...

@@ -1,0 +1,60 @@
+"""`elfowl-cloud bundle`: list, publish, export, import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloud.commands.connect import connect, local
+from cloud.commands.options import AsJson, Home, Token, Url
+from cloud.commands.terminal import answer, megabytes
+
+app = typer.Typer(no_args_is_help=True, help="Bundles: compressed detectors, signed for cameras.")
+
+BundleId = Annotated[str, typer.Argument(metavar="BUNDLE", help="Id of the bundle.")]
+
+
+@app.command("list")
+def list_all(*, home: Home = None, url: Url = None, token: Token = None, as_json: AsJson = False) -> None:
+    """List all bundles, newest first."""
+    found = connect(home, url, token).bundles()
+    lines = [
+        f"{one['id']}  {one['state']:10} {one['profile']:14} {one['runtime']:8} "
+        f"{megabytes(one['length_bytes']):>9}  {one['detector_id']}@{one['detector_version']}"
+        for one in found
+    ]
+    answer(found, lines or ["no bundles yet; make one with `detector compress`"], as_json=as_json)
+
+
+@app.command()
+def publish(
+    bundle: Annotated[
+        str, typer.Argument(metavar="BUNDLE|FILE.zip", help="Id, or a bundle file with receipt.")
+    ],
+    *,
+    home: Home = None,
+    url: Url = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign a bundle and offer it to cameras."""
+    if url is None and Path(bundle).suffix == ".zip":
+        bundle = str(local(home).import_bundle(Path(bundle))["id"])
+    done = connect(home, url, token).publish(bundle)
+    line = f"published {done['id']} as release {done['release']}"
+    answer(done, [line, f"next: elfowl-cloud device assign CAMERA {done['id']}"], as_json=as_json)
+
+
+@app.command()
+def export(
+    bundle: BundleId,
+    out: Annotated[Path, typer.Option(help="The kit to write, a zip.")],
+    *,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a signed kit of a bundle, for a camera without a cloud."""
+    done = local(home).export(bundle, out)
+    answer(done, [f"wrote {done['kit']}, {megabytes(done['bytes'])}"], as_json=as_json)

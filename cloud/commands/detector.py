@@ -1,0 +1,164 @@
+"""`elfowl-cloud detector`: make, train, evaluate, compress, list, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cloud.commands.backend import Examples
+from cloud.commands.connect import connect, local
+from cloud.commands.options import AsJson, Home, Images, Labels, Token, Url, Video, duration_s
+from cloud.commands.terminal import answer, interruptible, megabytes, percent, progress_shown
+from cloud.errors import InputError
+
+app = typer.Typer(no_args_is_help=True, help="Detectors: teach, train, measure, compress.")
+
+Reference = Annotated[str, typer.Argument(metavar="NAME|ID", help="Name or id of the detector.")]
+Versioned = Annotated[
+    str, typer.Argument(metavar="NAME|ID[@VERSION]", help="Name or id, the newest version by default.")
+]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What to call the detector.")],
+    images: Images = None,
+    video: Video = None,
+    labels: Labels = None,
+    *,
+    home: Home = None,
+    url: Url = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a detector from pictures or a video and, where there are some, COCO labels."""
+    examples = Examples(images, video, labels)
+    examples.check(labels_needed=False)
+    made = connect(home, url, token).create(name, examples)
+    line = f"made detector {made['name']!r} ({made['id']}) with {_amount(made)}"
+    answer(made, [line, f"next: elfowl-cloud detector train {made['id']}"], as_json=as_json)
+
+
+@app.command()
+def add(  # noqa: PLR0913 - options of a command
+    detector: Reference,
+    images: Images = None,
+    video: Video = None,
+    labels: Labels = None,
+    *,
+    test: Annotated[bool, typer.Option("--test", help="To test on: never learned from.")] = False,
+    home: Home = None,
+    url: Url = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add examples to a detector, to learn from or to test on."""
+    examples = Examples(images, video, labels)
+    examples.check(labels_needed=test)
+    added = connect(home, url, token).add(detector, examples, "test" if test else "teach")
+    answer(added, [f"added {_amount(added)}"], as_json=as_json)
+
+
+@app.command()
+def train(
+    detector: Reference,
+    budget: Annotated[str | None, typer.Option(help="Longest time to learn, for example 60s.")] = None,
+    *,
+    home: Home = None,
+    url: Url = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train the next version of a detector."""
+    budget_s = duration_s(budget)
+    backend = connect(home, url, token)
+    with interruptible() as stop, progress_shown() as terminal:
+        made = backend.train(detector, budget_s, terminal.show, stop.is_set)
+    how = f"in {made['seconds']:.1f} s from {made['frames']} frames: {_quality(made)}"
+    answer(made, [f"trained version {made['version']} of {made['detector']} {how}"], as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    detector: Versioned,
+    images: Images = None,
+    video: Video = None,
+    labels: Labels = None,
+    *,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a detector on labelled frames that it has not learned from."""
+    examples = Examples(images, video, labels)
+    examples.check(labels_needed=True)
+    measured = local(home).evaluate(detector, examples)
+    lines = [_quality(measured)]
+    lines += [
+        f"  {name:24} AP50 {percent(one['ap50'])}  AP {percent(one['ap'])}  of {one['truth']}"
+        for name, one in measured["per_class"].items()
+    ]
+    answer(measured, lines, as_json=as_json)
+
+
+@app.command()
+def compress(
+    detector: Versioned,
+    profile: Annotated[str, typer.Option(help="The device, for example pi-4.")],
+    *,
+    home: Home = None,
+    url: Url = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compress a version for a kind of device, and keep the bundle."""
+    backend = connect(home, url, token)
+    with interruptible() as stop, progress_shown() as terminal:
+        made = backend.compress(detector, profile, terminal.show, stop.is_set)
+    chosen = made["bundles"][made["chosen"]]
+    line = f"bundle {made['bundle']} for {profile}: {made['chosen']}, {megabytes(chosen['bytes'])}"
+    answer(made, [line, f"next: elfowl-cloud bundle publish {made['bundle']}"], as_json=as_json)
+
+
+@app.command("list")
+def list_all(*, home: Home = None, url: Url = None, token: Token = None, as_json: AsJson = False) -> None:
+    """List all detectors."""
+    found = connect(home, url, token).detectors()
+    lines = [_detector_line(one) for one in found] or ["no detectors yet; make one with `detector create`"]
+    answer(found, lines, as_json=as_json)
+
+
+@app.command()
+def delete(
+    detector: Reference,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Really delete it; nothing asks again.")] = False,
+    home: Home = None,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Remove a detector with its examples, versions and bundles."""
+    if not yes:
+        message = f"this removes {detector!r} with its examples and versions; say --yes if you mean it"
+        raise InputError(message)
+    connect(home, url, token).delete(detector)
+
+
+def _amount(made: dict[str, Any]) -> str:
+    return f"{made['media']} files, {made['frames']} labelled frames, {made['boxes']} boxes"
+
+
+def _quality(measured: dict[str, Any]) -> str:
+    if measured.get("ap50") is None:
+        return "not measured: too few frames to keep some for that"
+    return (
+        f"AP50 {percent(measured['ap50'])}, AP {percent(measured['ap'])} on {measured['images']} frames; "
+        f"recommended threshold {measured['threshold']:.2f}"
+    )
+
+
+def _detector_line(one: dict[str, Any]) -> str:
+    newest = one["versions"][-1] if one["versions"] else None
+    state = "not trained" if newest is None else f"v{newest['version']}"
+    quality = "" if newest is None else f"AP50 {percent(newest['metrics'].get('ap50'))}"
+    return f"{one['id']}  {state:12} {quality:12} {one['name']}  ({', '.join(one['labels']) or 'no classes'})"

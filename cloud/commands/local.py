@@ -1,0 +1,182 @@
+"""Commands on a home folder, in this process; no server is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from cloud.actions import bundles as bundle_actions
+from cloud.actions import detectors as detector_actions
+from cloud.actions import devices as device_actions
+from cloud.actions.labels import Imported, import_folder, import_video, pictures_in
+from cloud.actions.media import Role, import_file
+from cloud.actions.open_home import open_home
+from cloud.api.views import bundle_view, detector_view, device_view
+from cloud.commands.backend import Examples, Json, Show, Stopped
+from cloud.datasets.coco import read_coco
+from cloud.errors import ConflictError
+from cloud.jobs.progress import ProgressLine
+from cloud.settings import Settings
+from cloud.store import bundles, detectors, devices, jobs
+
+
+class LocalCloud:
+    """A home folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.home = open_home(settings)
+        self._settings = settings
+
+    def detectors(self) -> list[Json]:
+        """Return all detectors."""
+        with self.home.database.read() as session:
+            rows = detectors.every(session)
+            return [detector_view(session, row).model_dump(mode="json") for row in rows]
+
+    def create(self, name: str, examples: Examples) -> Json:
+        """Make a detector with examples; nothing is left of it when these are wrong."""
+        with self.home.database.write(durable=True) as session:
+            detector = detectors.create(session, name=name, now_s=self.home.clock.now_s())
+        try:
+            imported = self._take_in(detector.id, examples, "teach")
+        except BaseException:
+            self.delete(detector.id)
+            raise
+        return {**self._detector(detector.id), **imported}
+
+    def add(self, reference: str, examples: Examples, role: Role) -> Json:
+        """Add examples to learn from, or to test on."""
+        with self.home.database.read() as session:
+            found = detectors.find(session, reference)
+        return {**self._take_in(found.id, examples, role), "id": found.id, "role": role}
+
+    def train(self, reference: str, budget_s: float | None, show: Show, stopped: Stopped) -> Json:
+        """Train the next version."""
+        self._refuse_while_busy(reference, "train")
+        from cloud.worker.train import train
+
+        return train(self.home, reference, budget_s=budget_s, progress=_as_lines(show), cancelled=stopped)
+
+    def evaluate(self, reference: str, examples: Examples) -> Json:
+        """Measure a version on other labelled frames."""
+        from cloud.worker.evaluate import evaluate
+
+        return evaluate(
+            self.home,
+            reference,
+            labels=examples.labels or Path(),
+            images=examples.images,
+            video=examples.video,
+        )
+
+    def compress(self, reference: str, profile: str, show: Show, stopped: Stopped) -> Json:
+        """Compress a version for a kind of device."""
+        from edge_agent.runtime.profiles import load_profile
+
+        # Before torch is imported, so that a mistyped name is told at once.
+        load_profile(profile)
+        with self.home.database.read() as session:
+            detectors.find(session, reference.partition("@")[0])
+        from cloud.worker.shrink import shrink
+
+        return shrink(self.home, reference, profile, progress=_as_lines(show), cancelled=stopped)
+
+    def delete(self, reference: str) -> None:
+        """Remove a detector."""
+        with self.home.database.write(durable=True) as session:
+            found = detectors.find(session, reference)
+            detector_actions.delete(session, self._settings, found.id)
+
+    def bundles(self) -> list[Json]:
+        """Return all bundles."""
+        with self.home.database.read() as session:
+            return [bundle_view(row).model_dump(mode="json") for row in bundles.every(session)]
+
+    def publish(self, bundle: str) -> Json:
+        """Sign a bundle."""
+        repository = bundle_actions.open_repository(self._settings, self.home.clock)
+        with self.home.database.write(durable=True) as session:
+            target = bundle_actions.publish(session, self._settings, repository, bundle)
+            view = bundle_view(bundles.find(session, bundle)).model_dump(mode="json")
+        return {**view, "target": target.model_dump(mode="json")}
+
+    def export(self, bundle: str, out: Path) -> Json:
+        """Write a signed kit for a camera without a cloud."""
+        repository = bundle_actions.open_repository(self._settings, self.home.clock)
+        with self.home.database.write(durable=True) as session:
+            path = bundle_actions.export(session, self._settings, repository, bundle_id=bundle, out=out)
+        return {"kit": str(path), "bytes": path.stat().st_size}
+
+    def import_bundle(self, file: Path) -> Json:
+        """Take in a bundle that `elfowl-compress` made, with its receipt."""
+        with self.home.database.write(durable=True) as session:
+            row = bundle_actions.import_bundle(session, self._settings, file, now_s=self.home.clock.now_s())
+            return bundle_view(row).model_dump(mode="json")
+
+    def devices(self) -> list[Json]:
+        """Return all devices."""
+        with self.home.database.read() as session:
+            return [device_view(session, row).model_dump(mode="json") for row in devices.every(session)]
+
+    def token(self) -> Json:
+        """Make a one-time enrolment token."""
+        with self.home.database.write(durable=True) as session:
+            token = device_actions.make_token(session, self.home.clock)
+        host = f"http://{self._settings.host}:{self._settings.port}"
+        command = f"elfowl-agent enrol {host} --token {token.text}"
+        return {"token": token.text, "expires": token.expires_s, "command": command}
+
+    def assign(self, device: str, bundle: str | None) -> Json:
+        """Want a bundle on a device; a running server tells the device at its next poll."""
+        with self.home.database.write(durable=True) as session:
+            device_actions.assign(session, device, bundle, now_s=self.home.clock.now_s())
+            return device_view(session, devices.find(session, device)).model_dump(mode="json")
+
+    def _detector(self, detector_id: str) -> Json:
+        with self.home.database.read() as session:
+            return detector_view(session, detectors.find(session, detector_id)).model_dump(mode="json")
+
+    def _take_in(self, detector_id: str, examples: Examples, role: Role) -> Json:
+        coco = None if examples.labels is None else read_coco(examples.labels)
+        now_s = self.home.clock.now_s()
+        common: dict[str, Any] = {"detector_id": detector_id, "now_s": now_s, "role": role}
+        with self.home.database.write(durable=True) as session:
+            if coco is None:
+                done = self._take_in_unlabelled(session, examples, common)
+            elif examples.images is not None:
+                done = import_folder(session, self._settings, folder=examples.images, coco=coco, **common)
+            else:
+                video = examples.video or Path()
+                done = import_video(session, self._settings, video=video, coco=coco, **common)
+        return {"media": done.media, "frames": done.frames, "boxes": done.boxes}
+
+    def _take_in_unlabelled(self, session: Session, examples: Examples, common: dict[str, Any]) -> Imported:
+        files = [examples.video] if examples.video else pictures_in(examples.images or Path())
+        for file in files:
+            import_file(session, self._settings, source=file, **common)
+        return Imported(len(files), 0, 0)
+
+    def _refuse_while_busy(self, reference: str, kind: str) -> None:
+        with self.home.database.read() as session:
+            found = detectors.find(session, reference)
+            under_way = [job for job in jobs.of_detector(session, found.id) if job.state not in jobs.ENDED]
+        if any(job.kind == kind for job in under_way):
+            message = f"a running server has a {kind} of {found.name!r} under way; wait for it, or use --url"
+            raise ConflictError(message)
+
+
+def _as_lines(show: Show) -> Callable[[Any], None]:
+    def listener(progress: Any) -> None:  # noqa: ANN401 - cloud.worker.progress.Progress, which needs no torch but lives there
+        show(
+            ProgressLine(
+                progress=min(1.0, max(0.0, progress.fraction)),
+                stage=progress.stage,
+                message=progress.message,
+                seconds_left=progress.seconds_left,
+            )
+        )
+
+    return listener
