@@ -141,7 +141,7 @@ class AgentConfig(_Section):
     device: Name
     state_dir: Path = Path("elfowl-state")
     profile: str = Field(min_length=1)
-    bundle: str | None = Field(None, description="signed bundle kit (a folder), or `starter`")
+    bundle: str | None = Field(None, description="signed bundle kit, or `starter`")
     root: Path | None = Field(None, description="root metadata that the bundle kit must be signed under")
     mqtt: MqttConfig | None = None
     cloud: CloudConfig | None = None

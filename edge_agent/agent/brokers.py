@@ -1,0 +1,79 @@
+"""Which brokers an agent speaks to, and whether one connection does: decided here, pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.config import MqttConfig
+from edge_agent.report.link import Broker
+from edge_agent.wire.sync import MqttAccess
+from edge_agent.wire.topics import Topics
+
+
+@dataclass(frozen=True)
+class BrokerPlan:
+    """Where to connect; `shared` says that the home's connection is the cloud's too."""
+
+    home: tuple[Broker, Topics] | None
+    cloud: tuple[Broker, Topics] | None
+    shared: bool
+    discovery: bool
+
+
+def plan_brokers(
+    mqtt: MqttConfig | None,
+    password: str | None,
+    device: str,
+    cloud_device: str | None,
+    access: MqttAccess | None,
+    ca_file: Path | None = None,
+) -> BrokerPlan:
+    """Decide where to connect.
+
+    Args:
+        mqtt: The home broker of the config file.
+        password: Its password.
+        device: The device's name at home.
+        cloud_device: Its name at the cloud, once enrolled.
+        access: The cloud's broker, once enrolled.
+        ca_file: Who signs the cloud's certificates; none: the public authorities.
+    """
+    cloud = None
+    if access is not None:
+        at_cloud = cloud_device or device
+        cloud = (_cloud_broker(access, at_cloud, ca_file), Topics(at_cloud, access.prefix))
+    if mqtt is None:
+        # Without a home broker the cloud's does: states and events are to be seen somewhere.
+        return BrokerPlan(cloud, cloud, shared=True, discovery=True)
+    topics = Topics(device, mqtt.prefix, mqtt.discovery_prefix)
+    home = (_home_broker(mqtt, password, device), topics)
+    if cloud is None or not home[0].is_same_broker(cloud[0]) or topics.base != cloud[1].base:
+        return BrokerPlan(home, cloud, shared=False, discovery=mqtt.discovery)
+    # One connection, under the name that the cloud gave unless the owner gave one.
+    broker = home[0] if mqtt.username is not None else cloud[0]
+    return BrokerPlan((broker, topics), (broker, cloud[1]), shared=True, discovery=mqtt.discovery)
+
+
+def _home_broker(mqtt: MqttConfig, password: str | None, device: str) -> Broker:
+    return Broker(
+        mqtt.host,
+        mqtt.port,
+        client_id=f"elfowl-{device}",
+        username=mqtt.username,
+        password=password,
+        tls=mqtt.tls,
+        ca_file=mqtt.ca_file,
+    )
+
+
+def _cloud_broker(access: MqttAccess, device: str, ca_file: Path | None) -> Broker:
+    return Broker(
+        access.host,
+        access.port,
+        client_id=access.client_id or f"elfowl-cloud-{device}",
+        username=access.username,
+        password=access.password,
+        tls=access.tls,
+        ca_file=ca_file,
+    )

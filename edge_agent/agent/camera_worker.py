@@ -1,0 +1,333 @@
+"""One camera's thread: newest picture → pipeline → events, states, pictures."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from edge_agent.agent.local_detector import LocalDetector
+from edge_agent.agent.reporter import Reporter
+from edge_agent.agent.settings import SettingsStore
+from edge_agent.camera.capture import CaptureHealth
+from edge_agent.camera.frame import Frame
+from edge_agent.clock import Clock
+from edge_agent.config import CameraConfig
+from edge_agent.errors import ElfowlError
+from edge_agent.offload.client import OffloadClient, Question
+from edge_agent.pipeline.camera_pipeline import CameraPipeline
+from edge_agent.pipeline.detector import LabelRule
+from edge_agent.pipeline.events import SeenObject
+from edge_agent.pipeline.result import Conditions, OffloadWanted, PipelineResult, SnapshotCandidate
+from edge_agent.report.commands import RateLimitedLog
+from edge_agent.report.keyframes import KeyFrames
+from edge_agent.report.publisher import Publisher
+from edge_agent.vision.arrays import Float32, Rgb
+from edge_agent.wire.detection import FrameSize
+from edge_agent.wire.event import Event
+from edge_agent.wire.offload import OffloadReply
+from edge_agent.wire.status import CameraDetail, CameraStats, LabelAttributes
+from edge_agent.wire.sync import CameraSettings
+
+_log = logging.getLogger(__name__)
+
+_WAIT_S = 0.5
+_THUMBNAIL_BYTES = 60_000
+
+
+class PictureSource(Protocol):
+    """What is needed of a `Capture`."""
+
+    def start(self) -> None:
+        """Begin to read."""
+        ...
+
+    def latest(self, timeout_s: float) -> Frame | None:
+        """Return the newest picture."""
+        ...
+
+    def health(self) -> CaptureHealth:
+        """Return how the camera is."""
+        ...
+
+    def close(self) -> None:
+        """Stop reading."""
+        ...
+
+
+@dataclass(frozen=True)
+class CameraPorts:
+    """What a camera's thread works with.
+
+    Attributes:
+        detector: The device's network.
+        reporter: Takes events and states.
+        settings: What people switched.
+        offload: Asks the cloud; none when there is no cloud.
+        keyframes: Keeps clear pictures on the camera; none when its disk fails.
+        snapshot: Makes the small picture that may leave: (picture, boxes) → JPEG.
+        keyframe_jpeg: Makes the clear picture that stays.
+        offload_detector: Returns which detector the cloud is to answer with: (id, version); none: none.
+        is_hot: Returns whether the device is too hot for its network.
+        clock: Where times come from.
+        blurred: Small pictures are made unrecognisable, as events say.
+    """
+
+    detector: LocalDetector
+    reporter: Reporter
+    settings: SettingsStore
+    offload: OffloadClient | None
+    keyframes: KeyFrames | None
+    snapshot: Callable[[Rgb, Float32], bytes]
+    keyframe_jpeg: Callable[[Rgb], bytes]
+    offload_detector: Callable[[], tuple[str, int | None] | None]
+    is_hot: Callable[[], bool]
+    clock: Clock
+    blurred: bool = True
+
+
+@dataclass
+class _Counts:
+    processed: int = 0
+    looked: int = 0
+    skipped: int = 0
+    since_s: float = 0.0
+    looked_then: int = 0
+
+
+class CameraWorker:
+    """Runs one camera until stopped; no failure of one picture ends it."""
+
+    def __init__(
+        self, config: CameraConfig, source: PictureSource, pipeline: CameraPipeline, ports: CameraPorts
+    ) -> None:
+        """Prepare; `start` begins."""
+        self.name = config.name
+        self._config = config
+        self._source = source
+        self._pipeline = pipeline
+        self._ports = ports
+        self._answers: queue.SimpleQueue[tuple[OffloadWanted, OffloadReply]] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"camera-{config.name}", daemon=True)
+        self._generation = -1
+        self._applied: CameraSettings | None = None
+        self._told: tuple[str, str] | None = None
+        self._counts_told: dict[str, int] = {}
+        self._size = FrameSize(width_px=1, height_px=1)
+        self._counts = _Counts(since_s=ports.clock.monotonic_s())
+        self._failures = RateLimitedLog(ports.clock)
+
+    def start(self) -> None:
+        """Begin to read and look."""
+        self._source.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End all events and stop."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(10.0)
+        self._source.close()
+
+    def answer(self, wanted: OffloadWanted, reply: OffloadReply) -> None:
+        """Take the cloud's answer; from any thread."""
+        self._answers.put((wanted, reply))
+
+    def labels(self) -> dict[str, LabelRule]:
+        """Return what this camera reports, by slug."""
+        labels = self._ports.detector.labels()
+        wanted = self._config.labels
+        return {
+            slug: rule for slug, rule in labels.items() if not wanted or slug in wanted or rule.name in wanted
+        }
+
+    def stats(self) -> CameraStats:
+        """Return the camera's counters."""
+        health, counts, now_s = self._source.health(), self._counts, self._ports.clock.monotonic_s()
+        interval_s = max(now_s - counts.since_s, 1e-3)
+        fps_inferred = (counts.looked - counts.looked_then) / interval_s
+        counts.since_s, counts.looked_then = now_s, counts.looked
+        times = self._ports.detector.inference_ms()
+        return CameraStats(
+            fps_captured=round(health.fps, 2),
+            fps_inferred=round(fps_inferred, 2),
+            frames_skipped=counts.skipped,
+            frames_dropped=health.dropped,
+            gate_ratio=round(counts.looked / counts.processed, 4) if counts.processed else 0.0,
+            inference_ms_p50=times and round(times[0], 2),
+            inference_ms_p99=times and round(times[1], 2),
+        )
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._turn()
+            except ElfowlError as error:
+                self._failures.warning(f"camera {self.name}: {error}")
+            except Exception:  # noqa: BLE001 - the next picture may be better
+                _log.exception("camera %s: a picture could not be processed", self.name)
+                self._stopping.wait(_WAIT_S)
+        self._end_all()
+
+    def _turn(self) -> None:
+        frame = self._source.latest(_WAIT_S)
+        self._tell_health()
+        self._follow_changes()
+        while not self._answers.empty():
+            wanted, reply = self._answers.get()
+            now = self._ports.clock
+            result = self._pipeline.apply_offload(
+                wanted, reply, time_s=now.now_s(), monotonic_s=now.monotonic_s()
+            )
+            self._handle(result, wanted.frame)
+        if frame is None:
+            return
+        self._size = FrameSize(width_px=frame.width_px, height_px=frame.height_px)
+        settings = self._ports.settings.get(self.name)
+        if settings.detect:
+            result = self._pipeline.process(frame, self._conditions(settings))
+            self._count(result)
+            self._handle(result, frame)
+
+    def _conditions(self, settings: CameraSettings) -> Conditions:
+        offload, ports = self._ports.offload, self._ports
+        conditions = Conditions(hot=ports.is_hot(), behind=ports.detector.behind)
+        if offload is None:
+            return conditions
+        allowed = settings.offload and ports.offload_detector() is not None
+        permit = offload.permit(self.name, allowed=allowed)
+        return Conditions(hot=conditions.hot, behind=conditions.behind, permit=permit)
+
+    def _follow_changes(self) -> None:
+        """Take over another detector or other settings."""
+        detector, settings = self._ports.detector, self._ports.settings.get(self.name)
+        if detector.generation != self._generation:
+            self._generation = detector.generation
+            self._pipeline.use_detector(detector if detector.ready else None, self.labels())
+            self._applied = None
+        if settings == self._applied:
+            return
+        was_on = self._applied is None or self._applied.detect
+        self._pipeline.set_threshold(settings.threshold)
+        self._pipeline.set_snapshots(available=settings.snapshots, blurred=self._ports.blurred)
+        if was_on and not settings.detect:
+            self._end_all()
+        self._applied = settings
+
+    def _count(self, result: PipelineResult) -> None:
+        self._counts.processed += 1
+        self._counts.looked += result.inferred
+        self._counts.skipped += result.gate is not None and not result.gate.look
+
+    def _handle(self, result: PipelineResult, frame: Frame) -> None:
+        self._keep_frames(result, frame)
+        pictures = self._pictures(result)
+        for event in result.events:
+            self._ports.reporter.event(event, pictures.get(event.id))
+        self._tell_labels(result)
+        if result.offload_wanted is not None:
+            self._ask(result.offload_wanted)
+
+    def _ask(self, wanted: OffloadWanted) -> None:
+        target = self._ports.offload_detector()
+        if self._ports.offload is not None and target is not None:
+            self._ports.offload.offer(Question(self.name, wanted, *target))
+
+    def _keep_frames(self, result: PipelineResult, frame: Frame) -> None:
+        keyframes = self._ports.keyframes
+        if keyframes is None:
+            return
+        jpeg: bytes | None = None
+        for event in result.events:
+            if event.event_type == "new":
+                jpeg = jpeg or self._ports.keyframe_jpeg(frame.rgb)
+                keyframes.add(self.name, frame.time_s, jpeg, event_id=event.id)
+        looked = result.inferred or result.offload_wanted is not None
+        if jpeg is None and looked and keyframes.due(self.name, frame.time_s):
+            keyframes.add(self.name, frame.time_s, self._ports.keyframe_jpeg(frame.rgb))
+
+    def _pictures(self, result: PipelineResult) -> dict[str, bytes]:
+        """Return the small picture of each event that has one, and show it at home."""
+        everybody = [thing.box for thing in result.in_view]
+        pictures: dict[str, bytes] = {}
+        for candidate in result.snapshots:
+            jpeg = self._ports.snapshot(candidate.rgb, _boxes(candidate, everybody))
+            pictures[candidate.event_id] = jpeg if len(jpeg) <= _THUMBNAIL_BYTES else b""
+            if _is_slug(candidate.label):
+                self._ports.reporter.publish(partial(_say_snapshot, self.name, candidate.label, jpeg))
+        return {event_id: jpeg for event_id, jpeg in pictures.items() if jpeg}
+
+    def _tell_labels(self, result: PipelineResult) -> None:
+        news = {event.label for event in result.events}
+        for slug, count in result.counts.items():
+            if not _is_slug(slug) or (self._counts_told.get(slug) == count and slug not in news):
+                continue
+            self._counts_told[slug] = count
+            rule = self._pipeline.labels.get(slug)
+            attributes = _attributes(rule.name if rule else slug, slug, count, result.in_view)
+            self._ports.reporter.publish(partial(_say_label, self.name, slug, attributes))
+
+    def _tell_health(self) -> None:
+        health = self._source.health()
+        if (health.status, health.reason) == self._told:
+            return
+        self._told = (health.status, health.reason)
+        detail = CameraDetail(
+            status=health.status, reason=health.reason, since=health.since_s, reopened=health.reopened
+        )
+        self._ports.reporter.publish(lambda home: home.camera_status(self.name, detail))
+        if health.status == "offline":
+            self._end_all()
+
+    def _end_all(self) -> None:
+        clock = self._ports.clock
+        result = self._pipeline.end_all(
+            time_s=clock.now_s(), monotonic_s=clock.monotonic_s(), size=self._size
+        )
+        events: tuple[Event, ...] = result.events
+        for event in events:
+            self._ports.reporter.event(event, None)
+        self._tell_labels(result)
+
+
+def _boxes(candidate: SnapshotCandidate, everybody: list[tuple[float, float, float, float]]) -> Float32:
+    return np.array([candidate.box, *everybody], np.float32).reshape(-1, 4)
+
+
+def _is_slug(label: str) -> bool:
+    """Return whether a label, which may come from the cloud, is fit for a topic."""
+    return re.fullmatch(r"[a-z0-9_]{1,64}", label) is not None
+
+
+def _say_snapshot(camera: str, slug: str, jpeg: bytes, home: Publisher) -> None:
+    home.snapshot(camera, slug, jpeg)
+
+
+def _say_label(camera: str, slug: str, attributes: LabelAttributes, home: Publisher) -> None:
+    home.label(camera, slug, attributes)
+
+
+def _attributes(label: str, slug: str, count: int, in_view: tuple[SeenObject, ...]) -> LabelAttributes:
+    best = max(
+        (thing for thing in in_view if thing.label == slug), key=lambda thing: thing.score, default=None
+    )
+    if best is None:
+        return LabelAttributes(label=label, count=count)
+    return LabelAttributes(
+        label=label,
+        count=count,
+        score=best.score,
+        box=best.box,
+        zones=best.zones,
+        detector=best.detector,
+        answered_by=best.answered_by,
+        event_id=best.event_id,
+    )

@@ -1,0 +1,209 @@
+"""Keeps in step with the cloud over HTTPS: desired state down, reported state and asked-for frames up.
+
+MQTT only hints that there is something new; what counts is fetched here, on each hint and by a slow poll.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from edge_agent.clock import Clock
+from edge_agent.errors import ElfowlError, LinkError, ProtocolError
+from edge_agent.wire.sync import Desired, FrameWanted, Reported
+
+_log = logging.getLogger(__name__)
+
+_API = "/api/v1/device"
+_GONE = {404, 409, 410, 413, 415, 422}
+_MAX_BYTES = 1_000_000
+_RETRY_S = 5.0
+
+
+@dataclass(frozen=True)
+class SyncPorts:
+    """What the sync works with.
+
+    Attributes:
+        token: Returns a bearer token for one request.
+        take: Obeys a new desired state; quick.
+        reported: Returns what to report, for a desired version.
+        was_reported: Told what the cloud has now.
+        find_frame: Returns a key frame, or none when it is gone.
+    """
+
+    token: Callable[[], str]
+    take: Callable[[Desired], None]
+    reported: Callable[[int], Reported]
+    was_reported: Callable[[Reported], None]
+    find_frame: Callable[[FrameWanted], bytes | None]
+
+
+class CloudSync:
+    """The sync thread; `wake` makes it look at once."""
+
+    def __init__(
+        self,
+        url: str,
+        http: httpx.Client,
+        ports: SyncPorts,
+        *,
+        device: str,
+        poll_s: float,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        """Prepare; `start` begins.
+
+        Args:
+            url: The cloud's base URL.
+            http: Speaks HTTP.
+            ports: What to do with what comes.
+            device: The name under which the cloud knows this device.
+            poll_s: Look at least this often.
+            clock: Where times come from.
+            rng: Spreads the polls of many devices.
+        """
+        self._base = url.rstrip("/") + _API
+        self._http = http
+        self._ports = ports
+        self._device = device
+        self._poll_s = poll_s
+        self._clock = clock
+        self._rng = rng
+        self._etag: str | None = None
+        self._desired: Desired | None = None
+        self._told: Reported | None = None
+        self._served: set[str] = set()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="cloud-sync", daemon=True)
+        self.reachable = False
+
+    @property
+    def desired_version(self) -> int:
+        """Return the version of the newest desired state that was taken."""
+        return self._desired.version if self._desired else 0
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look now; from any thread."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(5.0)
+
+    def sync_once(self) -> None:
+        """Fetch, obey, send asked-for frames, report.
+
+        Raises:
+            LinkError: The cloud cannot be reached or is busy.
+            ProtocolError: It answers, but not as documented.
+        """
+        desired = self._fetch()
+        if desired is not None:
+            self._desired = desired
+            self._ports.take(desired)
+        if self._desired is not None:
+            for wanted in self._desired.frames_wanted:
+                self._send_frame(wanted)
+        self._report()
+
+    def _fetch(self) -> Desired | None:
+        headers = {"If-None-Match": self._etag} if self._etag else {}
+        response = self._request("GET", "/desired", headers=headers)
+        if response.status_code == httpx.codes.NOT_MODIFIED:
+            return None
+        self._expect_ok(response)
+        try:
+            desired = Desired.from_json(response.content[: _MAX_BYTES + 1])
+        except ValueError as error:
+            message = "the desired state is not in the documented form; the last good one stays"
+            raise ProtocolError(message) from error
+        if desired.device != self._device:
+            message = f"the desired state is for {desired.device!r}, not for {self._device!r}"
+            raise ProtocolError(message)
+        if desired.version < self.desired_version:
+            return None
+        self._etag = response.headers.get("ETag")
+        return desired
+
+    def _send_frame(self, wanted: FrameWanted) -> None:
+        if wanted.request_id in self._served:
+            return
+        jpeg = self._ports.find_frame(wanted)
+        if jpeg is None:
+            self._served.add(wanted.request_id)
+            _log.info(
+                "the cloud asks for a frame that is not kept or may not leave (%s)", wanted.request_id[:40]
+            )
+            return
+        path = f"/frames/{httpx.URL('', path='/' + wanted.request_id).raw_path.decode().lstrip('/')}"
+        response = self._request("PUT", path, content=jpeg, headers={"Content-Type": "image/jpeg"})
+        if response.status_code not in _GONE:
+            self._expect_ok(response)
+        self._served.add(wanted.request_id)
+
+    def _report(self) -> None:
+        reported = self._ports.reported(self.desired_version)
+        if reported == self._told:
+            return
+        body = reported.to_json()
+        response = self._request(
+            "PUT", "/reported", content=body, headers={"Content-Type": "application/json"}
+        )
+        self._expect_ok(response)
+        self._told = reported
+        self._ports.was_reported(reported)
+
+    def _request(
+        self, method: str, path: str, *, headers: dict[str, str], content: bytes | str | None = None
+    ) -> httpx.Response:
+        authorized = headers | {"Authorization": f"Bearer {self._ports.token()}"}
+        try:
+            return self._http.request(method, self._base + path, headers=authorized, content=content)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            message = f"cannot reach the cloud: {error or type(error).__name__}"
+            raise LinkError(message) from error
+
+    def _expect_ok(self, response: httpx.Response) -> None:
+        if response.is_success:
+            return
+        message = f"the cloud answers HTTP {response.status_code} to {response.request.url.path}"
+        raise LinkError(message) if response.status_code >= 500 else ProtocolError(message)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                self.sync_once()
+                if not self.reachable:
+                    _log.info("in step with the cloud")
+                self.reachable, failures = True, 0
+            except ElfowlError as error:
+                failures += 1
+                if self.reachable or failures == 1:
+                    _log.warning("%s", error)
+                self.reachable = False
+            except Exception:  # noqa: BLE001 - the next try may succeed; detection does not depend on it
+                _log.exception("sync with the cloud failed")
+                self.reachable = False
+                failures += 1
+            self._wake.wait(self._pause_s(failures))
+
+    def _pause_s(self, failures: int) -> float:
+        base_s = min(self._poll_s, _RETRY_S * 2.0 ** min(failures - 1, 10)) if failures else self._poll_s
+        return base_s * self._rng.uniform(0.75, 1.25)

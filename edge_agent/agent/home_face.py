@@ -1,0 +1,102 @@
+"""What the agent shows at home: entities, settings, the detector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from edge_agent.agent.camera_worker import CameraWorker
+from edge_agent.agent.device import agent_version, temperature_c
+from edge_agent.agent.local_detector import LocalDetector
+from edge_agent.agent.reporter import Reporter
+from edge_agent.agent.settings import SettingsStore
+from edge_agent.report.discovery import (
+    CameraEntity,
+    DeviceEntity,
+    LabelEntity,
+    discovery_documents,
+    label_topics,
+)
+from edge_agent.report.publisher import Publisher
+from edge_agent.wire.manifest import Manifest
+from edge_agent.wire.status import UpdateState
+from edge_agent.wire.sync import BundleTarget, CameraSettings
+from edge_agent.wire.topics import Topics
+
+_NONE = "none"
+
+
+class HomeFace:
+    """Says what there is; called whenever something of it changed, from any thread."""
+
+    def __init__(
+        self, reporter: Reporter, topics: Topics, *, profile: str, can_offload: bool, discovery: bool
+    ) -> None:
+        """Speak through `reporter`; without `discovery` Home Assistant is told of no entities."""
+        self._reporter = reporter
+        self._topics = topics
+        self._profile = profile
+        self._can_offload = can_offload
+        self._discovery = discovery
+
+    def show_cameras(self, cameras: Sequence[CameraWorker]) -> None:
+        """Say which cameras and labels there are."""
+        shown = [
+            CameraEntity(
+                camera.name,
+                tuple(LabelEntity(rule.name, slug) for slug, rule in camera.labels().items()),
+                self._can_offload,
+            )
+            for camera in cameras
+        ]
+        device = DeviceEntity(agent_version(), self._profile, temperature=temperature_c() is not None)
+        entities = discovery_documents(self._topics, device, shown) if self._discovery else []
+        labels = label_topics(self._topics, shown)
+        self._reporter.publish(lambda home: home.declare(entities, labels))
+
+    def show_settings(self, settings: SettingsStore) -> None:
+        """Say how all switches stand."""
+        for camera, of_camera in settings.all().items():
+            self.show_setting(camera, of_camera)
+
+    def show_setting(self, camera: str, settings: CameraSettings) -> None:
+        """Say how the switches of one camera stand."""
+        self._reporter.publish(partial(_say_settings, camera, settings))
+
+    def show_detector(
+        self, detector: LocalDetector, latest: BundleTarget | None, *, in_progress: bool = False
+    ) -> None:
+        """Say what runs, and what the cloud wants to run."""
+        installed = version_of_manifest(detector.manifest)
+        state = UpdateState(
+            installed_version=installed,
+            latest_version=version_of_target(latest) if latest is not None else installed,
+            title="Detector",
+            in_progress=in_progress,
+        )
+        self._reporter.publish(lambda home: home.detector(state))
+
+
+def version_of_manifest(manifest: Manifest | None) -> str:
+    """Return how people read the version of a bundle that runs."""
+    if manifest is None:
+        return _NONE
+    ref = manifest.heads[0].detector
+    return f"{ref.name} {ref.version} (release {manifest.release})"
+
+
+def version_of_target(target: BundleTarget) -> str:
+    """Return how people read the version of a bundle that is assigned."""
+    return f"{target.detector_name} {target.detector_version} (release {target.release})"
+
+
+def _say_settings(camera: str, settings: CameraSettings, home: Publisher) -> None:
+    home.switch(camera, "detect", _on_off(settings.detect))
+    home.switch(camera, "snapshots", _on_off(settings.snapshots))
+    home.switch(camera, "offload", _on_off(settings.offload))
+    if settings.threshold is not None:
+        home.switch(camera, "threshold", f"{settings.threshold:g}")
+
+
+def _on_off(value: bool) -> str:
+    return "ON" if value else "OFF"

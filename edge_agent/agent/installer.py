@@ -1,0 +1,201 @@
+"""Which bundle runs: at the start, while a new one is tried, and when that goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_agent.agent.local_detector import LocalDetector
+from edge_agent.agent.states import is_lawful
+from edge_agent.clock import Clock
+from edge_agent.errors import ElfowlError, LinkError
+from edge_agent.update.updater import Updater
+from edge_agent.wire.sync import BundleTarget, UpdatePhase
+
+_log = logging.getLogger(__name__)
+
+_HEALTH_S = 10.0
+_HEALTHY_LOOKS = 5
+_CHECK_S = 0.05
+_RETRY_S = 30.0
+
+
+class HealthWatch:
+    """Runs a new bundle on the live cameras and says whether it may stay; an updater's `HealthCheck`."""
+
+    def __init__(self, detector: LocalDetector, clock: Clock) -> None:
+        """Watch the bundles that `detector` runs."""
+        self._detector = detector
+        self._clock = clock
+
+    def __call__(self, path: Path) -> str | None:
+        """Return why the bundle at `path` must go, or none.
+
+        It is well once it looked at some pictures, or when nothing failed for a while: a quiet camera has
+        nothing to look at.
+        """
+        try:
+            if self._detector.path != path:
+                self._detector.load(path)
+        except ElfowlError as error:
+            return str(error)
+        until_s = self._clock.monotonic_s() + _HEALTH_S
+        while self._clock.monotonic_s() < until_s:
+            if self._detector.failures:
+                return "it failed on the camera's own pictures"
+            if self._detector.looks >= _HEALTHY_LOOKS:
+                return None
+            self._clock.sleep(_CHECK_S)
+        return None
+
+
+class StartGuard:
+    """Counts starts that died before the first picture was looked at; breaks a crash loop."""
+
+    def __init__(self, file: Path, *, limit: int = 3) -> None:
+        """Remember in `file`; `limit` such starts in a row are a loop."""
+        self._file = file
+        self._limit = limit
+
+    def begin(self) -> bool:
+        """Note a start; return whether too many before it died."""
+        try:
+            died = int(self._file.read_text())
+        except (OSError, ValueError):
+            died = 0
+        self._write(died + 1)
+        return died >= self._limit
+
+    def survived(self) -> None:
+        """Note that this start did not die."""
+        self._file.unlink(missing_ok=True)
+
+    def _write(self, died: int) -> None:
+        try:
+            self._file.write_text(str(died))
+        except OSError as error:
+            _log.warning("%s: %s; a crash loop would not be noticed", self._file, error.strerror)
+
+
+class Installer:
+    """Installs what the cloud assigns, in a thread of its own; what runs before runs until then."""
+
+    def __init__(
+        self,
+        updater: Updater,
+        detector: LocalDetector,
+        *,
+        fallback: Path | None,
+        on_change: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        """Prepare; `start` begins.
+
+        Args:
+            updater: Does the work on the disk.
+            detector: What runs.
+            fallback: The bundle to run when no installed one is sound; none: none.
+            on_change: Told when something is to be reported.
+            clock: Where times come from.
+        """
+        self._updater = updater
+        self._detector = detector
+        self._fallback = fallback
+        self._on_change = on_change
+        self._clock = clock
+        self._wanted: BundleTarget | None = None
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._phase: UpdatePhase = "idle"
+        self._thread = threading.Thread(target=self._run, name="installer", daemon=True)
+
+    def start(self) -> None:
+        """Go on with what a restart interrupted, then wait for wishes."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop; an installation under way goes on at the next start."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(2.0)
+
+    def want(self, target: BundleTarget) -> None:
+        """Leave a bundle to be installed; a newer wish replaces one that waits."""
+        with self._changed:
+            self._wanted = target
+            self._changed.notify_all()
+
+    def phase(self) -> UpdatePhase:
+        """Return how far the installation under way is."""
+        phase = self._updater.phase
+        if not is_lawful(self._phase, phase):
+            # Several steps may lie between two looks; only the end of one is news.
+            _log.debug("installation: %s, then %s", self._phase, phase)
+        self._phase = phase
+        return phase
+
+    def _run(self) -> None:
+        self._attempt(self._updater.resume)
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping or self._wanted is not None)
+                if self._stopping:
+                    return
+                target, self._wanted = self._wanted, None
+            if target is not None:
+                self._install(target)
+
+    def _install(self, target: BundleTarget) -> None:
+        current = self._updater.current()
+        if (
+            current is not None
+            and current.target.sha256 == target.sha256
+            and self._detector.path == current.path
+        ):
+            return
+        _log.info("installing %s", target.path)
+        if not self._attempt(lambda: self._updater.apply(target)):
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping or self._wanted is not None, _RETRY_S)
+                self._wanted = self._wanted or target
+
+    def _attempt(self, work: Callable[[], object]) -> bool:
+        """Do one step of the updater; return false when it is worth another try."""
+        done = True
+        try:
+            work()
+        except LinkError as error:
+            _log.warning("installation waits: %s", error)
+            done = False
+        except ElfowlError as error:
+            _log.error("installation failed: %s", error)
+        except Exception:  # noqa: BLE001 - what runs must go on running
+            _log.exception("installation failed")
+        self._run_what_is_installed()
+        self._on_change()
+        return done
+
+    def _run_what_is_installed(self) -> None:
+        current = self._updater.current()
+        path = current.path if current is not None else self._fallback
+        load_best(self._detector, [path, self._fallback])
+
+
+def load_best(detector: LocalDetector, candidates: list[Path | None]) -> bool:
+    """Run the first of `candidates` that can be run, unless it runs already; return whether one does."""
+    for path in candidates:
+        if path is None:
+            continue
+        if detector.path == path:
+            return True
+        try:
+            detector.load(path)
+        except ElfowlError as error:
+            _log.error("bundle %s cannot be used: %s", path.name, error)
+        else:
+            return True
+    return detector.ready

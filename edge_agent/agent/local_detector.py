@@ -1,0 +1,150 @@
+"""The one network of the device: shared by all cameras, exchanged while they run."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from edge_agent.errors import BackendError
+from edge_agent.pipeline.detect import BundleDetector
+from edge_agent.pipeline.detector import LabelRule, label_rules
+from edge_agent.vision.arrays import Rgb
+from edge_agent.wire.detection import Detection
+from edge_agent.wire.manifest import Manifest
+
+_log = logging.getLogger(__name__)
+
+# A behind network keeps a camera from being looked at; a slow look now and then does not.
+_BEHIND_MS = 1_000.0
+_RECENT = 200
+
+
+class OpenedDetector(Protocol):
+    """What is needed of a `BundleDetector`."""
+
+    inference_ms: float
+
+    def detect(self, rgb: Rgb, *, min_score: float | None = None) -> list[Detection]:
+        """Return what is seen."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the network."""
+        ...
+
+
+@dataclass(frozen=True)
+class OpenedBundle:
+    """A bundle whose network is loaded; `labels` by slug."""
+
+    detector: OpenedDetector
+    manifest: Manifest
+    labels: dict[str, LabelRule]
+
+
+BundleOpener = Callable[[Path, int], OpenedBundle]
+"""Opens the bundle at a path with so many threads."""
+
+
+def open_bundle_detector(path: Path, threads: int) -> OpenedBundle:
+    """Open a bundle with the runtime it names; errors as `BundleDetector.open`."""
+    detector = BundleDetector.open(path, threads)
+    return OpenedBundle(detector, detector.bundle.manifest, label_rules(detector))
+
+
+class LocalDetector:
+    """Holds one opened bundle; implements the pipeline's `Detector`. Safe for many threads."""
+
+    def __init__(self, opener: BundleOpener = open_bundle_detector, *, threads: int = 1) -> None:
+        """Begin without a network."""
+        self._opener = opener
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._opened: OpenedBundle | None = None
+        self._times_ms: deque[float] = deque(maxlen=_RECENT)
+        self.path: Path | None = None
+        self.generation = 0
+        self.looks = 0
+        self.failures = 0
+
+    @property
+    def ready(self) -> bool:
+        """Return whether there is a network."""
+        return self._opened is not None
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """Return what the bundle says about itself."""
+        return self._opened.manifest if self._opened else None
+
+    @property
+    def behind(self) -> bool:
+        """Return whether one look takes so long that the camera cannot be followed."""
+        recent = list(self._times_ms)[-5:]
+        return len(recent) == 5 and min(recent) > _BEHIND_MS
+
+    def labels(self) -> dict[str, LabelRule]:
+        """Return what the network can tell apart, by slug."""
+        return self._opened.labels if self._opened else {}
+
+    def load(self, path: Path) -> None:
+        """Open the bundle at `path` and go on with it; when that fails, the one before stays.
+
+        Raises:
+            ConfigError: There is nothing at `path`.
+            ArtifactError: The bundle is damaged.
+            BackendError: This machine cannot run it.
+        """
+        opened = self._opener(path, self._threads)
+        with self._lock:
+            before, self._opened = self._opened, opened
+            self.path = path
+            self.generation += 1
+            self.looks = self.failures = 0
+            self._times_ms.clear()
+        if before is not None:
+            before.detector.close()
+        _log.info("detector: bundle %s release %d", opened.manifest.name, opened.manifest.release)
+
+    def unload(self) -> None:
+        """Go on without a network."""
+        with self._lock:
+            before, self._opened = self._opened, None
+            self.path = None
+            self.generation += 1
+        if before is not None:
+            before.detector.close()
+
+    def detect(self, rgb: Rgb, *, min_score: float | None = None) -> list[Detection]:
+        """Return what is seen in `rgb`, (h, w, 3) uint8, with a score of at least `min_score`.
+
+        Raises:
+            BackendError: There is no network, or it could not be run.
+        """
+        with self._lock:
+            if self._opened is None:
+                message = "there is no detector on this device"
+                raise BackendError(message)
+            try:
+                found = self._opened.detector.detect(rgb, min_score=min_score)
+            except BackendError:
+                self.failures += 1
+                raise
+            self.looks += 1
+            self._times_ms.append(self._opened.detector.inference_ms)
+            return found
+
+    def inference_ms(self) -> tuple[float, float] | None:
+        """Return the 50th and 99th percentile of the last looks, or none before the first."""
+        times = list(self._times_ms)
+        if not times:
+            return None
+        p50, p99 = np.percentile(times, [50, 99])
+        return float(p50), float(p99)

@@ -1,0 +1,64 @@
+"""What the agent is put together from; tests put simulators in place of the outside world."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from edge_agent.agent.base_bundle import base_bundle
+from edge_agent.agent.camera_worker import PictureSource
+from edge_agent.agent.local_detector import BundleOpener, open_bundle_detector
+from edge_agent.camera.capture import Capture
+from edge_agent.camera.open_source import open_source
+from edge_agent.clock import Clock, SystemClock
+from edge_agent.config import AgentConfig, CameraConfig
+from edge_agent.report.link import Broker, Link, Message, MqttLink
+from edge_agent.update.fetcher import open_client
+
+_MAX_WIDTH_PX = 1280
+
+LinkFactory = Callable[[Broker, Message, Sequence[str]], Link]
+"""Takes broker, will and subscriptions."""
+
+
+@dataclass(frozen=True)
+class AgentParts:
+    """The outside world."""
+
+    clock: Clock
+    rng: random.Random
+    http: httpx.Client
+    connect: LinkFactory
+    open_camera: Callable[[CameraConfig], PictureSource]
+    open_bundle: BundleOpener
+    base_bundle: Callable[[AgentConfig, Clock], Path | None]
+
+
+def real_parts() -> AgentParts:
+    """Return the real outside world."""
+    clock = SystemClock()
+    rng = random.Random()  # noqa: S311 - spreads waits, makes ids; keeps no secret
+
+    def connect(broker: Broker, will: Message, subscriptions: Sequence[str]) -> Link:
+        return MqttLink(broker, will=will, subscriptions=subscriptions, clock=clock, rng=rng)
+
+    def open_camera(config: CameraConfig) -> PictureSource:
+        return Capture(
+            lambda: open_source(
+                config.source,
+                clock=clock,
+                loop=config.loop,
+                real_time=config.real_time,
+                max_width_px=_MAX_WIDTH_PX,
+                max_fps=config.fps,
+            ),
+            name=config.name,
+            clock=clock,
+            rng=rng,
+        )
+
+    return AgentParts(clock, rng, open_client(), connect, open_camera, open_bundle_detector, base_bundle)

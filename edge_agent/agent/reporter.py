@@ -1,0 +1,247 @@
+"""The reporting thread: owns the spool and everything said over MQTT.
+
+Others leave work in its inbox and go on at once. Events found there together are stored with one commit, and
+only what is stored is published.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from edge_agent.clock import Clock
+from edge_agent.errors import ProtocolError
+from edge_agent.report.commands import (
+    Command,
+    HomeAssistantStarted,
+    RateLimitedLog,
+    cloud_subscriptions,
+    parse_command,
+)
+from edge_agent.report.drains import CloudDrain, HomeDrain
+from edge_agent.report.link import Link, LinkEvents, Message
+from edge_agent.report.outbox import Outbox
+from edge_agent.report.publisher import Publisher, will_of
+from edge_agent.report.spool import SpoolItem
+from edge_agent.wire.event import Event
+from edge_agent.wire.sync import Ack
+from edge_agent.wire.topics import Topics
+
+_log = logging.getLogger(__name__)
+
+_TICK_S = 0.5
+_FLUSH_S = 1.0
+
+
+@dataclass(frozen=True)
+class HomeSide:
+    """Everything of the home broker."""
+
+    topics: Topics
+    link: Link
+    publisher: Publisher
+
+
+@dataclass(frozen=True)
+class CloudSide:
+    """Everything of the cloud's broker; its link may be the home's."""
+
+    topics: Topics
+    link: Link
+    pictures: bool
+
+
+class Reporter:
+    """Stores events and publishes them; tells commands to `on_command`, in its own thread."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        home: HomeSide | None,
+        cloud: CloudSide | None,
+        cameras: Collection[str],
+        clock: Clock,
+        on_command: Callable[[Command], None],
+    ) -> None:
+        """Prepare; `start` begins.
+
+        Args:
+            outbox: Where events wait.
+            home: The home broker, if there is one.
+            cloud: The cloud's broker, if there is one.
+            cameras: Names of the cameras.
+            clock: Where times come from.
+            on_command: Told of everything but acknowledgements and Home Assistant's start.
+        """
+        self._outbox = outbox
+        self._home = home
+        self._cloud = cloud
+        self._cameras = tuple(cameras)
+        self._clock = clock
+        self._on_command = on_command
+        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._fresh: list[SpoolItem] = []
+        self._refusals = RateLimitedLog(clock)
+        self._home_drain = HomeDrain(home.link, outbox, self._post_ack, clock) if home else None
+        self._cloud_drain = (
+            CloudDrain(cloud.link, outbox, cloud.topics, clock, pictures=cloud.pictures) if cloud else None
+        )
+        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+        self._flush_at_s = 0.0
+
+    @property
+    def cloud_connected(self) -> bool:
+        """Return whether the cloud's broker is connected."""
+        return self._cloud is not None and self._cloud.link.connected
+
+    def depth(self) -> int:
+        """Return how many events wait; from the reporter's thread only."""
+        return self._outbox.depth()
+
+    @property
+    def dropped_events(self) -> int:
+        """Return how many events the quota made us forget since the start."""
+        return self._outbox.dropped_events
+
+    def start(self) -> None:
+        """Connect and begin to report."""
+        self._thread.start()
+        for link in self._links():
+            link.start(self._events_of(link))
+
+    def event(self, event: Event, thumbnail: bytes | None) -> None:
+        """Leave an event to be stored and published."""
+        topics = self._home.topics if self._home else Topics(event.device)
+        item = SpoolItem(topics.camera(event.camera, "event"), event.to_json(), thumbnail)
+        self._inbox.put(lambda: self._fresh.append(item))
+
+    def publish(self, say: Callable[[Publisher], None]) -> None:
+        """Leave something to be said at home."""
+        home = self._home
+        if home is not None:
+            self._inbox.put(lambda: say(home.publisher))
+
+    def to_cloud(self, message: Message) -> None:
+        """Leave a message for the cloud's broker; lost when that is away."""
+        cloud = self._cloud
+        if cloud is not None:
+            self._inbox.put(lambda: _send(cloud.link, message))
+
+    def stop(self) -> None:
+        """Store what is left, say goodbye, disconnect; the spool is flushed and closed."""
+        self._inbox.put(None)
+        if self._thread.is_alive():
+            self._thread.join(10.0)
+        for link in self._links():
+            link.stop([will_of(topics) for topics in self._topics_of(link)])
+        # After a clean stop the last acknowledgements are in the inbox.
+        self._work_off(wait_s=0.0)
+        self._outbox.close()
+
+    def _links(self) -> list[Link]:
+        sides = [side.link for side in (self._home, self._cloud) if side is not None]
+        return sides[:1] if len(sides) == 2 and sides[0] is sides[1] else sides
+
+    def _topics_of(self, link: Link) -> list[Topics]:
+        topics = [side.topics for side in (self._home, self._cloud) if side is not None and side.link is link]
+        return topics[:1] if len({t.base for t in topics}) == 1 else topics
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            try:
+                running = self._work_off(wait_s=_TICK_S)
+            except Exception:  # noqa: BLE001 - reporting must go on; what was to be said then is lost
+                _log.exception("reporting failed")
+
+    def _work_off(self, *, wait_s: float) -> bool:
+        """Do everything in the inbox, then what is due; return whether to go on."""
+        going_on = True
+        try:
+            work = self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait()
+            while True:
+                going_on = going_on and work is not None
+                if work is not None:
+                    self._do(work)
+                work = self._inbox.get_nowait()
+        except queue.Empty:
+            pass
+        if self._fresh:
+            fresh, self._fresh = self._fresh, []
+            self._outbox.append(fresh)
+        self._pump()
+        return going_on
+
+    def _do(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception:  # noqa: BLE001 - one bad piece of work must not cost the others in the inbox
+            _log.exception("reporting failed")
+
+    def _pump(self) -> None:
+        if self._home_drain is not None:
+            self._home_drain.pump()
+        if self._cloud_drain is not None:
+            self._cloud_drain.pump()
+        if self._home is not None:
+            self._home.publisher.tick()
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._flush_at_s:
+            self._flush_at_s = now_s + _FLUSH_S
+            self._outbox.flush()
+
+    def _events_of(self, link: Link) -> LinkEvents:
+        return LinkEvents(
+            up=lambda: self._inbox.put(lambda: self._up(link)),
+            down=lambda reason: self._inbox.put(lambda: self._down(link, reason)),
+            message=lambda topic, payload, retained: self._inbox.put(
+                lambda: self._message(topic, payload, retained=retained)
+            ),
+        )
+
+    def _up(self, link: Link) -> None:
+        _log.info("connected to MQTT")
+        if self._home is not None and self._home.link is link and self._home_drain is not None:
+            self._home.publisher.up()
+            self._home_drain.up()
+        if self._cloud is not None and self._cloud.link is link and self._cloud_drain is not None:
+            if self._home is None or self._home.link is not link:
+                link.publish(Message(self._cloud.topics.available, b"online", retain=True))
+            self._cloud_drain.up()
+
+    def _down(self, link: Link, _reason: str) -> None:
+        if self._home_drain is not None and self._home is not None and self._home.link is link:
+            self._home_drain.down()
+
+    def _message(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        from_cloud = self._cloud is not None and topic in cloud_subscriptions(self._cloud.topics)
+        side = self._cloud if from_cloud else self._home
+        if side is None:
+            return
+        try:
+            command = parse_command(side.topics, self._cameras, topic, payload, retained=retained)
+        except ProtocolError as error:
+            self._refusals.warning(str(error))
+            return
+        if isinstance(command, Ack):
+            if self._cloud_drain is not None:
+                self._cloud_drain.acknowledged(command)
+        elif isinstance(command, HomeAssistantStarted):
+            if self._home is not None:
+                self._home.publisher.homeassistant_started()
+        elif command is not None:
+            self._on_command(command)
+
+    def _post_ack(self, epoch: str, seq: int, taken: bool) -> None:
+        drain = self._home_drain
+        if drain is not None:
+            self._inbox.put(lambda: drain.acked(epoch, seq, taken))
+
+
+def _send(link: Link, message: Message) -> None:
+    if not link.publish(message):
+        _log.warning("the cloud's broker is away; what was meant for %s is lost", message.topic)

@@ -1,0 +1,114 @@
+"""The agent from start to stop: sessions one after the other, the first perhaps without the cloud."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_agent.agent.installer import StartGuard
+from edge_agent.agent.joining import Joiner, join, known_identity
+from edge_agent.agent.parts import AgentParts, real_parts
+from edge_agent.agent.session import Session
+from edge_agent.config import AgentConfig
+from edge_agent.errors import ConfigError, LinkError
+from edge_agent.update.identity import Identity
+
+_log = logging.getLogger(__name__)
+
+_TICK_S = 0.5
+
+
+class Agent:
+    """Runs cameras until told to stop."""
+
+    def __init__(self, config: AgentConfig, parts: AgentParts | None = None) -> None:
+        """Prepare.
+
+        Args:
+            config: The config file.
+            parts: The outside world; the real one by default.
+        """
+        self._config = config
+        self._parts = parts or real_parts()
+        self._guard = StartGuard(config.state_dir / "starts")
+
+    def run(self, stopping: threading.Event) -> None:
+        """Look, report and obey until `stopping` is set.
+
+        Raises:
+            ConfigError: The config file cannot be followed: nothing to detect with, a damaged identity, or
+                another agent runs in the same state folder.
+            ArtifactError: The bundle of the config file is damaged or not signed under its root.
+            StorageError: The state folder cannot be used at all.
+        """
+        with _only_one(self._config.state_dir):
+            safe = self._guard.begin()
+            if safe:
+                _log.error("the last starts died before the first picture: safe operation")
+            base = self._parts.base_bundle(self._config, self._parts.clock)
+            identity = self._identify(base)
+            while not stopping.is_set():
+                identity = self._run_session(identity, base, stopping, safe=safe) or identity
+            self._guard.survived()
+
+    def _identify(self, base: Path | None) -> Identity | None:
+        identity = known_identity(self._config)
+        if identity is not None or self._config.cloud is None:
+            return identity
+        try:
+            return join(self._config, self._parts.http)
+        except LinkError as error:
+            _log.warning("%s; trying again while the camera runs", error)
+        except ConfigError as error:
+            # Refused or without a token: a camera with a bundle of its own still has work to do.
+            if base is None:
+                raise
+            _log.error("%s", error)
+        return None
+
+    def _run_session(
+        self, identity: Identity | None, base: Path | None, stopping: threading.Event, *, safe: bool
+    ) -> Identity | None:
+        """Run until stopped, or until the device joined its cloud; return the new identity then."""
+        joined = threading.Event()
+        joiner = None
+        if identity is None and self._config.cloud is not None:
+            joiner = Joiner(self._config, self._parts.http, joined.set)
+        session = Session(self._config, identity, self._parts, base, safe=safe)
+        session.start()
+        if joiner is not None:
+            joiner.start()
+        try:
+            survived = False
+            while not stopping.wait(_TICK_S) and not joined.is_set():
+                session.tick()
+                if session.looked and not survived:
+                    survived = True
+                    self._guard.survived()
+        finally:
+            if joiner is not None:
+                joiner.stop()
+            session.stop()
+        return known_identity(self._config) if joined.is_set() else None
+
+
+@contextlib.contextmanager
+def _only_one(state_dir: Path) -> Iterator[None]:
+    """Hold the state folder for this process."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = (state_dir / "lock").open("w")
+    except OSError as error:
+        message = f"state_dir {state_dir}: {error.strerror}; name a folder that the agent can write"
+        raise ConfigError(message) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            message = f"another agent runs with state_dir {state_dir}; stop it, or name another folder"
+            raise ConfigError(message) from error
+        yield

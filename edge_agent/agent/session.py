@@ -1,0 +1,353 @@
+"""One run of the agent with a fixed set of peers: put together, started, watched, stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_agent.agent.brokers import BrokerPlan, plan_brokers
+from edge_agent.agent.camera_worker import CameraPorts, CameraWorker
+from edge_agent.agent.cloud_peer import CloudPeer, CloudPorts
+from edge_agent.agent.device import agent_version, boot_id, is_hot, rss_bytes, temperature_c
+from edge_agent.agent.home_face import HomeFace
+from edge_agent.agent.installer import HealthWatch, load_best
+from edge_agent.agent.local_detector import LocalDetector
+from edge_agent.agent.parts import AgentParts
+from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
+from edge_agent.agent.settings import SettingsStore
+from edge_agent.agent.states import OPERATION, Happening, Operation
+from edge_agent.config import AgentConfig, CameraConfig, SnapshotsConfig
+from edge_agent.errors import StorageError
+from edge_agent.offload.client import Question
+from edge_agent.pipeline.camera_pipeline import CameraPipeline
+from edge_agent.pipeline.events import CameraIdentity
+from edge_agent.report.commands import (
+    Command,
+    InstallDetector,
+    SetSwitch,
+    SetThreshold,
+    cloud_subscriptions,
+    home_subscriptions,
+)
+from edge_agent.report.drains import CLOUD, HOME
+from edge_agent.report.keyframes import KeyFrames
+from edge_agent.report.link import Message
+from edge_agent.report.outbox import Outbox
+from edge_agent.report.publisher import Publisher, will_of
+from edge_agent.report.snapshots import SnapshotStyle, encode_jpeg, make_snapshot
+from edge_agent.update.assembly import default_parts, open_updater
+from edge_agent.update.identity import Identity
+from edge_agent.update.updater import Updater
+from edge_agent.vision.arrays import Float32, Rgb
+from edge_agent.wire.correction import Feedback
+from edge_agent.wire.offload import OffloadReply
+from edge_agent.wire.status import Stats
+from edge_agent.wire.sync import CameraSettings, DesiredHint
+
+_log = logging.getLogger(__name__)
+
+_KEYFRAME_QUALITY = 90
+_FIRST_STATS_S = 5.0
+_STATS_S = 60.0
+_TEMPERATURE_S = 10.0
+
+
+class Session:
+    """Cameras, detector, home and (once enrolled) cloud."""
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        identity: Identity | None,
+        parts: AgentParts,
+        base: Path | None,
+        *,
+        safe: bool,
+    ) -> None:
+        """Put everything together; `start` begins.
+
+        Args:
+            config: The config file.
+            identity: Who this device is at its cloud, once it joined.
+            parts: The outside world.
+            base: The bundle of the config file, verified.
+            safe: Run that one, and install nothing.
+        """
+        self._config = config
+        self._parts = parts
+        self._clock = parts.clock
+        self._operation = Operation.SAFE if safe else Operation.BOOT
+        self._detector = LocalDetector(parts.open_bundle)
+        self._settings = SettingsStore(config.state_dir / "settings.json", config.cameras)
+        self._keyframes = self._open_keyframes()
+        self._updater = self._open_updater(identity) if identity is not None and not safe else None
+        self._base = base
+        self._plan = self._plan_brokers(identity)
+        self._reporter = self._make_reporter(self._plan)
+        self._peer = self._make_peer(identity)
+        self._face = self._make_face(self._plan)
+        self._cameras = {camera.name: self._make_camera(camera) for camera in config.cameras}
+        self._started_s = self._clock.monotonic_s()
+        self._stats_at_s = self._started_s + _FIRST_STATS_S
+        self._temperature: float | None = None
+        self._temperature_at_s = 0.0
+        self._generation_shown = -1
+        self._was_installing = False
+        self._settings.on_change = self._setting_changed
+
+    @property
+    def operation(self) -> Operation:
+        """Return what the agent does for its owner now."""
+        return self._operation
+
+    @property
+    def looked(self) -> bool:
+        """Return whether the local detector has looked at a picture."""
+        return self._detector.looks > 0
+
+    def start(self) -> None:
+        """Load the detector and begin: to look first, then to speak."""
+        load_best(self._detector, [self._recover_installed(), self._base])
+        if not self._detector.ready and self._operation is Operation.SAFE:
+            self._happened(Happening.DETECTOR_LOST)
+        self._show_home()
+        self._reporter.start()
+        for camera in self._cameras.values():
+            camera.start()
+        if self._peer is not None:
+            self._peer.start()
+
+    def _recover_installed(self) -> Path | None:
+        if self._updater is None:
+            return None
+        try:
+            self._updater.recover()
+            installed = self._updater.current()
+        except StorageError as error:
+            _log.error("%s; what is installed cannot be used", error)
+            return None
+        return installed.path if installed is not None else None
+
+    def tick(self) -> None:
+        """Watch; call about twice a second."""
+        self._happened(Happening.DETECTOR_READY if self._detector.ready else Happening.DETECTOR_LOST)
+        if self._peer is not None:
+            installing = self._peer.installing
+            self._happened(Happening.CLOUD_UP if self._peer.reachable else Happening.CLOUD_DOWN)
+            if installing != self._was_installing:
+                self._was_installing = installing
+                self._show_detector()
+        elif self._config.cloud is not None:
+            self._happened(Happening.NOT_ENROLLED)
+        if self._detector.generation != self._generation_shown:
+            self._show_home()
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._temperature_at_s:
+            self._temperature, self._temperature_at_s = temperature_c(), now_s + _TEMPERATURE_S
+        if now_s >= self._stats_at_s:
+            self._stats_at_s = now_s + _STATS_S
+            self._reporter.publish(lambda home: home.stats(self._stats()))
+
+    def stop(self) -> None:
+        """End events, store everything, say goodbye."""
+        for camera in self._cameras.values():
+            camera.stop()
+        if self._peer is not None:
+            self._peer.stop()
+        self._reporter.stop()
+        self._detector.unload()
+
+    def _happened(self, happening: Happening) -> None:
+        before, self._operation = self._operation, OPERATION[self._operation, happening]
+        if self._operation is before:
+            return
+        say = _log.error if self._operation in {Operation.BLIND, Operation.SAFE} else _log.info
+        say("operation: %s → %s (%s)", before.value, self._operation.value, happening.value)
+
+    def _plan_brokers(self, identity: Identity | None) -> BrokerPlan:
+        mqtt = self._config.mqtt
+        enrolment = identity.enrolment if identity is not None else None
+        return plan_brokers(
+            mqtt,
+            mqtt.read_password() if mqtt is not None else None,
+            self._config.device,
+            enrolment.device if enrolment is not None else None,
+            enrolment.mqtt if enrolment is not None else None,
+        )
+
+    def _make_reporter(self, plan: BrokerPlan) -> Reporter:
+        config, cloud_config = self._config, self._config.cloud
+        consumers = ([HOME] if plan.home else []) + ([CLOUD] if cloud_config is not None else [])
+        outbox = Outbox(
+            config.state_dir / "spool.sqlite",
+            consumers=consumers,
+            max_bytes=config.storage.spool_bytes,
+            clock=self._clock,
+        )
+        home = cloud = None
+        if plan.home is not None:
+            broker, topics = plan.home
+            both = cloud_subscriptions(plan.cloud[1]) if plan.cloud is not None and plan.shared else ()
+            link = self._parts.connect(broker, will_of(topics), (*home_subscriptions(topics), *both))
+            remembered = config.state_dir / "topics.json"
+            publisher = Publisher(
+                link, topics, remembered_file=remembered, clock=self._clock, rng=self._parts.rng
+            )
+            home = HomeSide(topics, link, publisher)
+        if plan.cloud is not None and cloud_config is not None:
+            broker, topics = plan.cloud
+            shared = home.link if home is not None and plan.shared else None
+            link = shared or self._parts.connect(broker, will_of(topics), cloud_subscriptions(topics))
+            cloud = CloudSide(topics, link, pictures=not cloud_config.never_send_pictures)
+        names = [camera.name for camera in config.cameras]
+        return Reporter(
+            outbox, home=home, cloud=cloud, cameras=names, clock=self._clock, on_command=self._obey
+        )
+
+    def _make_peer(self, identity: Identity | None) -> CloudPeer | None:
+        cloud = self._config.cloud
+        if identity is None or cloud is None:
+            return None
+        ports = CloudPorts(
+            updater=self._updater,
+            detector=self._detector,
+            settings=self._settings,
+            keyframes=self._keyframes,
+            fallback=self._base,
+            on_answer=self._answered,
+            on_change=self._show_detector,
+        )
+        return CloudPeer(self._config, cloud, identity, self._parts, ports)
+
+    def _make_face(self, plan: BrokerPlan) -> HomeFace | None:
+        if plan.home is None:
+            return None
+        can_offload = self._peer is not None and self._peer.offload is not None
+        return HomeFace(
+            self._reporter,
+            plan.home[1],
+            profile=self._config.profile,
+            can_offload=can_offload,
+            discovery=plan.discovery,
+        )
+
+    def _make_camera(self, camera: CameraConfig) -> CameraWorker:
+        identity = CameraIdentity(self._config.device, camera.name, boot_id())
+        pipeline = CameraPipeline(identity, None, {}, rng=self._parts.rng)
+        peer = self._peer
+        ports = CameraPorts(
+            detector=self._detector,
+            reporter=self._reporter,
+            settings=self._settings,
+            offload=peer.offload if peer is not None else None,
+            keyframes=self._keyframes,
+            snapshot=_snapshot_maker(self._config.snapshots),
+            keyframe_jpeg=lambda rgb: encode_jpeg(rgb, _KEYFRAME_QUALITY),
+            offload_detector=peer.offload_detector if peer is not None else _no_detector,
+            is_hot=lambda: is_hot(self._temperature),
+            clock=self._clock,
+            blurred=not self._config.snapshots.clear,
+        )
+        return CameraWorker(camera, self._parts.open_camera(camera), pipeline, ports)
+
+    def _open_keyframes(self) -> KeyFrames | None:
+        config = self._config
+        try:
+            return KeyFrames(
+                config.state_dir / "keyframes",
+                config.state_dir / "keyframes.key",
+                max_bytes=config.storage.keyframes_bytes,
+                daily_bytes=config.storage.keyframes_daily_bytes,
+                clock=self._clock,
+            )
+        except StorageError as error:
+            _log.error("%s; no key frames are kept", error)
+            return None
+
+    def _open_updater(self, identity: Identity) -> Updater | None:
+        watch = HealthWatch(self._detector, self._clock)
+        try:
+            return open_updater(
+                identity.enrolment,
+                self._config.state_dir,
+                profile=self._config.profile,
+                agent_version=agent_version(),
+                parts=default_parts(self._parts.http, self._clock, watch),
+            )
+        except StorageError as error:
+            _log.error("%s; nothing can be installed", error)
+            return None
+
+    def _show_home(self) -> None:
+        self._generation_shown = self._detector.generation
+        if self._face is not None:
+            self._face.show_cameras(list(self._cameras.values()))
+            self._face.show_settings(self._settings)
+        self._show_detector()
+
+    def _show_detector(self) -> None:
+        if self._face is not None:
+            assigned = self._peer.assigned if self._peer is not None else None
+            installing = self._peer is not None and self._peer.installing
+            self._face.show_detector(self._detector, assigned, in_progress=installing)
+
+    def _setting_changed(self, camera: str, settings: CameraSettings) -> None:
+        if self._face is not None:
+            self._face.show_setting(camera, settings)
+        if self._peer is not None:
+            self._peer.wake()
+
+    def _answered(self, question: Question, reply: OffloadReply) -> None:
+        self._cameras[question.camera].answer(question.wanted, reply)
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case SetSwitch(camera, feature, on):
+                self._settings.change(camera, **{feature: on})
+            case SetThreshold(camera, threshold):
+                self._settings.change(camera, threshold=threshold)
+            case InstallDetector() | DesiredHint():
+                if self._peer is not None:
+                    self._peer.wake()
+            case Feedback():
+                self._pass_on(command)
+            case _:
+                pass
+
+    def _pass_on(self, feedback: Feedback) -> None:
+        """Bring feedback given at home to the cloud; at a shared broker the cloud hears it by itself."""
+        if self._plan.cloud is not None and not self._plan.shared:
+            topic = self._plan.cloud[1].feedback
+            self._reporter.to_cloud(Message(topic, feedback.to_json().encode()))
+
+    def _stats(self) -> Stats:
+        counts = (
+            self._peer.offload.counts if self._peer is not None and self._peer.offload is not None else None
+        )
+        return Stats(
+            device=self._config.device,
+            agent_version=agent_version(),
+            uptime_s=round(self._clock.monotonic_s() - self._started_s, 1),
+            cameras={name: camera.stats() for name, camera in self._cameras.items()},
+            offload_requests=counts.requests if counts is not None else 0,
+            offload_answers=counts.answers if counts is not None else 0,
+            offload_bytes=counts.bytes_sent if counts is not None else 0,
+            spool_depth=self._reporter.depth(),
+            spool_dropped=self._reporter.dropped_events,
+            rss_bytes=rss_bytes(),
+            temperature_c=self._temperature,
+        )
+
+
+def _snapshot_maker(config: SnapshotsConfig) -> Callable[[Rgb, Float32], bytes]:
+    style: SnapshotStyle = "clear" if config.clear else config.blur
+
+    def make(rgb: Rgb, boxes_norm: Float32) -> bytes:
+        return make_snapshot(rgb, boxes_norm, style=style, max_px=config.max_px)
+
+    return make
+
+
+def _no_detector() -> None:
+    return None

@@ -1,0 +1,190 @@
+"""The command `elfowl-agent`. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edge_agent.errors import ConfigError, ElfowlError
+
+_EPILOG = "Begin with: elfowl-agent try SOURCE   (a video file, an RTSP URL, or 0 for the webcam)"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code: 0, 1 for an error, 2 for wrong usage."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except ElfowlError as error:
+        text = " ".join(str(error).split())
+        sys.stderr.write(f"elfowl-agent: {text}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="elfowl-agent", description="Custom-made eyes for a small camera.", epilog=_EPILOG
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_run(commands.add_parser("run", help="look, report and obey until stopped"))
+    _add_check_config(commands.add_parser("check-config", help="say whether a config file is right"))
+    _add_detect(commands.add_parser("detect", help="run a bundle on a picture or video"))
+    _add_try(commands.add_parser("try", help="look at a source at once, with no cloud and no config"))
+    _add_enrol(commands.add_parser("enrol", help="join a cloud with a one-time token"))
+    version = commands.add_parser("version", help="print the version")
+    version.set_defaults(command=_version)
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the YAML file")
+    parser.add_argument("--verbose", action="store_true", help="log every step")
+    parser.set_defaults(command=_run)
+
+
+def _add_check_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="the YAML file")
+    parser.set_defaults(command=_check_config)
+
+
+def _add_detect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle (zip or folder), or `starter`")
+    parser.add_argument("source", type=Path, metavar="IMAGE|VIDEO")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(command=_detect)
+
+
+def _add_try(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE", help="a file, an RTSP or HTTP URL, or a webcam's number")
+    parser.add_argument("--mqtt", metavar="HOST[:PORT]", help="show up in Home Assistant through this broker")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write a video with boxes")
+    parser.add_argument("--port", type=int, metavar="N", help="port of the preview page")
+    parser.add_argument("--seconds", type=float, metavar="N", help="stop after so many seconds")
+    parser.set_defaults(command=_try)
+
+
+def _add_enrol(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cloud", metavar="URL", help="for example http://192.168.1.2:8420")
+    parser.add_argument("--token", required=True, metavar="T", help="from the portal, page Devices")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="take device, profile, state_dir from here"
+    )
+    parser.add_argument("--device", metavar="NAME", help="how the device is called (default: its host name)")
+    parser.add_argument("--profile", metavar="NAME", help="the device profile")
+    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="where the agent keeps its state")
+    parser.set_defaults(command=_enrol)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from edge_agent.main import run_agent
+
+    run_agent(options.config, verbose=options.verbose)
+    return 0
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    from edge_agent.config import load_config
+    from edge_agent.runtime.profiles import load_profile
+
+    config = load_config(options.file)
+    load_profile(config.profile)
+    if config.mqtt is not None:
+        config.mqtt.read_password()
+    if config.cloud is not None:
+        config.cloud.read_token()
+    for named in (config.root, config.bundle if config.bundle != "starter" else None):
+        if named is not None and not Path(named).exists():
+            message = f"{options.file}: there is no {named}; check the path"
+            raise ConfigError(message)
+    home = f"{config.mqtt.host}:{config.mqtt.port}" if config.mqtt else "none"
+    cloud = config.cloud.url if config.cloud else "none"
+    cameras = ", ".join(camera.name for camera in config.cameras)
+    print(
+        f"{options.file}: ok (device {config.device}, cameras {cameras}, home broker {home}, cloud {cloud})"
+    )
+    return 0
+
+
+def _detect(options: argparse.Namespace) -> int:
+    from edge_agent.pipeline.detect_file import detect_file
+
+    bundle = _bundle_path(options.bundle)
+    return detect_file(bundle, options.source, as_json=options.json)
+
+
+def _bundle_path(name: str) -> Path:
+    if name != "starter":
+        return Path(name)
+    from edge_agent.starter.location import starter_bundle_path
+
+    return starter_bundle_path()
+
+
+def _try(options: argparse.Namespace) -> int:
+    from edge_agent.agent.tryout import try_source
+    from edge_agent.main import configure_logging
+
+    configure_logging()
+    return try_source(
+        options.source, mqtt=options.mqtt, out=options.out, port=options.port, seconds=options.seconds
+    )
+
+
+def _enrol(options: argparse.Namespace) -> int:
+    import platform
+
+    from edge_agent.agent.device import agent_version, arch
+    from edge_agent.config import load_config
+    from edge_agent.runtime.profiles import load_profile
+    from edge_agent.update.enrol import DeviceFacts, enrol
+    from edge_agent.update.fetcher import open_client
+
+    config = load_config(options.config) if options.config is not None else None
+    url = options.cloud or (config.cloud.url if config is not None and config.cloud is not None else None)
+    if url is None:
+        message = "enrol needs --cloud URL, or a --config FILE that names one"
+        raise ConfigError(message)
+    host = re.sub(r"[^a-zA-Z0-9_-]", "-", platform.node())[:64] or "camera"
+    device = options.device or (config.device if config is not None else host)
+    profile = options.profile or (config.profile if config is not None else _only_profile(arch()))
+    load_profile(profile)
+    state_dir = options.state_dir or (config.state_dir if config is not None else Path("elfowl-state"))
+    facts = DeviceFacts(device, profile, arch(), agent_version())
+    with open_client() as http:
+        identity = enrol(url, options.token, facts, state_dir, client=http)
+    print(
+        json.dumps(
+            {"device": identity.device, "cloud": identity.enrolment.cloud_url, "state_dir": str(state_dir)}
+        )
+    )
+    return 0
+
+
+def _only_profile(arch: str) -> str:
+    from edge_agent.runtime.profiles import load_profile, profile_names
+
+    fitting = [name for name in profile_names() if load_profile(name).arch == arch]
+    if len(fitting) != 1:
+        message = f"enrol needs --profile NAME, one of: {', '.join(fitting or profile_names())}"
+        raise ConfigError(message)
+    return fitting[0]
+
+
+def _version(_options: argparse.Namespace) -> int:
+    from edge_agent.agent.device import agent_version
+
+    print(f"elfowl-agent {agent_version()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
