@@ -10,6 +10,7 @@ import bisect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -23,6 +24,7 @@ from cloud.errors import InputError
 MAX_WIDTH_PX = 1280
 MAX_FPS = 60
 _DEFAULT_FPS = 25
+_SAME_RATE = 0.02
 _MAX_REPEATS = 600
 """A pause longer than this many frames is shortened to it: a false time stamp must not fill the disk."""
 
@@ -85,8 +87,8 @@ def _ignore(_: float) -> None:
 
 def _transcode(source: Path, partial: Path, progress: Callable[[float], None]) -> PlaybackMap:
     source_frames: list[int] = []
+    rate = _rate(source)
     with open_video(source) as (container, stream):
-        rate = _rate(stream)
         expected = stream.frames or 0
         with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as output:
             encoder: VideoStream | None = None
@@ -105,11 +107,18 @@ def _transcode(source: Path, partial: Path, progress: Callable[[float], None]) -
     return PlaybackMap(float(rate), encoder.width, encoder.height, tuple(source_frames))
 
 
-def _rate(stream: VideoStream) -> Fraction:
-    rate = stream.average_rate or stream.guessed_rate
-    if not rate or rate <= 0:
-        return Fraction(_DEFAULT_FPS)
-    return min(Fraction(rate), Fraction(MAX_FPS)).limit_denominator(1001)
+def _rate(source: Path) -> Fraction:
+    """Return the rate of the copy: that of the usual distance between frames, so that pauses do not lower it."""
+    with open_video(source) as (container, stream):
+        stated = stream.average_rate or stream.guessed_rate or Fraction(_DEFAULT_FPS)
+        times = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
+        steps = sorted(after - before for before, after in pairwise(times) if after > before)
+        if not steps or not stream.time_base:
+            return min(stated, Fraction(MAX_FPS))
+        usual = 1 / (steps[len(steps) // 2] * stream.time_base)
+    # Time stamps are rounded; the stated rate is exact where the two agree.
+    rate = stated if abs(usual / stated - 1) < _SAME_RATE else usual.limit_denominator(1001)
+    return max(Fraction(1), min(rate, Fraction(MAX_FPS)))
 
 
 def _at_constant_rate(frames: Iterator[VideoFrame], rate: Fraction) -> Iterator[tuple[int, VideoFrame]]:
