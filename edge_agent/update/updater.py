@@ -27,6 +27,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _DEATHS_ALLOWED: Final = 1
 _FIRST_RETRY_S: Final = 600.0
+_BACKEND_TRIES: Final = 3  # a missing runtime may be installed meanwhile
 _LONGEST_RETRY_S: Final = 3_600.0
 
 SmokeTest = Callable[[Path], object]
@@ -177,8 +178,10 @@ class Updater:
             return self._install(attempt)
         except _UnfitError as error:
             return self._fail(attempt, error, path=target.path)
-        except (ArtifactError, BackendError) as error:
-            return self._fail(attempt, error, may_retry=True)
+        except BackendError as error:
+            return self._fail(attempt, error, tries=_BACKEND_TRIES)
+        except ArtifactError as error:
+            return self._fail(attempt, error, tries=None)
         except ElfowlError:
             if self.phase in {"download", "verify"}:
                 with suppress(StorageError):
@@ -294,8 +297,9 @@ class Updater:
         return same_device and same_name and waiting
 
     def _fail(
-        self, attempt: Attempt, error: ElfowlError, *, may_retry: bool = False, path: str | None = None
+        self, attempt: Attempt, error: ElfowlError, *, tries: int | None = 1, path: str | None = None
     ) -> UpdateOutcome:
+        """Remember a failure; after `tries` of them (none: never) it is for good."""
         _LOGGER.warning("bundle %s is refused: %s", attempt.target.path, error)
         sha256 = attempt.target.sha256
         before = self._record.value.failures.get(sha256)
@@ -308,7 +312,7 @@ class Updater:
             profile=self._traits.profile,
             agent_version=self._traits.agent_version,
             count=count,
-            retry_after_s=self._clock.now_s() + wait_s if may_retry else None,
+            retry_after_s=None if tries is not None and count >= tries else self._clock.now_s() + wait_s,
         )
         self._record.change(lambda record: failed(record, sha256, failure))
         return outcome
