@@ -20,6 +20,7 @@ from edge_agent.wire.profile import DeviceProfile
 from edge_agent.wire.receipt import Receipt
 from edge_agent.wire.status import CameraDetail, LabelAttributes, Stats, UpdateState
 from edge_agent.wire.sync import Ack, Desired, DesiredHint, EnrolReply, EnrolRequest, EventBatch, Reported
+from edge_agent.wire.target import KitIndex, TargetCustom
 from edge_agent.wire.topics import TOPICS
 
 DOCUMENTS: dict[str, type[Document]] = {
@@ -43,6 +44,8 @@ DOCUMENTS: dict[str, type[Document]] = {
     "feedback": Feedback,
     "correction": Correction,
     "receipt": Receipt,
+    "target-custom": TargetCustom,
+    "kit-index": KitIndex,
     "homeassistant-entity": HaEntity,
 }
 

@@ -38,6 +38,7 @@ from edge_agent.wire.sync import (
     Reported,
     UpdateOutcome,
 )
+from edge_agent.wire.target import KitIndex, TargetCustom
 
 DIGEST = "a" * 64
 DETECTOR = DetectorRef(id="d1", name="persons", version=2, precision="int8", bundle_sha256=DIGEST)
@@ -245,6 +246,15 @@ EXAMPLES: dict[str, Document] = {
         seconds={"total": 60.0},
         created=1_800_000_000.0,
     ),
+    "target-custom": TargetCustom(
+        profile="pi-4",
+        min_agent_version="0.1.0",
+        release=3,
+        detector_id="d1",
+        detector_name="persons",
+        detector_version=2,
+    ),
+    "kit-index": KitIndex(target=TARGET, bin_role="bin-0f"),
     "homeassistant-entity": HaEntity(
         name="Person",
         unique_id="elfowl_porch_door_person",
