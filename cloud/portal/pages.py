@@ -11,6 +11,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 HERE = Path(__file__).parent
@@ -25,7 +26,8 @@ IMPORTS: Final = {
 _IMPORT_MAP: Final = json.dumps({"imports": IMPORTS})
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-_templates = Jinja2Templates(directory=HERE / "templates")
+# Escape in every template, whatever its name: the default looks only at names that end in .html.
+_templates = Jinja2Templates(env=Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True))
 
 
 def _content_security_policy() -> str:

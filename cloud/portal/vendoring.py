@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import subprocess
-import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
@@ -70,4 +69,4 @@ def refresh() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(refresh())
+    refresh()

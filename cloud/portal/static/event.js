@@ -2,32 +2,13 @@
 import { useEffect, useState } from "preact/hooks";
 import { BoxEditor } from "./boxeditor.js";
 import { KeySheet, useKeys } from "./keys.js";
-import { answeredBy, detectorWords, verdictWords } from "./states.js";
+import { nextWords, saidAbout, verdictWords } from "./said.js";
+import { answeredBy, detectorWords } from "./states.js";
 import { Failure, Loading, State, api, html, liveNews, mount, setTitle, useAction, useLoad } from "./ui.js";
 import { ago, clockTime, percent, when } from "./words.js";
 
 const keyFrame = (id) => `/api/v1/corrections/${id}/frame.jpg`;
 const TYPES = { new: "seen", update: "seen better", end: "gone" };
-
-/** What was said about this event: its own verdict, and objects missed at its moment. */
-export function saidAbout(event, corrections) {
-  const own = corrections.find((one) => one.correction.event_id === event.id) ?? null;
-  const times = [event.start_time, event.frame_time];
-  const missed = corrections.filter(({ correction }) => correction.verdict === "missed" && correction.device === event.device && correction.camera === event.camera
-    && correction.time >= Math.min(...times) - 0.001 && correction.time <= (event.end_time ?? Math.max(...times)) + 0.001);
-  return { own, missed };
-}
-
-/** What happens next with a correction, in words. */
-export function nextWords({ correction, key_frame: hasFrame }) {
-  if (correction.verdict === "right") return "Good: nothing needs to change.";
-  if (!hasFrame) {
-    const then = correction.verdict === "missed" ? "draw a box around what was missed" : "it becomes an example for the next version";
-    return `The camera was asked for the clear frame of that moment. Once it is here, ${then}.`;
-  }
-  if (correction.verdict === "missed" && !correction.box) return "The clear frame has come: draw a box around what was missed.";
-  return "The clear frame has come; it is now an example for the next version.";
-}
 
 function Missed({ said, labels, onDone }) {
   const { correction } = said;

@@ -1,24 +1,13 @@
 // What the cameras saw, newest first, as it comes; right or wrong in one key.
 import { useEffect, useRef, useState } from "preact/hooks";
+import { FILTERS, PAGE, merged, query } from "./eventlist.js";
 import { KeySheet, useKeys } from "./keys.js";
-import { answeredBy, detectorWords, verdictWords } from "./states.js";
+import { verdictWords } from "./said.js";
+import { answeredBy, detectorWords } from "./states.js";
 import { Empty, Failure, Loading, State, api, html, liveNews, mount, useAction, useLoad } from "./ui.js";
 import { ago, percent, when } from "./words.js";
 
-const PAGE = 40;
 const THROTTLE_MS = 1000;
-const FILTERS = ["device", "camera", "detector", "label"];
-
-/** Newer states of the same events replace older ones; the newest event comes first. */
-export function merged(known, fresh) {
-  const byId = new Map([...known, ...fresh].map((item) => [item.event.id, item]));
-  return [...byId.values()].sort((a, b) => b.event.start_time - a.event.start_time || (a.event.id < b.event.id ? 1 : -1));
-}
-
-function query(filter, before) {
-  const given = FILTERS.filter((name) => filter[name]).map((name) => [name, filter[name]]);
-  return new URLSearchParams([...given, ["limit", PAGE], ...(before ? [["before", before]] : [])]);
-}
 
 function Filter({ name, words, value, options, onChange }) {
   return html`<label>${words}<select value=${value} onChange=${(e) => onChange(name, e.currentTarget.value)}>

@@ -47,13 +47,3 @@ export const answeredBy = ({ answered_by: who, offload_reason: reason }) =>
   who === "cloud" ? { sign: "☁", words: "cloud", why: REASONS[reason] ?? "" } : { sign: "▣", words: "camera", why: "" };
 
 export const detectorWords = ({ name, version, precision }) => `${name} v${version} · ${precision}`;
-
-const VERDICTS = {
-  right: { tone: "good", sign: "✓", words: "right" },
-  wrong: { tone: "bad", sign: "✕", words: "wrong" },
-  other_class: { tone: "warn", sign: "↔", words: "other class" },
-  missed: { tone: "warn", sign: "＋", words: "missed" },
-};
-
-/** A correction in words: {tone, sign, words}. */
-export const verdictWords = (correction) => VERDICTS[correction.verdict];
