@@ -62,7 +62,9 @@ def exit_with_parent() -> None:
     """End this process as soon as its standard input closes; called first by children of ours."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        # Not sys.stdin: its lock, held by this thread at the interpreter's own end, would be a fatal error.
+        while os.read(0, 4096):
+            pass
         os._exit(0)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
