@@ -104,6 +104,19 @@ def hint(desired: Desired) -> DesiredHint:
     return DesiredHint(version=desired.version)
 
 
+def needs_new_release(target: BundleTarget, current: Desired, reported: Reported | None) -> bool:
+    """Return whether a bundle must be published again before a device can be asked for it.
+
+    A device refuses a release below the one of the same detector that it ran; so the way back to an older
+    version is to publish that bundle anew, which gives it the highest release.
+    """
+    seen = [current.bundle, reported.installed if reported else None]
+    return any(
+        bundle is not None and bundle.detector_id == target.detector_id and bundle.release > target.release
+        for bundle in seen
+    )
+
+
 def has_converged(desired: Desired, reported: Reported | None) -> bool:
     """Return whether a device runs what is wanted of it."""
     if reported is None or reported.desired_version < desired.version:

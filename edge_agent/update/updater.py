@@ -119,6 +119,13 @@ class Updater:
             )
         )
 
+    def retry_in_s(self, target: BundleTarget) -> float | None:
+        """Return when it is worth to `apply` a refused bundle again; none: not as long as nothing changes."""
+        known = self._record.value.failures.get(target.sha256)
+        if known is None or not self._still_counts(known, target):
+            return 0.0
+        return None if known.retry_after_s is None else known.retry_after_s - self._clock.now_s()
+
     def recover(self) -> UpdateOutcome | None:
         """Put things in order after a start; to be called before `current`.
 

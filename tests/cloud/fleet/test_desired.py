@@ -147,6 +147,18 @@ def test_report_of_another_device_is_refused() -> None:
         states.merge_reported(reported(1), reported(1, device="cam2"))
 
 
+def test_way_back_to_an_older_version_needs_a_new_release() -> None:
+    wanted = states.assign_bundle(EMPTY, bundle(2))
+    runs = reported(1).model_copy(update={"installed": bundle(2)})
+    other = bundle(1).model_copy(update={"detector_id": "another"})
+    assert states.needs_new_release(bundle(1), wanted, None)
+    assert states.needs_new_release(bundle(1), EMPTY, runs)
+    assert not states.needs_new_release(bundle(2), wanted, runs)
+    assert not states.needs_new_release(bundle(3), wanted, runs)
+    assert not states.needs_new_release(other, wanted, runs)
+    assert not states.needs_new_release(bundle(1), EMPTY, None)
+
+
 def test_device_has_converged_when_it_runs_what_is_wanted() -> None:
     wanted = states.assign_bundle(EMPTY, bundle(1))
     assert not states.has_converged(wanted, None)

@@ -105,11 +105,14 @@ def test_missing_runtime_is_tried_again_later_but_not_for_ever(tmp_path: Path) -
     updater = scene.start()
     first = updater.apply(target)
     assert updater.apply(target) == first
+    assert updater.retry_in_s(target) == pytest.approx(600.0)
     ids = {first.id}
     for _ in range(10):
         scene.clock.advance(3601)
         ids.add(updater.apply(target).id)
     assert len(ids) == 3
+    assert updater.retry_in_s(target) is None
+    assert updater.retry_in_s(scene.publisher.publish()) == 0.0
     assert updater.current() is None
 
 
