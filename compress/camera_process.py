@@ -9,6 +9,8 @@ Result: see `CameraRun`.
 from __future__ import annotations
 
 import importlib
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,7 @@ from edge_agent.vision.decode import SCORE_FLOOR
 from edge_agent.wire.base import Document
 from edge_agent.wire.detection import Detection
 
-_WARM_UPS = 3
-_WEIGH_EVERY = 10
+_WARM_UPS = 5
 
 PictureDetections = tuple[Detection, ...]
 
@@ -55,39 +56,35 @@ def run(job: Job, _on_step: StepListener) -> Job:
     bundle = open_bundle(Path(job["bundle"]))
     backend = open_backend(bundle, job["threads"])
     detector = BundleDetector(bundle, backend)
-    # A mapped array is read picture by picture, so that our own inputs do not count as the camera's memory.
-    calibration = _mapped(job["calibration"])
-    raw = [backend.infer(picture[None]) for picture in calibration[: job["raw"]]]
-    _save_raw(job["raw_out"], raw)
+    first = itertools.islice(_stacked(job["calibration"]), job["raw"])
+    _save_raw(job["raw_out"], [backend.infer(picture[None]) for picture in first])
     if not job["measure"]:
         return CameraRun().model_dump()
-    for _ in range(_WARM_UPS):
-        detector.detect(np.array(calibration[0]))
-    watched = _Watched(detector)
+    peak_memory_bytes = _peak_after_usual_work(detector, job)
+    inference_ms: list[float] = []
+
+    def seen(pictures: Iterable[Rgb]) -> tuple[PictureDetections, ...]:
+        found = []
+        for picture in pictures:
+            found.append(tuple(detector.detect(picture, min_score=SCORE_FLOOR)))
+            inference_ms.append(detector.inference_ms)
+        return tuple(found)
+
     return CameraRun(
-        held_out=tuple(watched.look(_picture(file)) for file in job["pictures"]),
-        calibration=tuple(watched.look(picture) for picture in calibration),
-        golden=tuple(watched.look(picture) for picture in _mapped(job["golden"])),
-        inference_ms=tuple(watched.inference_ms),
-        peak_memory_bytes=max(watched.memory_bytes, _peak_bytes()),
+        held_out=seen(np.load(file) for file in job["pictures"]),
+        calibration=seen(_stacked(job["calibration"])),
+        golden=seen(_stacked(job["golden"])),
+        inference_ms=tuple(inference_ms),
+        peak_memory_bytes=peak_memory_bytes,
     ).model_dump()
 
 
-class _Watched:
-    """The detector with a stop watch and a scale."""
-
-    def __init__(self, detector: BundleDetector) -> None:
-        self._detector = detector
-        self.inference_ms: list[float] = []
-        self.memory_bytes = 0
-
-    def look(self, picture: Rgb) -> PictureDetections:
-        """Return everything that is seen, however unsure."""
-        seen = tuple(self._detector.detect(np.array(picture), min_score=SCORE_FLOOR))
-        self.inference_ms.append(self._detector.inference_ms)
-        if len(self.inference_ms) % _WEIGH_EVERY == 1:
-            self.memory_bytes = max(self.memory_bytes, _memory_bytes())
-        return seen
+def _peak_after_usual_work(detector: BundleDetector, job: Job) -> int:
+    """Return the peak memory of a process that has only done what a camera does; also warms up."""
+    usual = (np.load(file) for file in job["pictures"])
+    for picture in itertools.islice(itertools.chain(usual, _stacked(job["calibration"])), _WARM_UPS):
+        detector.detect(picture)
+    return max(_memory_bytes(), _peak_bytes())
 
 
 def _save_raw(file: str, raw: list[dict[str, Float32]]) -> None:
@@ -97,16 +94,10 @@ def _save_raw(file: str, raw: list[dict[str, Float32]]) -> None:
     np.savez(file, **arrays)
 
 
-def _picture(file: str) -> Rgb:
-    picture: Rgb = np.load(file)
-    return picture
-
-
-def _mapped(file: str | None) -> Rgb:
-    if file is None:
-        return np.zeros((0, 1, 1, 3), np.uint8)
-    pictures: Rgb = np.load(file, mmap_mode="r")
-    return pictures
+def _stacked(file: str) -> Iterator[Rgb]:
+    """Yield the pictures of a stack, mapped anew for each, so that it does not count as memory."""
+    for index in range(len(np.load(file, mmap_mode="r"))):
+        yield np.array(np.load(file, mmap_mode="r")[index])
 
 
 def _memory_bytes() -> int:

@@ -28,20 +28,20 @@ from edge_agent.wire.profile import DeviceProfile
 from edge_agent.wire.receipt import Measurement, Receipt
 
 PLAN: tuple[Stage, ...] = (
-    ("prepare", ((Step("prepare", "Capturing the network", 5.0),),)),
+    ("prepare", ((Step("prepare", "Capturing the network", 6.0),),)),
     (
         "export",
         (
             (
-                Step("litert_convert", "Writing TFLite", 15.0),
-                Step("litert_quantize", "Making TFLite int8", 9.0),
-                Step("litert_measure", "Running the TFLite bundle as a camera does", 7.0),
+                Step("litert_convert", "Writing TFLite", 14.0),
+                Step("litert_quantize", "Making TFLite int8", 7.0),
+                Step("litert_measure", "Running the TFLite bundle as a camera does", 5.0),
             ),
             (
-                Step("onnx_convert", "Writing ONNX", 8.0),
-                Step("onnx_quantize", "Making ONNX int8", 9.0),
-                Step("full_measure", "Running the full detector", 9.0),
-                Step("onnx_measure", "Running the ONNX bundle as a camera does", 6.0),
+                Step("onnx_convert", "Writing ONNX", 6.0),
+                Step("onnx_quantize", "Making ONNX int8", 7.0),
+                Step("full_measure", "Running the full detector", 5.0),
+                Step("onnx_measure", "Running the ONNX bundle as a camera does", 4.0),
             ),
         ),
     ),
