@@ -164,7 +164,7 @@ class Capture:
             _log.warning("camera %s: %s; next try in %.1f s", self._name, reason, delay_s)
             self._stopping.wait(delay_s)
             self._reopened += 1
-        reader.join(1.0)
+        reader.join(0.5)
 
     def _delay_s(self, failures: int) -> float:
         limits = self._limits
