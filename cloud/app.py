@@ -52,6 +52,7 @@ class _Running:
 
     broker: Broker
     subscriber: Subscriber
+    offload: OffloadService
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
@@ -118,7 +119,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
 
         handler = Handler(database, clock, live, record, DEFAULT_PREFIX)
         subscriber = Subscriber(broker.address, handler, clock, client_id=_client_id(settings))
-        running = _Running(broker, subscriber)
+        running = _Running(broker, subscriber, offload)
         services = Services(
             settings=settings,
             clock=clock,
@@ -190,7 +191,7 @@ def _health(services: Services, running: _Running) -> dict[str, Any]:
             "connected": running.subscriber.is_connected,
             "process_id": running.broker.process_id,
         },
-        "offload": {"process_id": services.offload.process_id, "answered": services.offload.answered},
+        "offload": {"process_id": running.offload.process_id, "answered": running.offload.answered},
         **counts,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Protocol, cast
 
 from fastapi import Depends, Request
 from fastapi.requests import HTTPConnection
@@ -16,14 +16,34 @@ from cloud.fleet.device_tokens import ReplayCache, verify_device_token
 from cloud.fleet.enrolment import GuessLimit
 from cloud.fleet.tuf_repository import UpdateRepository
 from cloud.ingest.live import LiveFeed
-from cloud.jobs.runner import JobRunner
-from cloud.offload.service import OffloadService
 from cloud.settings import Settings
 from cloud.store import devices
 from cloud.store.database import Database
+from cloud.store.tables import Job
 from edge_agent.clock import Clock
 from edge_agent.wire.correction import Correction
+from edge_agent.wire.offload import OffloadReply, OffloadRequest
 from edge_agent.wire.sync import Desired, MqttAccess
+
+
+class Jobs(Protocol):
+    """Long work; see `cloud.jobs.runner.JobRunner`."""
+
+    def submit(self, kind: str, detector_id: str, params: dict[str, Any]) -> Job:
+        """Accept a job."""
+        ...
+
+    def cancel(self, job_id: str) -> Job:
+        """End a job."""
+        ...
+
+
+class Offload(Protocol):
+    """Answers pictures; see `cloud.offload.service.OffloadService`."""
+
+    async def answer(self, request: OffloadRequest, jpeg: bytes) -> OffloadReply:
+        """Answer one picture."""
+        ...
 
 
 @dataclass
@@ -38,8 +58,8 @@ class Services:
     database: Database
     live: LiveFeed
     repository: UpdateRepository
-    jobs: JobRunner
-    offload: OffloadService
+    jobs: Jobs
+    offload: Offload
     hint: Callable[[str, int], None]
     mqtt: Callable[[Request], MqttAccess]
     health: Callable[[], dict[str, Any]]

@@ -14,6 +14,7 @@ import typer
 from cloud.jobs.progress import ProgressLine
 
 _BAR_COLUMNS = 28
+_LINES = 10
 
 
 def answer(result: object, lines: Sequence[str], *, as_json: bool) -> None:
@@ -26,7 +27,7 @@ def answer(result: object, lines: Sequence[str], *, as_json: bool) -> None:
 
 
 class Terminal:
-    """Shows progress: a bar on a terminal, else a line whenever another thing is being done."""
+    """Shows progress: a bar on a terminal, else a line for each stage and tenth."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
@@ -38,8 +39,8 @@ class Terminal:
             text = bar_line(progress)
             sys.stderr.write("\r" + text.ljust(len(self._shown)))
             self._shown = text
-        elif (progress.message or progress.stage) != self._shown:
-            self._shown = progress.message or progress.stage
+        elif (mark := f"{progress.stage} {int(progress.progress * _LINES)}") != self._shown:
+            self._shown = mark
             sys.stderr.write(plain_line(progress) + "\n")
         sys.stderr.flush()
 
