@@ -1,9 +1,10 @@
 """A bundle, run as a camera runs it: the agent's own code, one process, no torch; measured from inside.
 
-Job: `bundle` (folder), `threads`, `measure` (else only raw outputs are wanted), `pictures` (.npy files, each
-`(h, w, 3) uint8`: the held-out pictures), `calibration` and `golden` (.npy of `(n, h, w, 3) uint8` at the
-network's size), `raw` (how many of the calibration pictures give raw outputs), `raw_out` (.npz).
-Result: see `CameraRun`.
+Job `look`: `bundle` (folder), `threads`, `measure` (else only raw outputs are wanted), `pictures` (.npy
+files, each `(h, w, 3) uint8`: the held-out pictures), `calibration` and `golden` (.npy of `(n, h, w, 3)
+uint8` at the network's size), `raw` (how many of the calibration pictures give raw outputs), `raw_out`
+(.npz); answers a `CameraRun`.
+Job `time`: `pictures` (a stack as above), `count`; answers `inference_ms`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-from pydantic import Field
 
 from compress.processes import Job, StepListener, serve
 from edge_agent.pipeline.detect import BundleDetector
@@ -33,50 +33,57 @@ PictureDetections = tuple[Detection, ...]
 
 
 class CameraRun(Document):
-    """What the process saw: detections down to `SCORE_FLOOR` for each picture, times, memory."""
+    """What the process saw, down to `SCORE_FLOOR` for each picture, and its peak memory."""
 
     held_out: tuple[PictureDetections, ...] = ()
     calibration: tuple[PictureDetections, ...] = ()
     golden: tuple[PictureDetections, ...] = ()
-    inference_ms: tuple[float, ...] = Field((), description="the network alone, picture by picture")
     peak_memory_bytes: int = 0
 
 
+class CameraProcess:
+    """Opens a bundle at the first job and keeps it for the next ones."""
+
+    def __init__(self) -> None:
+        self._detector: BundleDetector | None = None
+
+    def handle(self, job: Job, _on_step: StepListener) -> Job:
+        """Do a job; see the module's text."""
+        if job["do"] == "time":
+            return {"inference_ms": self._time(job)}
+        return self._look(job).model_dump()
+
+    def _look(self, job: Job) -> CameraRun:
+        bundle = open_bundle(Path(job["bundle"]))
+        backend = open_backend(bundle, job["threads"])
+        self._detector = detector = BundleDetector(bundle, backend)
+        first = itertools.islice(_stacked(job["calibration"]), job["raw"])
+        _save_raw(job["raw_out"], [backend.infer(picture[None]) for picture in first])
+        if not job["measure"]:
+            return CameraRun()
+        return CameraRun(
+            peak_memory_bytes=_peak_after_usual_work(detector, job),
+            held_out=_seen(detector, (np.load(file) for file in job["pictures"])),
+            calibration=_seen(detector, _stacked(job["calibration"])),
+            golden=_seen(detector, _stacked(job["golden"])),
+        )
+
+    def _time(self, job: Job) -> list[float]:
+        times_ms = []
+        for picture in itertools.islice(itertools.cycle(_stacked(job["pictures"])), job["count"]):
+            if self._detector is not None:
+                self._detector.detect(picture)
+                times_ms.append(self._detector.inference_ms)
+        return times_ms
+
+
 def main() -> None:
-    """Wait for a job and do it."""
-    serve(_import, run)
+    """Do jobs until nobody asks any more."""
+    serve(lambda: importlib.import_module("cv2").setNumThreads(1), CameraProcess().handle)
 
 
-def _import() -> None:
-    importlib.import_module("cv2").setNumThreads(1)
-
-
-def run(job: Job, _on_step: StepListener) -> Job:
-    """Do the job; see the module's text."""
-    bundle = open_bundle(Path(job["bundle"]))
-    backend = open_backend(bundle, job["threads"])
-    detector = BundleDetector(bundle, backend)
-    first = itertools.islice(_stacked(job["calibration"]), job["raw"])
-    _save_raw(job["raw_out"], [backend.infer(picture[None]) for picture in first])
-    if not job["measure"]:
-        return CameraRun().model_dump()
-    peak_memory_bytes = _peak_after_usual_work(detector, job)
-    inference_ms: list[float] = []
-
-    def seen(pictures: Iterable[Rgb]) -> tuple[PictureDetections, ...]:
-        found = []
-        for picture in pictures:
-            found.append(tuple(detector.detect(picture, min_score=SCORE_FLOOR)))
-            inference_ms.append(detector.inference_ms)
-        return tuple(found)
-
-    return CameraRun(
-        held_out=seen(np.load(file) for file in job["pictures"]),
-        calibration=seen(_stacked(job["calibration"])),
-        golden=seen(_stacked(job["golden"])),
-        inference_ms=tuple(inference_ms),
-        peak_memory_bytes=peak_memory_bytes,
-    ).model_dump()
+def _seen(detector: BundleDetector, pictures: Iterable[Rgb]) -> tuple[PictureDetections, ...]:
+    return tuple(tuple(detector.detect(picture, min_score=SCORE_FLOOR)) for picture in pictures)
 
 
 def _peak_after_usual_work(detector: BundleDetector, job: Job) -> int:

@@ -16,7 +16,7 @@ import typer
 from edge_agent.errors import ElfowlError
 
 if TYPE_CHECKING:
-    from compress.run import Result
+    from compress.result import Result
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +19,23 @@ from compress.processes import Child
 MAX_FLOAT_ERROR = 1e-4
 """A float export may differ from torch by so much in any raw output, or by this share of the largest one."""
 
+_TURNS = 7
+_PICTURES_A_TURN = 4
+
 
 @dataclass(frozen=True)
 class Trial:
-    """One form as the camera ran it; `max_abs_error` is its raw outputs against torch's."""
+    """One form as the camera ran it; `max_abs_error` is its raw outputs against torch's.
+
+    `camera` is the process that still has the bundle open; `inference_ms` is known after `time_in_turns`.
+    """
 
     form: Form
     model: Path
     run: CameraRun
     max_abs_error: float
+    camera: Child
+    inference_ms: tuple[float, ...] = ()
 
 
 def try_form(
@@ -57,8 +65,9 @@ def try_form(
     folder = model.parent / f"trial_{spec.form.name}"
     write_bundle(folder, spec, model)
     raw_file = model.parent / f"raw_{spec.form.name}.npz"
-    answer = child.run(
+    answer = child.ask(
         {
+            "do": "look",
             "bundle": str(folder),
             "threads": threads,
             "measure": full_run,
@@ -70,7 +79,25 @@ def try_form(
         }
     )
     error = max_abs_error(references, read_raw(raw_file, len(references)))
-    return Trial(spec.form, model, CameraRun.model_validate(answer), error)
+    return Trial(spec.form, model, CameraRun.model_validate(answer), error, child)
+
+
+def time_in_turns(trials: Collection[Trial], pictures: Path) -> list[Trial]:
+    """Return the trials with the times that their networks took, picture by picture.
+
+    The forms take turns, so that a busy moment of the machine hits all of them alike: times of a machine are
+    noisy, ratios of times taken in turns are not.
+
+    Args:
+        trials: Forms whose camera processes still run; each works alone in its turn.
+        pictures: .npy of `(n, h, w, 3) uint8` at the network's size.
+    """
+    turn = {"do": "time", "pictures": str(pictures), "count": _PICTURES_A_TURN}
+    times_ms: dict[Form, list[float]] = {trial.form: [] for trial in trials}
+    for _ in range(_TURNS):
+        for trial in trials:
+            times_ms[trial.form] += trial.camera.ask(turn)["inference_ms"]
+    return [replace(trial, inference_ms=tuple(times_ms[trial.form])) for trial in trials]
 
 
 def read_raw(file: Path, count: int) -> list[RawOutputs]:

@@ -1,14 +1,16 @@
 """Work in processes of its own: lanes run side by side, noise stays out of sight, cancelling is sure.
 
-A child is started early: it imports what it needs while others still work, then waits for its job, one line
+A child is started early: it imports what it needs while others still work, then waits for jobs, each one line
 of JSON on stdin. It answers with lines of JSON: `{"step": name}` as it goes, at last `{"result": …}` or
 `{"error": {"kind", "text"}}`. Whatever libraries print goes to a log file, whose last line explains a death.
+When its stdin closes, because its work is done or the parent is gone, a child ends at once.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -44,7 +46,7 @@ _QUIET = {
 
 
 class Child:
-    """One child process that does one job."""
+    """One child process; one job at a time."""
 
     def __init__(self, module: str, log: Path) -> None:
         """Start `python -m module`; what its libraries print goes to `log`."""
@@ -61,8 +63,8 @@ class Child:
                 encoding="utf-8",
             )
 
-    def run(self, job: Job, on_step: StepListener | None = None) -> Job:
-        """Hand over the job and wait for the result.
+    def ask(self, job: Job, on_step: StepListener | None = None) -> Job:
+        """Hand over a job and wait for the result.
 
         Args:
             job: Anything that JSON can say.
@@ -73,10 +75,10 @@ class Child:
             ElfowlError: What the child raised.
             ExportError: The child died.
         """
-        try:
-            answer = self._converse(job, on_step)
-        finally:
-            self._close()
+        self._send(job)
+        answer = self._answer(on_step)
+        if answer is None:
+            self.close()
         if self._killed.is_set():
             message = "the compression was cancelled"
             raise CancelledError(message)
@@ -87,18 +89,34 @@ class Child:
         result: Job = answer["result"]
         return result
 
+    def close(self) -> None:
+        """Let the child go, and wait until it is gone; what was said stays."""
+        for pipe in self._pipes():
+            try:
+                pipe.close()
+            except OSError:
+                continue  # the other end is gone, which is what we want
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
     def kill(self) -> None:
         """End the child now; safe from any thread, and when it is over already."""
         self._killed.set()
         self._process.kill()
 
-    def _converse(self, job: Job, on_step: StepListener | None) -> Job | None:
-        stdin, stdout = self._pipes()
+    def _send(self, job: Job) -> None:
+        stdin, _ = self._pipes()
         try:
             stdin.write(json.dumps(job) + "\n")
             stdin.flush()
         except OSError:
-            return None  # it died before it read its job; the log says why
+            return  # it died before it read its job; its last words are still to be read
+
+    def _answer(self, on_step: StepListener | None) -> Job | None:
+        _, stdout = self._pipes()
         for line in stdout:
             said: Job = json.loads(line)
             if "step" not in said:
@@ -113,19 +131,6 @@ class Child:
             raise ExportError(message)
         return self._process.stdin, self._process.stdout  # type: ignore[return-value]
 
-    def _close(self) -> None:
-        stdin, stdout = self._pipes()
-        for pipe in (stdin, stdout):
-            try:
-                pipe.close()
-            except OSError:
-                continue  # the other end is gone, which is what we want
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
     def _obituary(self) -> str:
         lines = self._log.read_text("utf-8", errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
@@ -133,28 +138,29 @@ class Child:
 
 
 def serve(prepare: Callable[[], object], handle: Handler) -> None:
-    """Be the child: import (`prepare`), wait for the job, do it, answer.
+    """Be the child: import (`prepare`), then do job after job until stdin closes.
 
-    When the parent is gone the child ends at once.
+    Raises:
+        Exception: What `prepare` or `handle` raise beyond `ElfowlError` and `OSError`: a bug; the log has it.
     """
+    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as answers:
         os.dup2(2, 1)  # what libraries print must not mix with the answers
-        try:
-            prepare()
-            job: Job = json.loads(sys.stdin.readline() or "null")
-            if job is None:
-                return
-            threading.Thread(target=_end_with_parent, daemon=True).start()
-            result = handle(job, lambda step: _say(answers, {"step": step}))
-        except ElfowlError as error:
-            _say(answers, {"error": {"kind": type(error).__name__, "text": str(error)}})
-        except OSError as error:
-            text = (
-                f"{error.filename or 'a temporary file'} cannot be written or read: {error.strerror or error}"
-            )
-            _say(answers, {"error": {"kind": "StorageError", "text": text}})
-        else:
-            _say(answers, {"result": result})
+        threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
+        prepare()
+        while True:
+            _say(answers, _outcome(handle, jobs.get(), lambda step: _say(answers, {"step": step})))
+
+
+def _outcome(handle: Handler, job: Job, on_step: StepListener) -> Job:
+    try:
+        return {"result": handle(job, on_step)}
+    except ElfowlError as error:
+        return {"error": {"kind": type(error).__name__, "text": str(error)}}
+    except OSError as error:
+        where = error.filename or "a temporary file"
+        text = f"{where} cannot be written or read: {error.strerror or error}"
+        return {"error": {"kind": "StorageError", "text": text}}
 
 
 def _say(answers: TextIO, what: Job) -> None:
@@ -162,6 +168,7 @@ def _say(answers: TextIO, what: Job) -> None:
     answers.flush()
 
 
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
+def _listen(jobs: queue.SimpleQueue[Job]) -> None:
+    for line in sys.stdin:
+        jobs.put(json.loads(line))
+    os._exit(0)

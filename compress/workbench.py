@@ -81,12 +81,17 @@ class Workbench:
             try:
                 self._wait(futures)
             except BaseException:
-                self.close()  # lanes wait for their children; without them they end
+                self._kill_children()  # lanes wait for their children; without them they end
                 raise
             return [future.result() for future in futures]
 
     def close(self) -> None:
-        """End all children."""
+        """End all children and wait until they are gone; no lane may run any more."""
+        self._kill_children()
+        for child in self._children:
+            child.close()
+
+    def _kill_children(self) -> None:
         with self._lock:
             self._closed = True
             for child in self._children:

@@ -23,7 +23,7 @@ def handle(job: Job, on_step: StepListener) -> Job:
     if "die" in job:
         sys.stderr.write(job["die"] + "\n")
         os._exit(9)
-    return {"echo": job.get("say")}
+    return {"echo": os.getpid() if job.get("say") == "pid" else job.get("say")}
 
 
 if __name__ == "__main__":

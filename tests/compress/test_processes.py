@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,19 +12,30 @@ from compress.errors import CancelledError, ExportError
 from compress.processes import Child
 from edge_agent.errors import ElfowlError, StorageError
 
-
-def child(folder: Path, module: str = "tests.compress.sleepy") -> Child:
-    return Child(module, folder / "log")
+Start = Callable[..., Child]
 
 
-def test_run_returns_the_result_and_tells_steps(tmp_path: Path) -> None:
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[Start]:
+    started: list[Child] = []
+
+    def start(module: str = "tests.compress.sleepy") -> Child:
+        started.append(Child(module, tmp_path / "log"))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def test_ask_returns_the_result_and_tells_steps(child: Start) -> None:
     steps: list[str] = []
-    assert child(tmp_path).run({"say": "höhö"}, steps.append) == {"echo": "höhö"}
+    assert child().ask({"say": "höhö"}, steps.append) == {"echo": "höhö"}
     assert steps == ["started"]
 
 
-def test_run_keeps_the_noise_of_libraries_in_the_log(tmp_path: Path) -> None:
-    child(tmp_path).run({})
+def test_ask_keeps_the_noise_of_libraries_in_the_log(tmp_path: Path, child: Start) -> None:
+    child().ask({})
     assert "noise of a library" in (tmp_path / "log").read_text()
 
 
@@ -35,19 +47,25 @@ def test_run_keeps_the_noise_of_libraries_in_the_log(tmp_path: Path) -> None:
         ({"die": "Segmentation fault"}, ExportError, "ended with code 9: Segmentation fault"),
     ],
 )
-def test_run_of_a_child_in_trouble_raises_what_happened(
-    tmp_path: Path, job: dict[str, str], kind: type[ElfowlError], text: str
+def test_ask_of_a_child_in_trouble_raises_what_happened(
+    child: Start, job: dict[str, str], kind: type[ElfowlError], text: str
 ) -> None:
     with pytest.raises(kind, match=text):
-        child(tmp_path).run(job)
+        child().ask(job)
 
 
-def test_run_of_a_module_that_is_missing_tells_the_last_words(tmp_path: Path) -> None:
+def test_ask_of_a_module_that_is_missing_tells_the_last_words(child: Start) -> None:
     with pytest.raises(ExportError, match="No module named"):
-        child(tmp_path, "tests.compress.no_such_module").run({"say": "x" * 100_000})
+        child("tests.compress.no_such_module").ask({"say": "x" * 100_000})
 
 
-def test_kill_while_it_works_raises_cancelled(tmp_path: Path) -> None:
-    sleeper = child(tmp_path)
+def test_kill_while_it_works_raises_cancelled(child: Start) -> None:
+    sleeper = child()
     with pytest.raises(CancelledError):
-        sleeper.run({"seconds": 60}, lambda _: threading.Thread(target=sleeper.kill).start())
+        sleeper.ask({"seconds": 60}, lambda _: threading.Thread(target=sleeper.kill).start())
+
+
+def test_ask_again_asks_the_same_process(child: Start) -> None:
+    sleeper = child()
+    first, second = (sleeper.ask({"say": "pid"}) for _ in range(2))
+    assert first == second

@@ -77,7 +77,7 @@ def test_in_lanes_when_one_fails_kills_the_children_of_the_others(tmp_path: Path
     def waits() -> None:
         child = bench.start("tests.compress.sleepy")
         started.set()
-        child.run({"seconds": 60})
+        child.ask({"seconds": 60})
 
     def fails() -> None:
         started.wait(10)
@@ -97,7 +97,7 @@ def test_in_lanes_when_cancelled_ends_the_children(tmp_path: Path) -> None:
     def waits() -> None:
         child = bench.start("tests.compress.sleepy")
         stop.set()
-        child.run({"seconds": 60})
+        child.ask({"seconds": 60})
 
     with pytest.raises(CancelledError), open_workbench(tmp_path, meter(), stop.is_set) as bench:
         bench.in_lanes([waits])

@@ -1,0 +1,84 @@
+"""Two lanes side by side: each exports, quantizes and runs what it made as a camera does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compress.forms import FULL, LITERT_FP32, LITERT_INT8, ONNX_INT8, Form
+from compress.measure import Trial, check_parity, try_form
+from compress.order import Order
+from compress.processes import Child
+from compress.workbench import Workbench
+
+
+def start_exporters(bench: Workbench) -> tuple[Child, Child]:
+    """Start both exporters early: they import for seconds while the network is captured."""
+    return bench.start("compress.export_litert"), bench.start("compress.export_onnx")
+
+
+def litert_lane(bench: Workbench, order: Order, exporter: Child) -> list[Trial]:
+    """Make and try the TFLite forms.
+
+    Raises:
+        ExportError: The network cannot be written or quantized.
+        ParityError: The float form does not answer as torch does.
+    """
+    float_file, int8_file = _export(bench, order, exporter, "float.tflite", "int8.tflite")
+    with bench.step("litert_measure"):
+        parity = _try(bench, order, LITERT_FP32, float_file, full_run=False)
+        parity.camera.close()
+        check_parity(parity, order.captured.references)
+        return [_try(bench, order, LITERT_INT8, int8_file)]
+
+
+def onnx_lane(bench: Workbench, order: Order, exporter: Child) -> list[Trial]:
+    """Make and try the ONNX forms; the float one stands for the full detector.
+
+    Raises:
+        ExportError: The network cannot be written or quantized.
+        ParityError: The float form does not answer as torch does.
+    """
+    float_file, int8_file = _export(bench, order, exporter, "float.onnx", "int8.onnx")
+    with bench.step("full_measure"):
+        full = _try(bench, order, FULL, float_file)
+        check_parity(full, order.captured.references)
+    with bench.step("onnx_measure"):
+        return [full, _try(bench, order, ONNX_INT8, int8_file)]
+
+
+def _export(
+    bench: Workbench, order: Order, exporter: Child, float_name: str, int8_name: str
+) -> tuple[Path, Path]:
+    float_file, int8_file = bench.folder / float_name, bench.folder / int8_name
+    steps: list[str] = []
+
+    def note(step: str) -> None:
+        if steps:
+            bench.meter.end(steps[-1])
+        steps.append(step)
+        bench.meter.begin(step)
+
+    exporter.ask(
+        {
+            "program": str(order.captured.program_file),
+            "pixels": str(order.pictures.calibration_file),
+            "outputs": order.captured.output_names,
+            "float_out": str(float_file),
+            "int8_out": str(int8_file),
+        },
+        note,
+    )
+    exporter.close()
+    bench.meter.end(steps[-1])
+    return float_file, int8_file
+
+
+def _try(bench: Workbench, order: Order, form: Form, model: Path, *, full_run: bool = True) -> Trial:
+    return try_form(
+        bench.start("compress.camera_process"),
+        order.spec(form),
+        model,
+        order.pictures,
+        order.captured.references,
+        full_run=full_run,
+    )

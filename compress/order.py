@@ -1,0 +1,33 @@
+"""One order to compress: what was asked for, and the detector's pictures and network as files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compress.bundle import BundleSpec
+from compress.capture import Capture
+from compress.forms import Form
+from compress.pictures import StoredPictures
+from compress.protocol import Compressible
+from edge_agent.wire.profile import DeviceProfile
+
+
+@dataclass(frozen=True)
+class Order:
+    """What every later stage needs; `created` is UTC seconds since 1970."""
+
+    detector: Compressible
+    profile: DeviceProfile
+    release: int
+    created: float
+    pictures: StoredPictures
+    captured: Capture
+
+    def spec(self, form: Form) -> BundleSpec:
+        """Return what is known of a bundle before it was tried."""
+        return BundleSpec(self.detector, form, self.profile, self.release, self.created)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Return the full detector's thresholds by slug."""
+        return {label.slug: label.threshold for label in self.detector.labels}
