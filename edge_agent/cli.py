@@ -69,6 +69,11 @@ def _add_try(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="write a video with boxes")
     parser.add_argument("--port", type=int, metavar="N", help="port of the preview page")
     parser.add_argument("--seconds", type=float, metavar="N", help="stop after so many seconds")
+    parser.add_argument("--bundle", type=Path, metavar="BUNDLE", help="another detector than the starter")
+    parser.add_argument(
+        "--threshold", type=float, metavar="X", help="score from which something counts as seen"
+    )
+    parser.add_argument("--label", action="append", metavar="NAME", help="report only this; may be repeated")
     parser.set_defaults(command=_try)
 
 
@@ -130,13 +135,21 @@ def _bundle_path(name: str) -> Path:
 
 
 def _try(options: argparse.Namespace) -> int:
-    from edge_agent.agent.tryout import try_source
+    from edge_agent.agent.tryout import TryOptions, run_tryout
     from edge_agent.main import configure_logging
 
-    configure_logging()
-    return try_source(
-        options.source, mqtt=options.mqtt, out=options.out, port=options.port, seconds=options.seconds
+    configure_logging(quiet=True)
+    wishes = TryOptions(
+        source=options.source,
+        bundle=options.bundle,
+        out=options.out,
+        mqtt=options.mqtt,
+        preview_port=options.port,
+        seconds=options.seconds,
+        threshold=options.threshold,
+        labels=tuple(options.label or ()),
     )
+    return run_tryout(wishes)
 
 
 def _enrol(options: argparse.Namespace) -> int:

@@ -38,10 +38,11 @@ def run_agent(config_file: Path, *, verbose: bool = False) -> None:
     Agent(config).run(stopping)
 
 
-def configure_logging(*, verbose: bool = False) -> None:
-    """Send log lines to standard error, without the chatter of libraries."""
+def configure_logging(*, verbose: bool = False, quiet: bool = False) -> None:
+    """Send log lines to standard error, without the chatter of libraries; `quiet`: only warnings."""
+    level = logging.WARNING if quiet else logging.INFO
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
+        level=logging.DEBUG if verbose else level,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     for noisy in ("httpx", "httpcore", "tuf", "libav"):

@@ -6,13 +6,14 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.states import is_lawful
 from edge_agent.clock import Clock
 from edge_agent.errors import ElfowlError, LinkError
-from edge_agent.update.updater import Updater
-from edge_agent.wire.sync import BundleTarget, UpdatePhase
+from edge_agent.update.slots import InstalledBundle
+from edge_agent.wire.sync import BundleTarget, UpdateOutcome, UpdatePhase
 
 _log = logging.getLogger(__name__)
 
@@ -20,6 +21,27 @@ _HEALTH_S = 10.0
 _HEALTHY_LOOKS = 5
 _CHECK_S = 0.05
 _RETRY_S = 30.0
+
+
+class BundleUpdater(Protocol):
+    """What is needed of an `Updater`."""
+
+    @property
+    def phase(self) -> UpdatePhase:
+        """Return how far the installation under way is."""
+        ...
+
+    def current(self) -> InstalledBundle | None:
+        """Return the bundle that is to run."""
+        ...
+
+    def resume(self) -> UpdateOutcome | None:
+        """Go on with what was interrupted."""
+        ...
+
+    def apply(self, target: BundleTarget) -> UpdateOutcome:
+        """Install a bundle."""
+        ...
 
 
 class HealthWatch:
@@ -84,7 +106,7 @@ class Installer:
 
     def __init__(
         self,
-        updater: Updater,
+        updater: BundleUpdater,
         detector: LocalDetector,
         *,
         fallback: Path | None,

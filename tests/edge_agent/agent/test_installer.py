@@ -1,0 +1,190 @@
+"""Which bundle runs: a failing new one never stops the old one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_agent.agent.installer import HealthWatch, Installer, StartGuard, load_best
+from edge_agent.agent.local_detector import LocalDetector
+from edge_agent.errors import BackendError, ElfowlError, LinkError, StorageError
+from edge_agent.update.slots import InstalledBundle
+from edge_agent.wire.sync import BundleTarget, UpdateOutcome, UpdatePhase
+from tests.fakes.clock import FakeClock
+from tests.fakes.frame_source import until
+from tests.fakes.squares import open_square_bundle, square_picture
+
+OLD, NEW = Path("old1.zip"), Path("new2.zip")
+
+
+def target(name: str = "new2") -> BundleTarget:
+    return BundleTarget(
+        path=f"{name}.zip",
+        sha256=name[-1] * 64,
+        length_bytes=1,
+        release=1,
+        detector_id="d",
+        detector_name="d",
+        detector_version=1,
+    )
+
+
+def running(path: Path | None = OLD) -> LocalDetector:
+    detector = LocalDetector(open_square_bundle)
+    if path is not None:
+        detector.load(path)
+    return detector
+
+
+class LookingClock(FakeClock):
+    """While somebody waits, the camera looks."""
+
+    def __init__(self, detector: LocalDetector) -> None:
+        super().__init__()
+        self._detector = detector
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        try:
+            self._detector.detect(square_picture(0))
+        except BackendError:
+            return
+
+
+def test_health_of_a_good_bundle_is_known_after_some_looks() -> None:
+    detector = running()
+    clock = LookingClock(detector)
+    assert HealthWatch(detector, clock)(NEW) is None
+    assert detector.path == NEW
+    assert clock.monotonic_s() < 101
+
+
+def test_health_of_a_bundle_that_fails_on_pictures_says_so() -> None:
+    detector = running()
+    problem = HealthWatch(detector, LookingClock(detector))(Path("broken2.zip"))
+    assert problem == "it failed on the camera's own pictures"
+
+
+def test_health_of_a_bundle_that_cannot_be_opened_keeps_the_old_one() -> None:
+    detector = running()
+    assert HealthWatch(detector, FakeClock())(Path("damaged2.zip")) == "damaged2.zip is damaged"
+    assert detector.path == OLD
+
+
+def test_health_on_a_quiet_camera_is_good_after_a_while() -> None:
+    clock = FakeClock()
+    assert HealthWatch(running(), clock)(NEW) is None
+    assert 109 <= clock.monotonic_s() <= 111
+
+
+class FakeUpdater:
+    def __init__(self, current: Path | None, apply: Callable[[BundleTarget], Path | ElfowlError]) -> None:
+        self._current = current
+        self._apply = apply
+        self.applied: list[str] = []
+        self.done = threading.Semaphore(0)
+        self.phase: UpdatePhase = "idle"
+
+    def current(self) -> InstalledBundle | None:
+        path = self._current
+        return InstalledBundle(path, target(path.stem)) if path is not None else None
+
+    def resume(self) -> UpdateOutcome | None:
+        return None
+
+    def apply(self, wanted: BundleTarget) -> UpdateOutcome:
+        self.applied.append(wanted.path)
+        self.done.release()
+        result = self._apply(wanted)
+        if isinstance(result, ElfowlError):
+            raise result
+        self._current = result
+        return UpdateOutcome(id="o", bundle_sha256=wanted.sha256, outcome="success", at=1.0)
+
+
+def installer(updater: FakeUpdater, detector: LocalDetector, fallback: Path | None = None) -> Installer:
+    return Installer(updater, detector, fallback=fallback, on_change=lambda: None, clock=FakeClock())
+
+
+def test_installer_runs_what_was_installed() -> None:
+    detector, updater = running(), FakeUpdater(OLD, lambda _wanted: NEW)
+    work = installer(updater, detector)
+    work.start()
+    work.want(target())
+    assert until(lambda: detector.path == NEW)
+    work.want(target())
+    work.stop()
+    assert updater.applied == ["new2.zip"]
+
+
+@pytest.mark.parametrize("error", [StorageError("disk full"), ElfowlError("odd")])
+def test_installer_failure_keeps_the_old_one_running(error: ElfowlError) -> None:
+    detector, updater = running(), FakeUpdater(OLD, lambda _wanted: error)
+    work = installer(updater, detector)
+    work.start()
+    work.want(target())
+    assert updater.done.acquire(timeout=5)
+    work.stop()
+    assert detector.path == OLD
+    assert detector.detect(np.asarray(square_picture(0)))[0].label == "red_square"
+
+
+def test_installer_goes_back_to_the_old_one_when_the_new_one_was_tried_and_rolled_back() -> None:
+    detector = running()
+
+    def rolled_back(_wanted: BundleTarget) -> Path:
+        detector.load(NEW)
+        return OLD
+
+    work = installer(FakeUpdater(OLD, rolled_back), detector)
+    work.start()
+    work.want(target())
+    assert until(lambda: detector.generation == 3)
+    work.stop()
+    assert detector.path == OLD
+
+
+def test_installer_tries_again_when_only_the_network_failed() -> None:
+    answers: list[Path | ElfowlError] = [LinkError("cut off"), NEW]
+    detector = running()
+    updater = FakeUpdater(OLD, lambda _wanted: answers.pop(0))
+    work = installer(updater, detector)
+    work.start()
+    work.want(target())
+    assert updater.done.acquire(timeout=5)
+    work.want(target())
+    assert until(lambda: detector.path == NEW)
+    work.stop()
+
+
+@pytest.mark.parametrize(
+    ("candidates", "runs"),
+    [
+        ([NEW, OLD], NEW),
+        ([None, OLD], OLD),
+        ([Path("damaged.zip"), OLD], OLD),
+        ([Path("damaged.zip"), None], None),
+        ([], None),
+    ],
+)
+def test_load_best_runs_the_first_that_can_be_run(candidates: list[Path | None], runs: Path | None) -> None:
+    detector = running(None)
+    assert load_best(detector, candidates) is (runs is not None)
+    assert detector.path == runs
+
+
+def test_start_guard_notices_three_starts_that_died(tmp_path: Path) -> None:
+    starts = [StartGuard(tmp_path / "starts").begin() for _ in range(4)]
+    assert starts == [False, False, False, True]
+    StartGuard(tmp_path / "starts").survived()
+    assert StartGuard(tmp_path / "starts").begin() is False
+
+
+def test_start_guard_without_a_disk_is_no_loop(tmp_path: Path) -> None:
+    guard = StartGuard(tmp_path / "none" / "starts")
+    assert [guard.begin() for _ in range(9)] == [False] * 9
+    guard.survived()
