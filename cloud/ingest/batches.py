@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 from sqlalchemy.orm import Session
 
 from cloud.ingest.order import contiguous_until, is_newer
@@ -176,7 +177,7 @@ def _forgotten(seq: int) -> DroppedRange:
 def _salvage(payload: bytes, error: ValueError) -> ParsedBatch:
     """Keep the good items of a batch that does not match as a whole."""
     try:
-        document = json.loads(payload)
+        document = from_json(payload)
         raw_items = list(document.pop("items"))
         frame = EventBatch.model_validate({**document, "items": []})
     except (ValueError, KeyError, TypeError, AttributeError) as broken:

@@ -1,0 +1,153 @@
+"""What each MQTT message does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cloud.actions.open_home import Home
+from cloud.errors import NotFoundError
+from cloud.ingest.handler import Handler, Incoming
+from cloud.ingest.live import LiveFeed
+from cloud.store import corrections, devices, events
+from edge_agent.errors import StorageError
+from edge_agent.wire.correction import Correction, Feedback
+from edge_agent.wire.status import Stats
+from edge_agent.wire.topics import Topics
+from tests.cloud.homes import DEVICE, add_device, batch, item, make_home
+
+TOPICS = Topics(DEVICE)
+
+
+class Notebook:
+    """Records corrections in a list and in the store."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.said: list[Correction] = []
+        self.refusal: Exception | None = None
+
+    def __call__(self, correction: Correction) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.said.append(correction)
+        with self.home.database.write() as session:
+            corrections.add(session, correction, detector_id=None)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = make_home(tmp_path)
+    add_device(home)
+    return home
+
+
+@pytest.fixture
+def notebook(home: Home) -> Notebook:
+    return Notebook(home)
+
+
+@pytest.fixture
+def handler(home: Home, notebook: Notebook) -> Handler:
+    return Handler(home.database, home.clock, LiveFeed(), notebook, "elfowl")
+
+
+def events_message(seq: int) -> Incoming:
+    return Incoming(TOPICS.up_events, batch(item(seq, seq), oldest_seq=seq).to_json().encode())
+
+
+def feedback(verdict: str = "wrong", **fields: object) -> Incoming:
+    document = Feedback.model_validate({"verdict": verdict, "event_id": "event-000001", **fields})
+    return Incoming(TOPICS.feedback, document.to_json().encode())
+
+
+def dead_letters(home: Home) -> list[str]:
+    with home.database.read() as session:
+        return [letter.reason for letter in events.dead_letters(session)]
+
+
+def test_batches_of_one_group_are_answered_with_one_cumulative_acknowledgement(handler: Handler) -> None:
+    answers = handler.handle([events_message(1), events_message(2)])
+    assert [(answer.topic, json.loads(answer.payload)["seq"]) for answer in answers] == [(TOPICS.down_ack, 2)]
+
+
+def test_batch_of_a_device_that_is_not_enrolled_is_neither_stored_nor_answered(
+    handler: Handler, home: Home
+) -> None:
+    with home.database.write() as session:
+        devices.remove(session, DEVICE)
+    assert handler.handle([events_message(1)]) == []
+    with home.database.read() as session:
+        assert events.count(session) == 0
+
+
+def test_poison_beside_a_good_batch_is_put_aside_and_the_good_one_answered(
+    handler: Handler, home: Home
+) -> None:
+    answers = handler.handle([Incoming(TOPICS.up_events, b"poison"), events_message(1)])
+    assert len(answers) == 1
+    assert len(dead_letters(home)) == 1
+
+
+@pytest.mark.parametrize(
+    ("payload", "retained", "online"),
+    [
+        (b"online", False, True),
+        (b"offline", False, False),
+        (b"offline", True, False),
+        (b"online", True, False),
+    ],
+)
+def test_availability_is_noted_but_an_old_online_is_not_believed(
+    handler: Handler, home: Home, payload: bytes, retained: bool, online: bool
+) -> None:
+    handler.handle([Incoming(TOPICS.available, payload, retained)])
+    with home.database.read() as session:
+        assert devices.find(session, DEVICE).online is online
+
+
+def test_stats_are_kept_and_show_that_the_device_lives(handler: Handler, home: Home) -> None:
+    stats = Stats(device=DEVICE, agent_version="0.1.0", uptime_s=5.0, cameras={})
+    handler.handle([Incoming(TOPICS.stats, stats.to_json().encode())])
+    with home.database.read() as session:
+        device = devices.find(session, DEVICE)
+    assert device.online
+    assert json.loads(device.stats or "")["uptime_s"] == 5.0
+
+
+def test_stats_of_another_device_are_put_aside(handler: Handler, home: Home) -> None:
+    stats = Stats(device="neighbour", agent_version="0.1.0", uptime_s=5.0, cameras={})
+    handler.handle([Incoming(TOPICS.stats, stats.to_json().encode())])
+    assert "neighbour" in dead_letters(home)[0]
+
+
+def test_feedback_becomes_a_correction_once_however_often_it_is_delivered(
+    handler: Handler, notebook: Notebook
+) -> None:
+    handler.handle([feedback(), feedback()])
+    handler.handle([feedback()])
+    assert [(said.verdict, said.device, said.source) for said in notebook.said] == [("wrong", DEVICE, "mqtt")]
+
+
+def test_feedback_that_changes_its_mind_is_another_correction(handler: Handler, notebook: Notebook) -> None:
+    handler.handle([feedback("wrong"), feedback("right")])
+    assert [said.verdict for said in notebook.said] == ["wrong", "right"]
+
+
+def test_feedback_about_an_unknown_event_is_put_aside(
+    handler: Handler, notebook: Notebook, home: Home
+) -> None:
+    notebook.refusal = NotFoundError("there is no event")
+    assert handler.handle([feedback(), events_message(1)])
+    assert dead_letters(home) == ["there is no event"]
+
+
+def test_batch_that_cannot_be_stored_is_not_answered(handler: Handler, home: Home) -> None:
+    home.database.close()
+    home.settings.database_path.write_bytes(b"broken" * 1000)
+    for suffix in ("-wal", "-shm"):
+        home.settings.database_path.with_name("elfowl.sqlite" + suffix).unlink(missing_ok=True)
+    with pytest.raises(StorageError):
+        handler.handle([events_message(1)])
