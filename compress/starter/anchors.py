@@ -2,7 +2,7 @@
 
 The network was trained at 300 x 300 with anchors spread evenly over the picture. Where a cell really looks
 depends on padding and so on the input's size; training taught the predictors the difference. For other sizes
-the anchors go where the cells look, minus that learned difference, and keep their size in pixels. At 384 x 288
+the anchors go where the cells look, minus that learned difference, and keep their size in pixels. At 384x288
 this raised AP50 of persons from 0.85 to 0.92.
 """
 
