@@ -99,6 +99,10 @@ def note_file(
     try:
         detectors.find(session, detector_id)
         facts = facts or look_at(stored.path, name)
+    except InputError as error:
+        stored.path.unlink(missing_ok=True)
+        # People know their file by the name that they gave it.
+        raise InputError(str(error).replace(stored.path.name, plain_name(name))) from error
     except Exception:
         stored.path.unlink(missing_ok=True)
         raise

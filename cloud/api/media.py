@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
 import simplejpeg
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from starlette.datastructures import UploadFile
@@ -126,8 +126,13 @@ def playback(services: Used, media_id: str) -> FileResponse:
 
 
 @router.get("/media/{media_id}/frames/{index}.jpg", response_class=FileResponse)
-def frame(services: Used, media_id: str, index: int) -> FileResponse:
-    """Show one decoded frame."""
+def frame(
+    services: Used,
+    media_id: str,
+    index: int,
+    width: Annotated[int | None, Query(ge=16, le=4096, description="at least so wide is enough")] = None,
+) -> Response:
+    """Show one decoded frame, whole or scaled down."""
     with services.database.read() as session:
         row = media.find(session, media_id)
     _check_index(row, index)
@@ -135,7 +140,12 @@ def frame(services: Used, media_id: str, index: int) -> FileResponse:
     if not path.is_file():
         rgb = read_picture(source_of(services.settings.home, row, index))
         write_file(path, simplejpeg.encode_jpeg(rgb, _JPEG_QUALITY, "RGB"))
-    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+    headers = {"Cache-Control": "private, max-age=86400"}
+    if width is None or width >= row.width_px:
+        return FileResponse(path, media_type="image/jpeg", headers=headers)
+    # Scaling while decoding (by 2, 4 or 8) is cheap enough to be done each time.
+    small = simplejpeg.decode_jpeg(path.read_bytes(), "RGB", min_width=width, min_height=1)
+    return Response(simplejpeg.encode_jpeg(small, _JPEG_QUALITY, "RGB"), 200, headers, "image/jpeg")
 
 
 @router.get("/media/{media_id}/frames/{index}/labels")
