@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.errors import ConflictError, InputError
@@ -71,6 +71,7 @@ def test_same_wish_twice_changes_nothing(change: object) -> None:
     assert change(once) == once
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 5), max_size=20))
 def test_version_never_falls(numbers: list[int]) -> None:
     state = EMPTY
