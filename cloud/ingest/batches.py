@@ -88,8 +88,10 @@ def _fresh_items(session: Session, batch: EventBatch) -> list[BatchItem]:
 
 def _acknowledge(session: Session, batch: EventBatch) -> int:
     # Below `oldest_seq` nothing will come again: it was acknowledged before, perhaps to a database of which
-    # only a backup is left. A hole above it waits: an earlier batch may have been lost on its way.
-    floor = (batch.oldest_seq or 1) - 1
+    # only a backup is left. A hole above it waits: an earlier batch may have been lost on its way. A device
+    # that names no `oldest_seq` sends one batch at a time, from its oldest on: then no hole will be filled.
+    ends = [item.seq for item in batch.items] + [gap.last_seq for gap in batch.dropped]
+    floor = max(ends, default=0) if batch.oldest_seq is None else batch.oldest_seq - 1
     start = max(events.acked_seq(session, batch.device, batch.epoch) or 0, floor)
     gaps = events.gaps_after(session, batch.device, batch.epoch, start)
     acked = contiguous_until(start, events.seqs_after(session, batch.device, batch.epoch, start), gaps)

@@ -149,7 +149,8 @@ class EventBatch(Document):
     oldest_seq: int | None = Field(
         None,
         ge=1,
-        description="all of the epoch before it will never be sent (again): acknowledged or dropped",
+        description="for several batches under way: nothing of the epoch before it will be sent (again); "
+        "none: one batch at a time, which begins with the oldest that is left and leaves nothing out",
     )
 
 

@@ -51,15 +51,19 @@ def test_batch_after_a_lost_one_is_stored_but_the_hole_is_not_acknowledged(home:
     assert documents(home) == 4
 
 
+def test_batch_of_a_device_that_sends_one_at_a_time_is_acknowledged_to_its_end(home: Home) -> None:
+    assert store(home, batch(item(101), item(103, 2))) == 103
+
+
 def test_hole_below_the_oldest_in_the_spool_does_not_block(home: Home) -> None:
     assert store(home, batch(item(101), oldest_seq=101)) == 101
 
 
 def test_range_that_the_device_forgot_does_not_block_and_may_grow(home: Home) -> None:
     dropped = DroppedRange(first_seq=1, last_seq=3, reason="quota")
-    assert store(home, batch(item(4), dropped=(dropped,))) == 4
+    assert store(home, batch(item(4), dropped=(dropped,), oldest_seq=1)) == 4
     grown = dropped.model_copy(update={"last_seq": 8})
-    assert store(home, batch(item(9, 2), dropped=(grown,))) == 9
+    assert store(home, batch(item(9, 2), dropped=(grown,), oldest_seq=1)) == 9
 
 
 def test_same_number_of_another_epoch_is_another_event(home: Home) -> None:
