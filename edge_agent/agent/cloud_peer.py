@@ -13,7 +13,7 @@ from edge_agent.agent.installer import Installer
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.settings import SettingsStore
-from edge_agent.config import AgentConfig, CloudConfig
+from edge_agent.config import STARTER, AgentConfig, CloudConfig
 from edge_agent.offload.client import OffloadClient, OffloadSite, Question
 from edge_agent.offload.quota import ByteQuota
 from edge_agent.report.keyframes import KeyFrames
@@ -131,7 +131,8 @@ class CloudPeer:
     def offload_detector(self) -> tuple[str, int | None] | None:
         """Return which detector the cloud is to answer with: the one that runs here, or the assigned."""
         manifest = self._ports.detector.manifest
-        if manifest is not None:
+        # The starter is nobody's detector: the cloud has nothing better to answer with.
+        if manifest is not None and manifest.name != STARTER:
             ref = manifest.heads[0].detector
             return ref.id, ref.version
         return (self.assigned.detector_id, self.assigned.detector_version) if self.assigned else None

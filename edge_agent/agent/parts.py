@@ -27,7 +27,18 @@ LinkFactory = Callable[[Broker, Message, Sequence[str]], Link]
 
 @dataclass(frozen=True)
 class AgentParts:
-    """The outside world."""
+    """The outside world.
+
+    Attributes:
+        clock: Where times come from.
+        rng: Spreads waits, makes ids.
+        http: Speaks HTTP.
+        connect: Makes a connection to a broker.
+        open_camera: Opens a camera of the config file.
+        open_bundle: Loads a bundle's network.
+        base_bundle: Finds and verifies the bundle of the config file.
+        farewell_s: How long a clean stop waits for what is under way.
+    """
 
     clock: Clock
     rng: random.Random
@@ -36,6 +47,7 @@ class AgentParts:
     open_camera: Callable[[CameraConfig], PictureSource]
     open_bundle: BundleOpener
     base_bundle: Callable[[AgentConfig, Clock], Path | None]
+    farewell_s: float = 2.0
 
 
 def real_parts() -> AgentParts:

@@ -66,6 +66,7 @@ class Reporter:
         cameras: Collection[str],
         clock: Clock,
         on_command: Callable[[Command], None],
+        farewell_s: float = 2.0,
     ) -> None:
         """Prepare; `start` begins.
 
@@ -76,6 +77,7 @@ class Reporter:
             cameras: Names of the cameras.
             clock: Where times come from.
             on_command: Told of everything but acknowledgements and Home Assistant's start.
+            farewell_s: How long a stop waits for acknowledgements of what is under way.
         """
         self._outbox = outbox
         self._home = home
@@ -83,6 +85,7 @@ class Reporter:
         self._cameras = tuple(cameras)
         self._clock = clock
         self._on_command = on_command
+        self._farewell_s = farewell_s
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._fresh: list[SpoolItem] = []
         self._refusals = RateLimitedLog(clock)
@@ -136,11 +139,19 @@ class Reporter:
         self._inbox.put(None)
         if self._thread.is_alive():
             self._thread.join(10.0)
+        self._finish_under_way()
         for link in self._links():
             link.stop([will_of(topics) for topics in self._topics_of(link)])
         # After a clean stop the last acknowledgements are in the inbox.
         self._work_off(wait_s=0.0)
         self._outbox.close()
+
+    def _finish_under_way(self) -> None:
+        until_s = self._clock.monotonic_s() + self._farewell_s
+        while self._clock.monotonic_s() < until_s and any(link.connected for link in self._links()):
+            self._work_off(wait_s=0.05)
+            if self._outbox.depth() == 0:
+                return
 
     def _links(self) -> list[Link]:
         sides = [side.link for side in (self._home, self._cloud) if side is not None]

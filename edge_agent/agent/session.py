@@ -202,7 +202,13 @@ class Session:
             cloud = CloudSide(topics, link, pictures=not cloud_config.never_send_pictures)
         names = [camera.name for camera in config.cameras]
         return Reporter(
-            outbox, home=home, cloud=cloud, cameras=names, clock=self._clock, on_command=self._obey
+            outbox,
+            home=home,
+            cloud=cloud,
+            cameras=names,
+            clock=self._clock,
+            on_command=self._obey,
+            farewell_s=self._parts.farewell_s,
         )
 
     def _make_peer(self, identity: Identity | None) -> CloudPeer | None:

@@ -85,6 +85,7 @@ class World:
             lambda _config: self.camera,
             open_square_bundle,
             lambda _config, _clock: Path("squares.zip"),
+            farewell_s=0.1,
         )
         self.stopping = threading.Event()
         self.error: list[ElfowlError] = []
