@@ -23,8 +23,7 @@ def measure_here(bundle: Path, picture: Path) -> dict[str, float]:
     """Run a picture through the bundle many times.
 
     Returns:
-        Milliseconds of processor time of `detect` (other work on the machine hardly counts), and peak memory in
-        bytes.
+        Milliseconds of processor time of `detect`, which other work hardly disturbs; peak memory in bytes.
     """
     detector = BundleDetector.open(bundle)
     rgb = read_photo(picture)

@@ -41,7 +41,7 @@ class BundleDetector:
         """
         self._bundle = bundle
         self._backend = backend
-        self.clock = clock or SystemClock()
+        self._clock = clock or SystemClock()
         self._anchors = [_read_anchors(bundle, head) for head in bundle.manifest.heads]
         self.inference_ms = 0.0
         """How long the network itself took in the last call."""
@@ -87,9 +87,9 @@ class BundleDetector:
         """Return what every head sees, apart; arguments and errors as `detect`."""
         spec = self._bundle.manifest.input
         boxed = letterbox(rgb, spec.width_px, spec.height_px, spec.pad_value)
-        started_s = self.clock.monotonic_s()
+        started_s = self._clock.monotonic_s()
         outputs = self._backend.infer(boxed.pixels[None])
-        self.inference_ms = 1000.0 * (self.clock.monotonic_s() - started_s)
+        self.inference_ms = 1000.0 * (self._clock.monotonic_s() - started_s)
         return tuple(
             HeadDetections(
                 self.detector_ref(index), _detections(head, outputs, boxed, spec, anchors, min_score)
