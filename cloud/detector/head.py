@@ -17,8 +17,14 @@ STRIDE_PX = 8
 _PRIOR_SCORE = 0.01
 
 
+def _activated(conv: nn.Conv2d) -> tuple[nn.Module, ...]:
+    return conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU6()
+
+
 class AnchorFreeHead(nn.Module):
-    """1x1 adapters into one width, summed at stride 8, one 3x3 block, two 1x1 outputs.
+    """1x1 adapters into one width, summed at stride 8; a 3x3 and a separable 5x5 block; two 1x1 outputs.
+
+    Together they see seven cells across: a walker far from the camera is six high.
 
     Input: features at strides 8, 16, 32, each `(n, channels, h, w) float32`.
     Output: logits `(n, classes, h/8, w/8)` and distances left, top, right, bottom in strides `(n, 4, h/8,
@@ -32,7 +38,9 @@ class AnchorFreeHead(nn.Module):
         )
         self.mix = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU6())
         self.block = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU6()
+            *_activated(nn.Conv2d(width, width, 3, padding=1, bias=False)),
+            *_activated(nn.Conv2d(width, width, 5, padding=2, groups=width, bias=False)),
+            *_activated(nn.Conv2d(width, width, 1, bias=False)),
         )
         self.scores = nn.Conv2d(width, classes, 1)
         self.boxes = nn.Conv2d(width, 4, 1)

@@ -27,6 +27,7 @@ class TrainConfig:
         max_views: Over all pictures, so that hundreds of pictures do not take hundreds of times longer.
         long_side_px: Longer side of the network's input.
         epochs: How often each view is seen.
+        min_steps: However few the views are.
         batch: Windows in one step.
         learning_rate: Peak of the one-cycle schedule.
         folds: Parts of the cross-validation when there are few frames.
@@ -42,6 +43,7 @@ class TrainConfig:
     max_views: int = 600
     long_side_px: int = 512
     epochs: int = 4
+    min_steps: int = 120
     batch: int = 16
     learning_rate: float = 4e-3
     folds: int = 3

@@ -33,7 +33,6 @@ from edge_agent.wire.manifest import LabelSpec
 
 logger = logging.getLogger(__name__)
 
-_MIN_STEPS = 120
 _MAX_STEPS = 1500
 _WINDOWS_PER_VIEW = 4
 
@@ -166,7 +165,7 @@ def plan_runs(
 
 
 def _learn_plan(windows: int, config: TrainConfig) -> LearnPlan:
-    steps = min(_MAX_STEPS, max(_MIN_STEPS, windows * config.epochs // config.batch))
+    steps = min(_MAX_STEPS, max(config.min_steps, windows * config.epochs // config.batch))
     return LearnPlan(steps, config.batch, config.learning_rate, config.seed, CHECKPOINTS)
 
 

@@ -1,0 +1,105 @@
+"""The trunk: right architecture, right weights, right padding, and the same answers in ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from cloud.datasets.images import read_image
+from cloud.detector.efficientnet_lite import ConvBn, EfficientNetLite0, published_name
+from cloud.detector.features import OnnxExtractor
+from cloud.detector.subnet import EFFICIENTNET_LITE0, load_trunk, published_weights
+from edge_agent.vision.letterbox import letterbox
+
+PHOTOS = Path("/usr/share/doc/opencv-doc/examples/data")
+
+
+@pytest.fixture(scope="module")
+def trunk() -> EfficientNetLite0:
+    return load_trunk(EFFICIENTNET_LITE0)
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, torch.Tensor]:
+    return published_weights(EFFICIENTNET_LITE0)
+
+
+def test_trunk_uses_every_published_tensor_but_the_classifier(
+    trunk: EfficientNetLite0, weights: dict[str, torch.Tensor]
+) -> None:
+    used = {published_name(name) for name in trunk.state_dict()}
+    left = {name.split(".")[0] for name in weights.keys() - used}
+    assert left == {"_conv_head", "_bn1", "_fc"}
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "side"), [(3, 2, 8), (5, 2, 8), (3, 1, 7), (5, 1, 6), (1, 1, 5)]
+)
+def test_conv_bn_pads_as_tensorflow_same(kernel: int, stride: int, side: int) -> None:
+    """Compare with the definition: output[i] sums kernel[k] * input[i * stride + k - before]."""
+    generator = torch.Generator().manual_seed(1)
+    layer = ConvBn(1, 1, kernel=kernel, stride=stride, relu=False).eval()
+    torch.nn.init.normal_(layer.conv.weight, generator=generator)
+    picture = torch.randn(side, side, generator=generator)
+    out_side = -(-side // stride)
+    before = max((out_side - 1) * stride + kernel - side, 0) // 2
+    padded = torch.zeros(side + 2 * kernel, side + 2 * kernel)
+    padded[before : before + side, before : before + side] = picture
+    expected = torch.stack(
+        [
+            torch.stack(
+                [
+                    (
+                        padded[y * stride : y * stride + kernel, x * stride : x * stride + kernel]
+                        * layer.conv.weight[0, 0]
+                    ).sum()
+                    for x in range(out_side)
+                ]
+            )
+            for y in range(out_side)
+        ]
+    )
+    with torch.inference_mode():
+        result = layer(picture[None, None])[0, 0]
+    # Batch normalisation at its start only divides by sqrt(1 + eps).
+    assert torch.allclose(result, expected / (1 + 1e-3) ** 0.5, atol=1e-5)
+
+
+def test_trunk_features_have_the_manifest_s_shapes(trunk: EfficientNetLite0) -> None:
+    with torch.inference_mode():
+        maps = trunk(torch.zeros(2, 3, 96, 128))
+    expected = [
+        (2, level.channels, 96 // level.stride_px, 128 // level.stride_px)
+        for level in EFFICIENTNET_LITE0.levels
+    ]
+    assert [tuple(features.shape) for features in maps] == expected
+
+
+def test_onnx_extractor_answers_as_torch_does(trunk: EfficientNetLite0) -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
+    image = (torch.from_numpy(pixels).float().permute(0, 3, 1, 2) - 127) / 128
+    with torch.inference_mode():
+        expected = trunk(image)
+    for ours, torchs in zip(OnnxExtractor(EFFICIENTNET_LITE0).features(pixels), expected, strict=True):
+        assert np.abs(ours - torchs.permute(0, 2, 3, 1).numpy()).max() < 1e-3
+
+
+@pytest.mark.skipif(
+    not PHOTOS.is_dir(), reason="the photos of the Debian package opencv-doc are not installed"
+)
+@pytest.mark.parametrize(("photo", "imagenet_class"), [("apple.jpg", 948), ("baboon.jpg", 372)])
+def test_trunk_with_published_classifier_knows_what_is_on_a_photo(
+    trunk: EfficientNetLite0, weights: dict[str, torch.Tensor], photo: str, imagenet_class: int
+) -> None:
+    pixels = letterbox(read_image(PHOTOS / photo), 224, 224, 127).pixels
+    image = (torch.from_numpy(pixels).float().permute(2, 0, 1)[None] - 127) / 128
+    with torch.inference_mode():
+        features = functional.conv2d(trunk(image)[2], weights["_conv_head.weight"])
+        normal = [weights[f"_bn1.{name}"] for name in ("running_mean", "running_var", "weight", "bias")]
+        features = functional.relu6(functional.batch_norm(features, *normal, eps=1e-3))
+        logits = functional.linear(features.mean((2, 3)), weights["_fc.weight"], weights["_fc.bias"])
+    assert imagenet_class in logits[0].topk(5).indices.tolist()

@@ -1,0 +1,89 @@
+"""A detector on disk: small, complete, checked, and never a pickle."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cloud.detector.files import SPEC_FILE, WEIGHTS_FILE, load_detector, save_detector
+from cloud.errors import InputError
+from tests.cloud.detector.examples import small_detector
+
+
+def test_save_then_load_detects_the_same(tmp_path: Path) -> None:
+    detector = small_detector()
+    rgb = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    save_detector(detector, tmp_path / "v1")
+    loaded = load_detector(tmp_path / "v1")
+    assert loaded.detect_many([rgb], score_floor=0.005) == detector.detect_many([rgb], score_floor=0.005)
+    assert loaded.ref == detector.ref
+    assert loaded.labels == detector.labels
+
+
+def test_save_writes_little_and_names_its_subnet(tmp_path: Path) -> None:
+    spec = save_detector(small_detector(), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [WEIGHTS_FILE, SPEC_FILE]
+    assert (tmp_path / WEIGHTS_FILE).stat().st_size < 2_000_000
+    written = json.loads((tmp_path / SPEC_FILE).read_text())
+    assert written["subnet"]["sha256"] == spec.subnet.sha256
+    assert written["weights_sha256"] == spec.weights_sha256
+
+
+def _cut(folder: Path) -> None:
+    data = (folder / WEIGHTS_FILE).read_bytes()
+    (folder / WEIGHTS_FILE).write_bytes(data[:-100])
+
+
+def _flip(folder: Path) -> None:
+    data = bytearray((folder / WEIGHTS_FILE).read_bytes())
+    data[-1] ^= 1
+    (folder / WEIGHTS_FILE).write_bytes(data)
+
+
+def _pickle(folder: Path) -> None:
+    (folder / WEIGHTS_FILE).write_bytes(pickle.dumps({"a": 1}))
+
+
+def _other_weights(folder: Path) -> None:
+    other = folder / "other"
+    save_detector(small_detector(seed=5), other)
+    (other / WEIGHTS_FILE).replace(folder / WEIGHTS_FILE)
+
+
+def _spec(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / SPEC_FILE
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _cut,
+        _flip,
+        _pickle,
+        _other_weights,
+        lambda folder: (folder / WEIGHTS_FILE).unlink(),
+        lambda folder: (folder / SPEC_FILE).unlink(),
+        lambda folder: (folder / SPEC_FILE).write_text("{"),
+        _spec(labels=[]),
+        _spec(labels=[{"name": "cat", "slug": "cat", "threshold": 0.3}]),
+        _spec(head_channels=32),
+        _spec(input_width_px=100),
+        _spec(schema=2),
+        _spec(subnet={"name": "x", "source": "y", "licence": "z", "sha256": "0" * 64}),
+    ],
+)
+def test_load_damaged_detector_is_refused_in_one_line(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    save_detector(small_detector(), tmp_path)
+    damage(tmp_path)
+    with pytest.raises(InputError) as caught:
+        load_detector(tmp_path)
+    assert "\n" not in str(caught.value)
