@@ -12,7 +12,8 @@ const install = (device) => {
   const { reported } = device;
   if (!wanted) return null;
   const name = `${wanted.detector_name} v${wanted.detector_version}`;
-  if (device.converged) return { tone: "good", sign: "✓", words: `runs ${name}` };
+  // Not `converged`: that waits for every wish, a picture that was asked for too.
+  if (reported?.installed?.sha256 === wanted.sha256) return { tone: "good", sign: "✓", words: `runs ${name}` };
   const failed = reported?.outcomes.findLast((one) => one.bundle_sha256 === wanted.sha256 && one.outcome === "failure");
   if (failed && reported.phase === "idle") return { tone: "bad", sign: "✕", words: `kept the old one: ${failed.reason ?? "the new one did not work"}` };
   if (reported && PHASES[reported.phase]) return { tone: "warn", sign: "↓", words: `${PHASES[reported.phase]}: ${name}` };
@@ -23,7 +24,7 @@ const install = (device) => {
 export function deviceState(device, { onlyInstall = false } = {}) {
   if (device.state === "revoked") return { tone: "bad", sign: "✕", words: "no longer trusted" };
   const installing = install(device);
-  if (installing && (onlyInstall || !device.converged)) return installing;
+  if (installing && (onlyInstall || installing.tone !== "good")) return installing;
   return connection(device);
 }
 

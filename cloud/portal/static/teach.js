@@ -157,6 +157,7 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled }) {
       <button type="button" onClick=${redo} disabled=${!page.history.future.length} aria-keyshortcuts="Control+Shift+Z">Redo</button>
       <button type="button" class="quiet" onClick=${() => setSheet(true)} aria-keyshortcuts="?">Keys <kbd>?</kbd></button>
     </div>
+    ${here.media.role === "test" && html`<p class="note">This file is kept for the test: versions are measured on it, never taught with it.</p>`}
     ${trusted && html`<div class="note"><p>Only parts of this frame were checked so far.</p><button type="button" onClick=${() => change({ trusted: null })}>I have looked at all of it</button></div>`}
     <${BoxList} boxes=${boxes} labels=${labels} chosen=${chosen} onChoose=${setChosen} onRemove=${remove} onRelabel=${takeClass} />
     <${Strip} cells=${cells} here=${here} isDone=${isDone} onGo=${go} />

@@ -187,14 +187,15 @@ test("the next step leads from pictures to events", () => {
 });
 
 const bundle = { sha256: "a", detector_name: "cup", detector_version: 2 };
-const camera = (more) => ({ state: "enrolled", online: true, last_seen: 1, converged: false, desired: { bundle }, reported: { phase: "idle", outcomes: [] }, ...more });
+const camera = (more) => ({ state: "enrolled", online: true, last_seen: 1, desired: { bundle }, reported: { phase: "idle", outcomes: [] }, ...more });
 test("a camera says what it does about its detector", () => {
   assert.match(deviceState(camera({ reported: { phase: "download", outcomes: [] } })).words, /^downloading: cup v2/);
   assert.match(deviceState(camera({ online: false })).words, /once it is back/);
   const outcomes = [{ bundle_sha256: "a", outcome: "failure", reason: "signature is wrong" }];
   assert.match(deviceState(camera({ reported: { phase: "idle", outcomes } })).words, /kept the old one: signature is wrong/);
-  assert.equal(deviceState(camera({ converged: true })).words, "online");
-  assert.equal(deviceState(camera({ converged: true }), { onlyInstall: true }).words, "runs cup v2");
+  const settled = camera({ reported: { phase: "idle", outcomes: [], installed: bundle } });
+  assert.equal(deviceState(settled).words, "online");
+  assert.equal(deviceState(settled, { onlyInstall: true }).words, "runs cup v2");
   assert.equal(deviceState(camera({ state: "revoked" })).tone, "bad");
 });
 
