@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch.fx.experimental.optimization import fuse
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from compress.errors import ExportError
 from compress.protocol import Compressible, Rgb
@@ -100,14 +101,27 @@ def _capture(detector: Compressible, pixels: Iterable[Rgb], program_file: Path) 
 def without_batch_norm(network: torch.nn.Module) -> torch.nn.Module:
     """Return the network with batch norms folded into the convolutions before them.
 
-    Both exporters fold them anyway, but late: fewer nodes halve the time of a conversion. A network that
-    cannot be traced symbolically is returned as it is.
+    Both exporters fold them anyway, but late: fewer nodes halve the time of a conversion. A batch norm that
+    does not follow a convolution becomes a depthwise 1x1 convolution, one int8 operation instead of four. A
+    network that cannot be traced symbolically is returned as it is.
     """
     try:
-        return fuse(network)
+        fused = fuse(network)
     except Exception:
         _logger.debug("batch norms stay: the network cannot be traced", exc_info=True)
         return network
+    for name, module in list(fused.named_modules()):
+        if isinstance(module, torch.nn.BatchNorm2d):
+            fused.set_submodule(name, _as_convolution(module))
+    return fused
+
+
+def _as_convolution(norm: torch.nn.BatchNorm2d) -> torch.nn.Conv2d:
+    """Return the depthwise 1x1 convolution that does what a batch norm does in eval mode."""
+    channels = norm.num_features
+    identity = torch.nn.Conv2d(channels, channels, 1, groups=channels, bias=False).eval()
+    torch.nn.init.ones_(identity.weight)
+    return fuse_conv_bn_eval(identity, norm)
 
 
 @contextmanager

@@ -31,6 +31,17 @@ def test_without_batch_norm_answers_as_before() -> None:
     assert not [module for module in folded.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
+def test_without_batch_norm_turns_one_that_stands_alone_into_a_convolution() -> None:
+    norm = nn.BatchNorm2d(4)
+    norm(torch.rand(8, 4, 6, 6) * 5)
+    network = nn.Sequential(nn.ReLU(), norm, nn.ReLU()).eval()
+    folded = without_batch_norm(network)
+    image = torch.rand(1, 4, 6, 6)
+    with torch.no_grad():
+        assert torch.allclose(network(image), folded(image), atol=1e-6)
+    assert [type(module) for module in folded.children()] == [nn.ReLU, nn.Conv2d, nn.ReLU]
+
+
 def test_without_batch_norm_of_a_network_that_cannot_be_traced_leaves_it() -> None:
     network = _Branching()
     assert without_batch_norm(network) is network
