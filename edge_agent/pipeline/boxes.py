@@ -56,6 +56,15 @@ def iou_matrix(first: Float32, second: Float32) -> Float32:
     return np.asarray(both / np.maximum(union, 1e-9), dtype=np.float32)
 
 
+def inside_matrix(inner: Float32, outer: Float32) -> Float32:
+    """Return which share of boxes (n, 4) lies inside boxes (m, 4), as (n, m)."""
+    low = np.maximum(inner[:, None, :2], outer[None, :, :2])
+    high = np.minimum(inner[:, None, 2:], outer[None, :, 2:])
+    sides = np.maximum(high - low, 0.0)
+    areas = (inner[:, 2] - inner[:, 0]) * (inner[:, 3] - inner[:, 1])
+    return np.asarray(sides[..., 0] * sides[..., 1] / np.maximum(areas, 1e-9)[:, None], dtype=np.float32)
+
+
 def iou(first: XyxyNorm, second: XyxyNorm) -> float:
     """Return intersection over union of two boxes."""
     return float(iou_matrix(to_arrays([first]), to_arrays([second]))[0, 0])

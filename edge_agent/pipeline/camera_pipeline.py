@@ -28,6 +28,8 @@ from edge_agent.wire.event import Event
 from edge_agent.wire.offload import OffloadReply
 
 _LEAST_SCORE = 0.05
+# Scores below this share of the lowest threshold are noise that even a followed thing gains nothing from.
+_WEAK_SHARE = 0.6
 _UNKNOWN_DETECTOR = DetectorRef(id="unknown", name="unknown", version=1)
 
 
@@ -59,7 +61,7 @@ class CameraPipeline:
         self._own_rules = dict(labels)
         self._detector = detector
         self._gate = MotionGate(self._settings.gate)
-        self._tracker = Tracker(self._birth_score, self._settings.track)
+        self._tracker = Tracker(self._birth_score, self._threshold, self._settings.track)
         self._events = EventBuilder(identity, rng, self._settings.events, zones)
         self._whole_asked_s = float("-inf")
 
@@ -145,13 +147,15 @@ class CameraPipeline:
         known = track.cloud.detector if track.cloud else _UNKNOWN_DETECTOR
         return rule_for(self._rules, track.label, known)
 
+    def _threshold(self, label: str) -> float:
+        return rule_for(self._rules, label, _UNKNOWN_DETECTOR).threshold
+
     def _birth_score(self, label: str) -> float:
-        rule = self._rules.get(label)
-        return max(_LEAST_SCORE, (rule.threshold if rule else 0.5) - self._settings.offload.band)
+        return max(_LEAST_SCORE, self._threshold(label) - self._settings.offload.band)
 
     def _least_score(self) -> float:
         lowest = min((rule.threshold for rule in self._rules.values()), default=0.5)
-        return max(_LEAST_SCORE, lowest - 2 * self._settings.offload.band)
+        return max(_LEAST_SCORE, _WEAK_SHARE * lowest)
 
     def _situation(self, frame: Frame, gate: GateDecision, conditions: Conditions) -> Situation:
         return Situation(

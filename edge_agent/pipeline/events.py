@@ -50,9 +50,10 @@ class Moment:
 
 @dataclass(frozen=True)
 class EventSettings:
-    """When an event is sent again.
+    """When an event is sent, and sent again.
 
     Attributes:
+        confirm_after_s: A thing must be followed for so long, so that a flicker in a quick stream is none.
         update_every_s: Least time between two events of one thing, but for a change of verdict.
         better_score: A top score better by this is worth an update.
         moved_iou: A box that overlaps the last sent one less than this has moved.
@@ -62,6 +63,7 @@ class EventSettings:
         blurred: They are made unrecognisable.
     """
 
+    confirm_after_s: float = 0.3
     update_every_s: float = 1.0
     better_score: float = 0.05
     moved_iou: float = 0.3
@@ -154,7 +156,7 @@ class EventBuilder:
                 return [self._end(track, now)] if opened else []
             track.cloud = None
         if opened is None:
-            if not (_confirmed_by_cloud(track) or is_confirmed(track.scores, rule.threshold)):
+            if not (_confirmed_by_cloud(track) or self._is_confirmed(track, rule)):
                 return []
             opened = _Open(self._new_id(now.time_s), rule, now.utc_s(track.first_s))
             self._open[track.number] = opened
@@ -167,6 +169,10 @@ class EventBuilder:
         if self._is_news(track, opened, now.monotonic_s):
             return [self._event("update", track, opened, now)]
         return []
+
+    def _is_confirmed(self, track: Track, rule: LabelRule) -> bool:
+        old_enough = track.last_s - track.first_s >= self.settings.confirm_after_s
+        return old_enough and is_confirmed(track.scores, rule.threshold)
 
     def _outweighs(self, track: Track, rule: LabelRule) -> bool:
         return median_score(track.scores) > rule.threshold + self.settings.denial_band

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from edge_agent.pipeline.boxes import greedy_pairs, iou_matrix, nearness_matrix, to_arrays
+from edge_agent.pipeline.boxes import greedy_pairs, inside_matrix, iou_matrix, nearness_matrix, to_arrays
 from edge_agent.pipeline.motion import Motion
 from edge_agent.vision.arrays import Float32
 from edge_agent.wire.base import XyxyNorm
@@ -37,7 +37,9 @@ class TrackSettings:
         min_iou_weak: Overlap that joins a weak score.
         reach: Distance, in box sizes, up to which the last pass looks for a thing.
         min_nearness: Nearness that joins in the last pass.
+        twin_inside: The same for one that lies inside a followed one by this share.
         twin_iou: A new box that overlaps a followed one of its label this much is the same thing.
+        max_unsure_s: A confirmed thing is gone when no score reached the threshold for so long.
         max_lost_s: A confirmed thing is gone when not seen for so long.
         stationary_lost_s: The same for one that stood still: detectors flicker on those.
         min_misses: Looks without it, at least, before it counts as gone.
@@ -47,10 +49,12 @@ class TrackSettings:
     """
 
     min_iou: float = 0.25
-    min_iou_weak: float = 0.35
-    reach: float = 1.5
+    min_iou_weak: float = 0.5
+    reach: float = 2.0
     min_nearness: float = 0.25
-    twin_iou: float = 0.55
+    twin_iou: float = 0.45
+    twin_inside: float = 0.8
+    max_unsure_s: float = 5.0
     max_lost_s: float = 3.0
     stationary_lost_s: float = 8.0
     min_misses: int = 3
@@ -80,6 +84,7 @@ class Track:
         score: Of the last sight.
         first_s: Monotonic seconds of the first sight.
         last_s: Monotonic seconds of the last sight.
+        sure_s: Monotonic seconds of the last sight with a good score.
         announced: An event tells of it; set by whoever builds events.
         sights: Pictures in which it was seen.
         misses: Looks in a row without it.
@@ -104,6 +109,7 @@ class Track:
     local_sights: int = 0
     scores: deque[float] = field(default_factory=lambda: deque(maxlen=_SCORES_KEPT))
     trail: deque[tuple[float, XyxyNorm]] = field(default_factory=lambda: deque(maxlen=_TRAIL_KEPT))
+    sure_s: float = 0.0
     stationary: bool = False
     cloud: CloudAnswer | None = None
     asked_s: float = float("-inf")
@@ -111,6 +117,7 @@ class Track:
 
     def __post_init__(self) -> None:
         self.motion = Motion(self.box, self.first_s)
+        self.sure_s = self.first_s
 
     @property
     def only_cloud_sees(self) -> bool:
@@ -147,13 +154,20 @@ class TrackerStep:
 class Tracker:
     """Follows the things of one camera."""
 
-    def __init__(self, birth_score: Callable[[str], float], settings: TrackSettings | None = None) -> None:
+    def __init__(
+        self,
+        birth_score: Callable[[str], float],
+        sure_score: Callable[[str], float],
+        settings: TrackSettings | None = None,
+    ) -> None:
         """Begin with nothing.
 
         Args:
             birth_score: Score from which a detection of a label may start a track; weaker ones only go on.
+            sure_score: Score from which it may do so beside something that is followed.
             settings: How things are followed.
         """
+        self._sure_score = sure_score
         self._birth_score = birth_score
         self._settings = settings or TrackSettings()
         self._tracks: list[Track] = []
@@ -195,6 +209,8 @@ class Tracker:
         for candidates, at_least, similarity in passes:
             pairs = _match([tracks[i] for i in free], predicted[free], candidates, at_least, similarity)
             for track, detection in pairs:
+                if detection.score >= self._sure_score(detection.label):
+                    track.sure_s = at_s
                 track.see(detection, at_s, by, settings, tall)
             joined = {id(detection) for _, detection in pairs}
             candidates[:] = [d for d in candidates if id(d) not in joined]
@@ -204,7 +220,7 @@ class Tracker:
             # That the camera does not see what only the cloud can see says nothing.
             tracks[index].misses += by == "cloud" or not tracks[index].only_cloud_sees
         for detection in good:
-            if not self._is_twin(detection):
+            if not self._is_twin(detection, at_s, tall):
                 self.adopt(detection, at_s, by=by, tall=tall)
         return self._drop_gone(at_s)
 
@@ -221,10 +237,22 @@ class Tracker:
         gone, self._tracks = tuple(self._tracks), []
         return gone
 
-    def _is_twin(self, detection: Detection) -> bool:
-        same = [t.box for t in self._tracks if t.label == detection.label and t.misses == 0]
-        overlaps = iou_matrix(to_arrays(same), to_arrays([detection.box]))
-        return bool((overlaps >= self._settings.twin_iou).any())
+    def _is_twin(self, detection: Detection, at_s: float, tall: float) -> bool:
+        """Return whether a box that joined no track is nevertheless one of something followed already."""
+        same = [t for t in self._tracks if t.label == detection.label]
+        if not same:
+            return False
+        box = to_arrays([detection.box])
+        seen = to_arrays([t.box for t in same if t.misses == 0])
+        if (iou_matrix(seen, box) >= self._settings.twin_iou).any():
+            return True
+        if (inside_matrix(box, seen) >= self._settings.twin_inside).any():
+            return True
+        if detection.score >= self._sure_score(detection.label):
+            return False
+        # An unsure box near something followed is rather that than something new.
+        predicted = to_arrays([t.motion.predicted(at_s) for t in same])
+        return bool((nearness_matrix(predicted, box, tall, self._settings.reach) > 0.0).any())
 
     def _drop_gone(self, at_s: float) -> TrackerStep:
         gone = tuple(t for t in self._tracks if self._is_gone(t, at_s))
@@ -238,6 +266,11 @@ class Tracker:
         if not track.announced and track.cloud is None:
             return track.misses >= settings.tentative_misses
         patience_s = settings.stationary_lost_s if track.stationary else settings.max_lost_s
+        if (
+            at_s - track.sure_s > max(patience_s, settings.max_unsure_s)
+            and track.sights > settings.min_misses
+        ):
+            return True
         return track.misses >= settings.min_misses and lost_s > patience_s
 
 

@@ -8,7 +8,7 @@ from tests.edge_agent.pipeline.scenes import person
 
 
 def walker(*, start: float = 0.1, looks: int = 10, first_s: float = 0.0) -> Track:
-    following = Tracker(lambda _label: 0.4)
+    following = Tracker(lambda _label: 0.4, lambda _label: 0.5)
     for i in range(looks):
         following.update([person(start + 0.03 * i)], first_s + i * 0.2)
     return following.tracks[0]

@@ -23,7 +23,7 @@ DETECTIONS = st.lists(
 
 
 def tracker() -> Tracker:
-    return Tracker(lambda _label: 0.4)
+    return Tracker(lambda _label: 0.4, lambda _label: 0.5)
 
 
 def follow(looks: list[list[Detection]], step_s: float = 0.2) -> tuple[Tracker, list[set[int]]]:
@@ -98,6 +98,30 @@ def test_tracker_labels_never_mix() -> None:
 def test_tracker_twin_boxes_of_one_thing_make_one_track() -> None:
     following, _ = follow([[person(0.3), person(0.31, 0.8)]])
     assert len(following.tracks) == 1
+
+
+def test_tracker_part_of_a_followed_thing_is_no_other_thing() -> None:
+    whole = person(0.3)
+    x1, y1, x2, _ = whole.box
+    head = Detection(label="person", score=0.8, box=(x1 + 0.01, y1, x2 - 0.01, y1 + 0.1))
+    following, _ = follow([[whole, head]] * 3)
+    assert len(following.tracks) == 1
+
+
+def test_tracker_unsure_box_starts_a_track_only_where_nothing_is_followed() -> None:
+    following, _ = follow(
+        [[person(0.3)], [person(0.3), person(0.42, 0.45)], [person(0.3), person(0.8, 0.45)]]
+    )
+    assert sorted(round(t.box[0], 1) for t in following.tracks) == [0.3, 0.8]
+
+
+def test_tracker_thing_that_walked_into_a_false_alarm_is_given_up() -> None:
+    following = tracker()
+    for i in range(80):
+        look = [person(0.1 + 0.02 * i)] if i < 15 else [person(0.38, 0.35)]
+        for track in following.update(look, i * 0.2).alive:
+            track.announced = True
+    assert not following.tracks
 
 
 def test_tracker_blip_is_forgotten_after_three_looks() -> None:
