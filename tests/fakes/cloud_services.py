@@ -1,0 +1,47 @@
+"""Fakes behind the protocols of the cloud's routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloud.actions.open_home import Home
+from cloud.errors import BusyError
+from cloud.store import jobs
+from cloud.store.tables import Job
+from edge_agent.wire.detection import Detection, DetectorRef
+from edge_agent.wire.offload import OffloadReply, OffloadRequest
+
+
+class FakeJobs:
+    """Accepts jobs that never run."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def submit(self, kind: str, detector_id: str, params: dict[str, Any]) -> Job:
+        with self._home.database.write() as session:
+            return jobs.add(session, kind=kind, detector_id=detector_id, params=params, now_s=1.0)
+
+    def cancel(self, job_id: str) -> Job:
+        with self._home.database.write() as session:
+            return jobs.change(session, job_id, now_s=2.0, state="cancelled")
+
+
+class FakeOffload:
+    """Sees one person in every picture, or is busy."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[OffloadRequest, bytes]] = []
+        self.is_busy = False
+
+    async def answer(self, request: OffloadRequest, jpeg: bytes) -> OffloadReply:
+        if self.is_busy:
+            message = "16 pictures wait already"
+            raise BusyError(message, retry_after_s=2.4)
+        self.asked.append((request, jpeg))
+        return OffloadReply(
+            request_id=request.request_id,
+            detector=DetectorRef(id=request.detector_id, name="persons", version=1),
+            detections=(Detection(label="person", score=0.9, box=(0.1, 0.1, 0.5, 0.5)),),
+            inference_ms=5.0,
+        )
