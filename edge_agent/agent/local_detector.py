@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 # A behind network keeps a camera from being looked at; a slow look now and then does not.
 _BEHIND_MS = 1_000.0
 _RECENT = 200
+_FAILING = 5
 
 
 class OpenedDetector(Protocol):
@@ -73,11 +74,17 @@ class LocalDetector:
         self.generation = 0
         self.looks = 0
         self.failures = 0
+        self._failures_in_a_row = 0
 
     @property
     def ready(self) -> bool:
-        """Return whether there is a network."""
-        return self._opened is not None
+        """Return whether there is a network that works."""
+        return self._opened is not None and not self.failing
+
+    @property
+    def failing(self) -> bool:
+        """Return whether the network failed at each of the last looks."""
+        return self._failures_in_a_row >= _FAILING
 
     @property
     def manifest(self) -> Manifest | None:
@@ -107,7 +114,7 @@ class LocalDetector:
             before, self._opened = self._opened, opened
             self.path = path
             self.generation += 1
-            self.looks = self.failures = 0
+            self.looks = self.failures = self._failures_in_a_row = 0
             self._times_ms.clear()
         if before is not None:
             before.detector.close()
@@ -135,11 +142,20 @@ class LocalDetector:
             try:
                 found = self._opened.detector.detect(rgb, min_score=min_score)
             except BackendError:
-                self.failures += 1
+                self._note_failure()
                 raise
             self.looks += 1
+            self._failures_in_a_row = 0
             self._times_ms.append(self._opened.detector.inference_ms)
             return found
+
+    def _note_failure(self) -> None:
+        self.failures += 1
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row == _FAILING:
+            # Cameras take notice, and leave looking to the cloud.
+            self.generation += 1
+            _log.error("the detector failed %d times in a row", _FAILING)
 
     def inference_ms(self) -> tuple[float, float] | None:
         """Return the 50th and 99th percentile of the last looks, or none before the first."""

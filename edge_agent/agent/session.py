@@ -18,7 +18,7 @@ from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.states import OPERATION, Happening, Operation
 from edge_agent.config import AgentConfig, CameraConfig, SnapshotsConfig
-from edge_agent.errors import StorageError
+from edge_agent.errors import ElfowlError, StorageError
 from edge_agent.offload.client import Question
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
 from edge_agent.pipeline.events import CameraIdentity
@@ -51,6 +51,7 @@ _KEYFRAME_QUALITY = 90
 _FIRST_STATS_S = 5.0
 _STATS_S = 60.0
 _TEMPERATURE_S = 10.0
+_MEND_S = 30.0
 
 
 class Session:
@@ -91,7 +92,7 @@ class Session:
         self._started_s = self._clock.monotonic_s()
         self._stats_at_s = self._started_s + _FIRST_STATS_S
         self._temperature: float | None = None
-        self._temperature_at_s = 0.0
+        self._temperature_at_s = self._mend_at_s = 0.0
         self._generation_shown = -1
         self._was_installing = False
         self._settings.on_change = self._setting_changed
@@ -143,6 +144,9 @@ class Session:
         if self._detector.generation != self._generation_shown:
             self._show_home()
         now_s = self._clock.monotonic_s()
+        if self._detector.failing and now_s >= self._mend_at_s:
+            self._mend_at_s = now_s + _MEND_S
+            self._mend_detector()
         if now_s >= self._temperature_at_s:
             self._temperature, self._temperature_at_s = temperature_c(), now_s + _TEMPERATURE_S
         if now_s >= self._stats_at_s:
@@ -157,6 +161,15 @@ class Session:
             self._peer.stop()
         self._reporter.stop()
         self._detector.unload()
+
+    def _mend_detector(self) -> None:
+        """Load the failing network anew; runtimes do recover from that."""
+        path = self._detector.path
+        try:
+            if path is not None:
+                self._detector.load(path)
+        except ElfowlError as error:
+            _log.error("bundle %s cannot be loaded again: %s", path, error)
 
     def _happened(self, happening: Happening) -> None:
         before, self._operation = self._operation, OPERATION[self._operation, happening]

@@ -52,6 +52,27 @@ def test_failure_is_counted_and_told() -> None:
     assert (detector.failures, detector.looks) == (1, 0)
 
 
+def test_failing_network_counts_as_none_until_loaded_again() -> None:
+    broken = True
+
+    def opener(path: Path, threads: int) -> OpenedBundle:
+        return open_square_bundle(Path("broken") if broken else path, threads)
+
+    detector = LocalDetector(opener)
+    detector.load(Path("one"))
+    for _ in range(5):
+        assert detector.ready
+        with pytest.raises(BackendError):
+            detector.detect(square_picture(0))
+    assert detector.failing
+    assert not detector.ready
+    assert detector.generation == 2, "cameras take notice"
+    broken = False
+    detector.load(Path("one"))
+    assert detector.ready
+    assert len(detector.detect(square_picture(0))) == 1
+
+
 def test_cameras_look_while_networks_are_exchanged() -> None:
     detector = LocalDetector(open_square_bundle)
     detector.load(Path("one"))

@@ -186,7 +186,7 @@ def test_agent_switch_turns_detection_off_over_restarts(world: World) -> None:
     again = World(world.folder)
     again.start(again.config())
     wait_up(again)
-    assert until(lambda: again.said(f"{topic}/state") == [b"OFF"])
+    assert until(lambda: set(again.said(f"{topic}/state")) == {b"OFF"})
     again.stop()
     before = {event.id for event in world.events()}
     assert {event.id for event in again.events()} == before, (
@@ -232,6 +232,30 @@ def test_agent_takes_settings_and_sends_wanted_frame(world: World) -> None:
     assert world.cloud.frames["r1"].startswith(b"\xff\xd8")
     assert until(lambda: world.said("elfowl/porch/cam/front/switch/threshold/state")[-1:] == [b"0.7"])
     assert until(lambda: any(r.desired_version == 2 for r in world.cloud.reports))
+
+
+def test_agent_camera_that_goes_offline_ends_its_events_and_says_why(world: World) -> None:
+    world.start(world.config())
+    wait_up(world)
+    assert until(lambda: len(world.events()) > 0)
+    world.camera.offline = "no route to the camera"
+    assert until(lambda: world.said("elfowl/porch/cam/front/status")[-1:] == [b"offline"])
+    assert until(lambda: world.events()[-1].event_type == "end")
+    detail = json.loads(world.said("elfowl/porch/cam/front/detail")[-1])
+    assert detail["reason"] == "no route to the camera"
+    world.camera.offline = None
+    assert until(lambda: world.said("elfowl/porch/cam/front/status")[-1:] == [b"online"])
+    count = len(world.events())
+    assert until(lambda: len(world.events()) > count)
+
+
+def test_agent_whose_network_fails_lets_the_cloud_look(world: World) -> None:
+    world.parts = replace(world.parts, base_bundle=lambda _config, _clock: Path("broken.zip"))
+    world.enrol()
+    world.start(world.config(cloud=CLOUD))
+    wait_up(world, links=2)
+    assert until(lambda: any(event.answered_by == "cloud" for event in world.events()), timeout_s=20)
+    assert world.events()[0].detector.id == "squares"
 
 
 def test_agent_that_never_sends_pictures_sends_none(world: World) -> None:
