@@ -133,13 +133,14 @@ export function liveNews(onNews, onConnected = () => {}) {
 export function Progress({ job, onCancel }) {
   const { state, progress, stage, message, error, seconds_left: left } = job.value;
   if (state === "failed") return html`<p class="note bad" role="alert">${error || message || "It failed; the server's log says why."}</p>`;
+  if (state === "done") return null;
   if (state === "cancelled") return html`<p class="note" role="status">Cancelled. Nothing was changed.</p>`;
   const words = [message || stage || (state === "queued" ? "waiting for its turn" : state), left == null ? "" : `${duration(left)} left`];
   const text = words.filter(Boolean).join(" · ");
   return html`<div class="progress">
     <progress max="1" value=${progress} aria-label=${stage || state}></progress>
     <span role="status">${text}</span>
-    ${onCancel && state !== "done" && html`<button type="button" class="quiet" onClick=${onCancel}>Cancel</button>`}
+    ${onCancel && html`<button type="button" class="quiet" onClick=${onCancel}>Cancel</button>`}
   </div>`;
 }
 
