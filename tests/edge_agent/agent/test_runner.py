@@ -288,7 +288,7 @@ def test_agent_without_own_detector_lets_the_cloud_look(world: World) -> None:
     assert world.said("elfowl/porch/up/events") != []
 
 
-def test_agent_detects_while_its_cloud_is_away_and_joins_later(world: World) -> None:
+def test_agent_detects_while_the_cloud_it_has_not_joined_is_away(world: World) -> None:
     world.cloud.down = True
     token = CloudConfig.model_validate({"url": "http://cloud", "poll_s": 1.0, "enrol_token": "token-1234"})
     world.start(world.config(cloud=token))
