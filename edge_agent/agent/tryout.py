@@ -124,6 +124,7 @@ class _Attempt:
         self._stop = stop
         self._parts = parts
         self._stack = stack
+        _check_numbers(options)
         self._address = parse_source(options.source)
         self._mqtt = parse_broker(options.mqtt) if options.mqtt else None
         self._recording = open_recording(options.out) if options.out else None
@@ -259,6 +260,15 @@ class _Attempt:
         self._say(view.summary())
         if self._options.out is not None and self._options.out.exists():
             self._say(f"Wrote {self._options.out}")
+
+
+def _check_numbers(options: TryOptions) -> None:
+    if options.threshold is not None and not 0.0 <= options.threshold <= 1.0:
+        message = f"the threshold is {options.threshold}; it lies between 0 and 1"
+        raise ConfigError(message)
+    if options.seconds is not None and options.seconds <= 0:
+        message = f"{options.seconds} seconds are no time to look; give a positive number"
+        raise ConfigError(message)
 
 
 def _preview_server(preview: Preview, port: int | None) -> PreviewServer:

@@ -255,11 +255,12 @@ class CameraPipeline:
     ) -> tuple[SnapshotCandidate, ...]:
         if not self._events.settings.snapshots:
             return ()
+        at_best = self._events.at_best()
         open_ids = {thing.event_id for thing in in_view}
         return tuple(
             SnapshotCandidate(e.id, e.label, e.score, e.box, frame.rgb)
             for e in events
-            if e.id in open_ids and (e.event_type == "new" or e.score >= e.top_score)
+            if e.id in open_ids and (e.event_type == "new" or e.id in at_best)
         )
 
 

@@ -95,6 +95,7 @@ class _Open:
     rule: LabelRule
     start_time_s: float
     top_score: float = 0.0
+    at_best: bool = False
     entered: list[str] = field(default_factory=list)
     zones: tuple[str, ...] = ()
     sent_s: float = float("-inf")
@@ -144,6 +145,10 @@ class EventBuilder:
             if (opened := self._open.get(track.number)) is not None
         )  # fmt: skip
 
+    def at_best(self) -> frozenset[str]:
+        """Return the ids of the things that were never seen better than in the last picture."""
+        return frozenset(opened.id for opened in self._open.values() if opened.at_best)
+
     def event_id(self, track: Track) -> str | None:
         """Return the id under which a thing was told of, if it was."""
         opened = self._open.get(track.number)
@@ -178,7 +183,9 @@ class EventBuilder:
         return median_score(track.scores) > rule.threshold + self.settings.denial_band
 
     def _take_sight(self, track: Track, opened: _Open) -> None:
-        opened.top_score = max(opened.top_score, _score(track))
+        best_sight = max(track.scores)
+        opened.at_best = track.score >= max(opened.top_score, best_sight)
+        opened.top_score = max(opened.top_score, best_sight, _score(track))
         opened.zones = zones_of(track.box, track.label, self.zones)
         opened.entered += [name for name in opened.zones if name not in opened.entered]
 
@@ -249,7 +256,10 @@ def _confirmed_by_cloud(track: Track) -> bool:
 
 
 def _score(track: Track) -> float:
-    return track.cloud.score if track.cloud and _confirmed_by_cloud(track) else track.score
+    if track.cloud is not None and track.cloud.verdict == "confirmed":
+        return track.cloud.score
+    # The middle one, which the threshold is held against; one sight's score says little.
+    return median_score(track.scores)
 
 
 def _answerer(track: Track) -> Answerer:

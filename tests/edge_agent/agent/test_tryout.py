@@ -207,6 +207,8 @@ def test_tryout_mqtt_shows_up_and_leaves_no_entity_behind(clip: Path, tmp_path: 
         ({"out": Path("result.txt")}, ConfigError, r"\.mp4"),
         ({"out": Path("/no/such/folder/result.mp4")}, ConfigError, "does not exist"),
         ({"mqtt": "http://broker"}, ConfigError, "HOST"),
+        ({"threshold": 50.0}, ConfigError, "between 0 and 1"),
+        ({"seconds": -1.0}, ConfigError, "positive"),
         ({"labels": ("giraffe",)}, ConfigError, "it knows: Square"),
     ],
 )

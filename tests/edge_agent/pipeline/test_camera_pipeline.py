@@ -230,6 +230,14 @@ def test_pipeline_snapshots_go_with_new_and_better_events_unless_switched_off() 
     assert not events_of(results)[0].snapshot.available
 
 
+def test_pipeline_score_is_the_middle_one_and_never_under_the_threshold_when_new() -> None:
+    detector = ScriptedDetector()
+    looks = [[person(0.3, score)] for score in (0.9, 0.8, 0.3)]
+    (new,) = events_of(run(pipeline(detector), detector, looks))
+    assert new.score == pytest.approx(0.8)
+    assert new.top_score == pytest.approx(0.9)
+
+
 def test_pipeline_threshold_set_by_the_owner_holds_until_taken_back() -> None:
     detector = ScriptedDetector()
     camera = pipeline(detector)
