@@ -3,20 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from cloud.actions.open_home import Home
 from cloud.datasets.frames import LabelledBox, LabelledFrame, PictureSource
 from cloud.datasets.images import image_size
+from cloud.errors import TrainingError
 from cloud.settings import Settings
-from cloud.store import corrections, labels
+from cloud.store import corrections, detectors, labels
 from cloud.store.tables import Frame, Media, StoredCorrection
 from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.detection import DetectorRef
 
 # Around a false alarm the surroundings are background too; around a drawn box they may hold what nobody drew.
 _WRONG_MARGIN = 0.25
 _DRAWN_MARGIN = 0.1
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a training works with."""
+
+    ref: DetectorRef
+    classes: list[str]
+    frames: list[LabelledFrame]
+    test_frames: list[LabelledFrame]
+
+
+def gather(home: Home, reference: str) -> Material:
+    """Return what the next version of a detector is to learn from.
+
+    Raises:
+        NotFoundError: There is no such detector.
+        TrainingError: Nothing is labelled yet.
+    """
+    with home.database.read() as session:
+        detector = detectors.find(session, reference)
+        frames = lessons_of(session, home.settings.home, detector.id)
+        tests = labelled_frames(session, home.settings.home, detector.id, "test")
+        version = detectors.next_version(session, detector.id)
+    seen = {box.label for frame in frames for box in frame.boxes}
+    classes = [name for name in classes_of(detector.labels, frames) if name in seen]
+    if not classes:
+        message = f"detector {detector.name!r} has no boxes to learn from yet; draw some, or give --labels"
+        raise TrainingError(message)
+    return Material(DetectorRef(id=detector.id, name=detector.name, version=version), classes, frames, tests)
 
 
 def lessons_of(session: Session, home: Path, detector_id: str) -> list[LabelledFrame]:

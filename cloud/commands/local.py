@@ -12,6 +12,7 @@ from cloud.actions import bundles as bundle_actions
 from cloud.actions import detectors as detector_actions
 from cloud.actions import devices as device_actions
 from cloud.actions.labels import Imported, import_folder, import_video, pictures_in
+from cloud.actions.lessons import gather
 from cloud.actions.media import Role, import_file
 from cloud.actions.open_home import open_home
 from cloud.api.views import bundle_view, detector_view, device_view
@@ -56,6 +57,8 @@ class LocalCloud:
     def train(self, reference: str, budget_s: float | None, show: Show, stopped: Stopped) -> Json:
         """Train the next version."""
         self._refuse_while_busy(reference, "train")
+        # Before torch is imported, so that a detector without examples is told at once.
+        gather(self.home, reference)
         from cloud.worker.train import train
 
         return train(self.home, reference, budget_s=budget_s, progress=_as_lines(show), cancelled=stopped)

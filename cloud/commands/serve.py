@@ -40,7 +40,12 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
     server = uvicorn.Server(config)
-    server.run()
+    try:
+        server.run()
+    except SystemExit:
+        # Not started: why is told below, in one line.
+        if getattr(app.state, "failure", None) is None:
+            raise
     failure: ElfowlError | None = getattr(app.state, "failure", None)
     if failure is not None:
         raise failure

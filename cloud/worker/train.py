@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cloud.actions.detectors import version_path
-from cloud.actions.lessons import classes_of, labelled_frames, lessons_of
+from cloud.actions.lessons import Material, gather
 from cloud.actions.open_home import Home
 from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.split import FEW_FRAMES, hold_out
 from cloud.detector.files import save_detector
-from cloud.errors import TrainingError
 from cloud.store import detectors
 from cloud.store.files import write_file
 from cloud.training.config import Progress as TrainProgress
@@ -28,16 +26,6 @@ from edge_agent.wire.detection import DetectorRef
 METRICS_FILE = "metrics.json"
 SPLIT_FILE = "split.json"
 _MOST_THREADS = 4
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a training works with."""
-
-    ref: DetectorRef
-    classes: list[str]
-    frames: list[LabelledFrame]
-    test_frames: list[LabelledFrame]
 
 
 def train(
@@ -73,26 +61,6 @@ def train(
         clock=home.clock,
     )
     return _keep(home, material, result)
-
-
-def gather(home: Home, reference: str) -> Material:
-    """Return what the next version of a detector is to learn from.
-
-    Raises:
-        NotFoundError: There is no such detector.
-        TrainingError: Nothing is labelled yet.
-    """
-    with home.database.read() as session:
-        detector = detectors.find(session, reference)
-        frames = lessons_of(session, home.settings.home, detector.id)
-        tests = labelled_frames(session, home.settings.home, detector.id, "test")
-        version = detectors.next_version(session, detector.id)
-    seen = {box.label for frame in frames for box in frame.boxes}
-    classes = [name for name in classes_of(detector.labels, frames) if name in seen]
-    if not classes:
-        message = f"detector {detector.name!r} has no boxes to learn from yet; draw some, or give --labels"
-        raise TrainingError(message)
-    return Material(DetectorRef(id=detector.id, name=detector.name, version=version), classes, frames, tests)
 
 
 def _config(home: Home, ref: DetectorRef, budget_s: float | None) -> TrainConfig:
