@@ -108,7 +108,7 @@ def _transcode(source: Path, partial: Path, progress: Callable[[float], None]) -
 
 
 def _rate(source: Path) -> Fraction:
-    """Return the rate of the copy: that of the usual distance between frames, so that pauses do not lower it."""
+    """Return the rate of the copy: from the usual distance between frames, so pauses do not lower it."""
     with open_video(source) as (container, stream):
         stated = stream.average_rate or stream.guessed_rate or Fraction(_DEFAULT_FPS)
         times = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)

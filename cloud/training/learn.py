@@ -66,7 +66,9 @@ def pool_windows(samples: Sequence[FrameSamples]) -> WindowPool:
     for level, scale in zip(levels, scales, strict=True):
         level.mul_(scale)
     frame_of = [number for number, sample in enumerate(samples) for _ in sample.windows]
-    return WindowPool(levels, scales, TargetBatch(*(part.contiguous() for part in parts)), torch.tensor(frame_of))
+    return WindowPool(
+        levels, scales, TargetBatch(*(part.contiguous() for part in parts)), torch.tensor(frame_of)
+    )
 
 
 @dataclass(frozen=True)
@@ -151,9 +153,7 @@ def _batches(indices: torch.Tensor, size: int, generator: torch.Generator) -> It
         order = order[size:]
 
 
-def _loss(
-    head: AnchorFreeHead, pool: WindowPool, indices: torch.Tensor
-) -> torch.Tensor:
+def _loss(head: AnchorFreeHead, pool: WindowPool, indices: torch.Tensor) -> torch.Tensor:
     levels, targets = pool.batch(indices)
     logits, distances = head(levels)
     return detection_loss(logits, distances, targets).mean()

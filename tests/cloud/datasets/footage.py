@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
 from edge_agent.vision.arrays import Rgb
 
@@ -45,7 +47,7 @@ def write_video(
     if codec == "libx264":
         options |= {"bf": str(b_frames), "crf": "12", "preset": "ultrafast"}
     with av.open(str(path), "w") as output:
-        stream = output.add_stream(codec, rate=fps, options=options)
+        stream = cast("VideoStream", output.add_stream(codec, rate=fps, options=options))
         stream.width, stream.height = size_px
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         base = Fraction(1, 1000) if times else Fraction(1, fps)

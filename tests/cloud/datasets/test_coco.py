@@ -1,4 +1,4 @@
-"""COCO in and out: what is right comes back the same, what is wrong is refused with one line that says where."""
+"""COCO in and out: what is right comes back the same, what is wrong is refused in one line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.datasets.coco import (
+    CocoLabels,
     in_folder,
     labelled_frames,
     parse_coco,
@@ -22,7 +23,7 @@ from cloud.datasets.frames import LabelledBox, LabelledFrame, PictureSource
 from cloud.errors import InputError
 
 
-def document(**changes: Any) -> dict[str, Any]:
+def document(**changes: object) -> dict[str, Any]:
     good: dict[str, Any] = {
         "images": [{"id": 7, "file_name": "a.mp4#000012", "width": 100, "height": 50, "frame_index": 12}],
         "categories": [{"id": 1, "name": "cat"}, {"id": 4, "name": "dog"}],
@@ -31,15 +32,15 @@ def document(**changes: Any) -> dict[str, Any]:
     return {**good, **changes}
 
 
-def parse(raw: dict[str, Any]) -> Any:
+def parse(raw: dict[str, Any]) -> CocoLabels:
     return parse_coco(json.dumps(raw).encode(), "labels.json")
 
 
-def annotation(**changes: Any) -> list[dict[str, Any]]:
+def annotation(**changes: object) -> list[dict[str, Any]]:
     return [{"id": 3, "image_id": 7, "category_id": 4, "bbox": [10, 5, 20, 10], **changes}]
 
 
-def image(**changes: Any) -> dict[str, Any]:
+def image(**changes: object) -> dict[str, Any]:
     return {"id": 7, "file_name": "a.png", "width": 100, "height": 50, **changes}
 
 
@@ -87,7 +88,7 @@ def test_parse_bad_file_names_what_and_where_in_one_line(raw: dict[str, Any], wo
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000])
 def test_parse_not_coco_is_refused(data: bytes) -> None:
-    with pytest.raises(InputError, match="labels.json"):
+    with pytest.raises(InputError, match=r"labels\.json"):
         parse_coco(data, "labels.json")
 
 
@@ -162,5 +163,5 @@ def test_in_folder_looks_only_in_the_folder(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "media"
     folder.mkdir()
     labels = parse(document(images=[image(file_name=name)]))
-    with pytest.raises(InputError, match="there is no secret.png"):
+    with pytest.raises(InputError, match=r"there is no secret\.png"):
         labelled_frames(labels, in_folder(folder))

@@ -63,7 +63,7 @@ def test_make_playback_cancelled_leaves_no_file(tmp_path: Path) -> None:
 
 def test_make_playback_broken_source_is_refused_and_leaves_no_file(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("no video")
-    with pytest.raises(InputError, match="a.mp4"):
+    with pytest.raises(InputError, match=r"a\.mp4"):
         make_playback(tmp_path / "a.mp4", tmp_path / "copy.mp4")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4"]
 

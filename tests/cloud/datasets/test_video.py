@@ -49,7 +49,7 @@ def test_read_frames_none_asked_opens_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("indices", [[5, 20], [100], [-1]])
 def test_read_frames_beyond_the_end_is_refused(tmp_path: Path, indices: list[int]) -> None:
     path = write_video(tmp_path / "a.mp4", 20)
-    with pytest.raises(InputError, match="a.mp4"):
+    with pytest.raises(InputError, match=r"a\.mp4"):
         list(read_frames(path, indices))
 
 
@@ -71,7 +71,7 @@ def _cut_short(path: Path) -> None:
         lambda path: path.write_bytes(b""),
         lambda path: path.write_text("not a video"),
         lambda path: path.write_bytes(bytes(range(256)) * 40),
-        lambda path: None,
+        lambda path: path.unlink(missing_ok=True),
         lambda path: path.mkdir(),
         _cut_short,
     ],
@@ -80,10 +80,10 @@ def _cut_short(path: Path) -> None:
 def test_probe_what_is_no_video_is_refused_in_one_line(tmp_path: Path, make: object) -> None:
     path = tmp_path / "clip.mp4"
     make(path)  # type: ignore[operator]
-    with pytest.raises(InputError, match="clip.mp4") as caught:
+    with pytest.raises(InputError, match=r"clip\.mp4") as caught:
         probe(path)
     assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match="clip.mp4"):
+    with pytest.raises(InputError, match=r"clip\.mp4"):
         list(read_frames(path, [0]))
 
 

@@ -99,7 +99,8 @@ def test_trunk_with_published_classifier_knows_what_is_on_a_photo(
     image = (torch.from_numpy(pixels).float().permute(2, 0, 1)[None] - 127) / 128
     with torch.inference_mode():
         features = functional.conv2d(trunk(image)[2], weights["_conv_head.weight"])
-        normal = [weights[f"_bn1.{name}"] for name in ("running_mean", "running_var", "weight", "bias")]
-        features = functional.relu6(functional.batch_norm(features, *normal, eps=1e-3))
+        mean, variance = weights["_bn1.running_mean"], weights["_bn1.running_var"]
+        scale, shift = weights["_bn1.weight"], weights["_bn1.bias"]
+        features = functional.relu6(functional.batch_norm(features, mean, variance, scale, shift, eps=1e-3))
         logits = functional.linear(features.mean((2, 3)), weights["_fc.weight"], weights["_fc.bias"])
     assert imagenet_class in logits[0].topk(5).indices.tolist()

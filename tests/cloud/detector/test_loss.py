@@ -42,7 +42,7 @@ def test_detection_loss_ignores_what_is_not_trusted() -> None:
         torch.zeros(1, 2, 12, 16, requires_grad=True),
         torch.ones(1, 4, 12, 16, requires_grad=True),
     )
-    detection_loss(logits, distances, target).sum().backward()
+    torch.autograd.backward(detection_loss(logits, distances, target).sum())
     assert logits.grad is not None
     assert distances.grad is not None
     assert float(logits.grad[..., :5].abs().max()) == 0
@@ -56,7 +56,7 @@ def test_detection_loss_nothing_in_the_pictures_is_finite_and_lowers_scores() ->
     target = TargetBatch(*(torch.from_numpy(part).permute(2, 0, 1)[None] for part in parts))
     logits = torch.zeros(1, 1, 8, 8, requires_grad=True)
     loss = detection_loss(logits, torch.ones(1, 4, 8, 8), target).sum()
-    loss.backward()
+    torch.autograd.backward(loss)
     assert torch.isfinite(loss)
     assert logits.grad is not None
     assert float(logits.grad.min()) > 0
