@@ -92,6 +92,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 @asynccontextmanager
 async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncIterator[None]:
     """Start everything in order; whatever was started is stopped, also when a later start fails."""
+    loop = asyncio.get_running_loop()
     home = open_home(settings, clock)
     database, live = home.database, LiveFeed()
     uploads = settings.cache_path / "uploads"
@@ -110,7 +111,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         def job_changed(job: Job) -> None:
             live.publish({"type": "job", "job": job_view(job).model_dump(mode="json")})
             if job.kind == "train" and job.state == "done":
-                offload.warm()
+                asyncio.run_coroutine_threadsafe(offload.get_ready(job.detector_id), loop)
 
         jobs = JobRunner(settings, database, clock, on_change=job_changed)
 

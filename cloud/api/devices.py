@@ -64,5 +64,5 @@ def make_token(request: Request, services: Used) -> TokenView:
     with services.database.write(durable=True) as session:
         token = device_actions.make_token(session, services.clock)
     url = str(request.base_url).rstrip("/")
-    command = f"elfowl-agent enrol {url} --token {token.text}"
+    command = f"elfowl-agent enrol --cloud {url} --token {token.text}"
     return TokenView(token=token.text, expires=token.expires_s, command=command)

@@ -129,7 +129,7 @@ class LocalCloud:
         with self.home.database.write(durable=True) as session:
             token = device_actions.make_token(session, self.home.clock)
         host = f"http://{self._settings.host}:{self._settings.port}"
-        command = f"elfowl-agent enrol {host} --token {token.text}"
+        command = f"elfowl-agent enrol --cloud {host} --token {token.text}"
         return {"token": token.text, "expires": token.expires_s, "command": command}
 
     def assign(self, device: str, bundle: str | None) -> Json:

@@ -11,6 +11,7 @@ from cloud.errors import NotFoundError
 from edge_agent.wire.detection import Detection, DetectorRef
 
 INFER_PATH = "/infer"
+LOAD_PATH = "/load"
 _ID = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
 _VERSION = re.compile(r"^v([1-9][0-9]{0,8})$")
 
@@ -40,6 +41,15 @@ def version_folder(detectors_path: Path, detector_id: str, version: int | None) 
         message = f"this cloud has no trained detector {detector_id!r}{which}"
         raise NotFoundError(message)
     return folder / f"v{wanted}"
+
+
+def newest_folders(detectors_path: Path, limit: int) -> list[Path]:
+    """Return the newest version of each detector, the most recently trained detectors first."""
+    if not detectors_path.is_dir():
+        return []
+    known = {folder: _versions(folder) for folder in detectors_path.iterdir()}
+    newest = [folder / f"v{max(versions)}" for folder, versions in known.items() if versions]
+    return sorted(newest, key=lambda path: path.stat().st_mtime, reverse=True)[:limit]
 
 
 def any_trained(detectors_path: Path) -> bool:

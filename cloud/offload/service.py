@@ -8,6 +8,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ import httpx
 import simplejpeg
 
 from cloud.errors import BusyError, InputError, NotFoundError
-from cloud.offload.protocol import INFER_PATH, Inferred, any_trained, version_folder
+from cloud.offload.protocol import INFER_PATH, LOAD_PATH, Inferred, any_trained, version_folder
 from cloud.processes import ONE_THREAD, Supervisor, start_child
 from cloud.settings import Settings
 from edge_agent.clock import Clock
@@ -63,6 +64,14 @@ class OffloadService:
         if any_trained(self._settings.detectors_path):
             self._supervisor = Supervisor("offload worker", self._start_worker, self._clock)
             self._supervisor.start()
+
+    async def get_ready(self, detector_id: str) -> None:
+        """Load the newest version of a detector before the first camera asks for it."""
+        self.warm()
+        folder = version_folder(self._settings.detectors_path, detector_id, None)
+        with contextlib.suppress(httpx.HTTPError):
+            # A worker that is only starting loads it by itself.
+            await self._http.post(f"http://worker{LOAD_PATH}", params={"folder": str(folder)})
 
     async def stop(self) -> None:
         """End the worker."""
@@ -128,7 +137,8 @@ class OffloadService:
 
     def _start_worker(self) -> subprocess.Popen[str]:
         self._socket_path.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "cloud.offload.worker", str(self._socket_path)]
+        paths = (str(self._socket_path), str(self._settings.detectors_path))
+        command = [sys.executable, "-m", "cloud.offload.worker", *paths]
         return start_child(command, environment=ONE_THREAD)
 
 

@@ -1,4 +1,4 @@
-"""The process that answers offloaded pictures: `python -m cloud.offload.worker SOCKET`.
+"""The process that answers offloaded pictures: `python -m cloud.offload.worker SOCKET DETECTORS`.
 
 One thread runs networks, for more would only slow each other down; detectors stay loaded while they are used.
 """
@@ -9,7 +9,7 @@ import asyncio
 import logging
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +24,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from cloud.errors import BusyError, InputError, NotFoundError
-from cloud.offload.protocol import INFER_PATH, Inferred
+from cloud.offload.protocol import INFER_PATH, LOAD_PATH, Inferred, newest_folders
 from cloud.processes import exit_with_parent
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.errors import ElfowlError
@@ -80,8 +80,8 @@ class LoadedDetectors:
         return self._detectors[folder]
 
 
-def make_app(load: Load, clock: Clock) -> Starlette:
-    """Return the worker's application."""
+def make_app(load: Load, clock: Clock, first: Sequence[Path] = ()) -> Starlette:
+    """Return the worker's application; it loads the detectors of the folders in `first` at once."""
     loaded = LoadedDetectors(load)
     executor = ThreadPoolExecutor(1, thread_name_prefix="infer")
 
@@ -112,7 +112,25 @@ def make_app(load: Load, clock: Clock) -> Starlette:
             return PlainTextResponse(str(error), status)
         return Response(result.model_dump_json(), media_type="application/json")
 
-    return Starlette(routes=[Route(INFER_PATH, answer, methods=["POST"])])
+    async def get_ready(request: Request) -> Response:
+        executor.submit(_load_quietly, loaded, Path(request.query_params["folder"]))
+        return Response(status_code=202)
+
+    for folder in first:
+        executor.submit(_load_quietly, loaded, folder)
+    routes = [
+        Route(INFER_PATH, answer, methods=["POST"]),
+        Route(LOAD_PATH, get_ready, methods=["POST"]),
+    ]
+    return Starlette(routes=routes)
+
+
+def _load_quietly(loaded: LoadedDetectors, folder: Path) -> None:
+    """Load a detector and run it once, for the first run is slow; whoever asks later hears what is wrong."""
+    try:
+        loaded.get(folder).detect(np.zeros((64, 64, 3), np.uint8))
+    except ElfowlError as error:
+        _LOG.warning("%s: %s", folder, error)
 
 
 def _decode(jpeg: bytes) -> npt.NDArray[np.uint8]:
@@ -133,12 +151,13 @@ def _load_full(folder: Path) -> Answering:
     return detector
 
 
-def main(socket_path: str) -> None:
+def main(socket_path: str, detectors_path: str) -> None:
     """Serve on a socket until the parent ends."""
     exit_with_parent()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    uvicorn.run(make_app(_load_full, SystemClock()), uds=socket_path, log_level="warning")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    first = newest_folders(Path(detectors_path), _KEPT)
+    uvicorn.run(make_app(_load_full, SystemClock(), first), uds=socket_path, log_level="warning")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2])

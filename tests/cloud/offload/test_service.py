@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,7 @@ import pytest
 import uvicorn
 
 from cloud.errors import BusyError, InputError, NotFoundError
-from cloud.offload.protocol import any_trained, version_folder
+from cloud.offload.protocol import any_trained, newest_folders, version_folder
 from cloud.offload.service import OffloadService, check_picture
 from cloud.offload.worker import LoadedDetectors, make_app
 from cloud.settings import Settings
@@ -30,9 +32,12 @@ SEEN = Detection(label="person", score=0.9, box=(0.1, 0.1, 0.5, 0.5))
 class Seer:
     """A detector that sees one person in bright pictures, nothing in dark ones, and fails on grey 60."""
 
+    loaded: ClassVar[list[str]] = []
+
     def __init__(self, folder: Path) -> None:
         self.ref = DetectorRef(id=folder.parent.name, name="persons", version=int(folder.name[1:]))
         self.gate = threading.Event()
+        self.loaded.append(f"{folder.parent.name}/{folder.name}")
 
     def detect(self, rgb: npt.NDArray[np.uint8]) -> list[Detection]:
         brightness = float(rgb.mean())
@@ -165,6 +170,25 @@ def test_loaded_detectors_are_few_and_the_longest_unused_goes(tmp_path: Path) ->
     for number in (1, 2, 1, 3, 1, 2):
         loaded.get(tmp_path / "detectors" / "d" / f"v{number}")
     assert loads == ["v1", "v2", "v3", "v2"]
+
+
+def test_newest_folders_are_of_the_detectors_trained_last(tmp_path: Path) -> None:
+    for name, when in (("old", 1), ("new", 2)):
+        train(tmp_path, name, 1, 2)
+        os.utime(tmp_path / "detectors" / name / "v2", (when, when))
+    (tmp_path / "detectors" / "untrained").mkdir()
+    found = newest_folders(tmp_path / "detectors", 2)
+    assert [str(path.relative_to(tmp_path / "detectors")) for path in found] == ["new/v2", "old/v2"]
+    assert newest_folders(tmp_path / "nowhere", 2) == []
+
+
+def test_detector_told_to_get_ready_is_loaded_before_it_is_asked(service: OffloadService) -> None:
+    Seer.loaded.clear()
+    asyncio.run(service.get_ready("d1"))
+    deadline_s = CLOCK.monotonic_s() + 5.0
+    while not Seer.loaded and CLOCK.monotonic_s() < deadline_s:
+        CLOCK.sleep(0.01)
+    assert Seer.loaded == ["d1/v2"]
 
 
 def test_version_folder_ignores_what_is_not_complete(tmp_path: Path) -> None:
