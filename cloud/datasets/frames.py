@@ -37,8 +37,8 @@ class LabelledFrame:
     """A picture and what people said about it.
 
     `trusted_xyxy_norm` is none when the whole picture was looked at, so that what is not boxed is background
-    ("nothing here" is such a frame without boxes). Else it is the regions in which the labels hold; outside of
-    them nothing is learned. A correction of one box gives such a partial frame.
+    ("nothing here" is such a frame without boxes). Else it is the regions in which the labels hold; outside
+    of them nothing is learned. A correction of one box gives such a partial frame.
     """
 
     source: PictureSource

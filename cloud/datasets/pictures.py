@@ -39,3 +39,26 @@ def read_pictures(sources: Iterable[PictureSource]) -> Iterator[tuple[PictureSou
     for path, indices in videos.items():
         for index, rgb in read_frames(path, indices):
             yield PictureSource(path, index), rgb
+
+
+class PictureShelf:
+    """Pictures that are all wanted soon: read in one pass, when the first is asked for.
+
+    Going through a video once for each of its frames takes longer than the rest of a compression. A picture
+    leaves the shelf when it is taken, so that memory is free again; asked for once more, it is read anew.
+    """
+
+    def __init__(self, sources: Iterable[PictureSource]) -> None:
+        self._waiting = list(sources)
+        self._shelf: dict[PictureSource, Rgb] = {}
+
+    def take(self, source: PictureSource) -> Rgb:
+        """Return a picture `(h, w, 3) uint8 RGB`.
+
+        Raises:
+            InputError: The file or the frame cannot be read.
+        """
+        waiting, self._waiting = self._waiting, []
+        self._shelf.update(read_pictures(waiting))
+        taken = self._shelf.pop(source, None)
+        return read_picture(source) if taken is None else taken

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from cloud.datasets.frames import LabelledFrame
-from cloud.datasets.pictures import read_picture
+from cloud.datasets.pictures import PictureShelf, read_pictures
 from cloud.detector.efficientnet_lite import EfficientNetLite0
 from cloud.detector.features import FeatureExtractor, Features, shared_extractor
 from cloud.detector.head import AnchorFreeHead
@@ -104,14 +104,16 @@ class FullDetector:
 
     def calibration_pictures(self, limit: int) -> Sequence[Rgb]:
         """Return up to `limit` pictures of the camera, spread evenly over those there are."""
-        step = max(1, -(-len(self.examples) // max(1, limit)))
-        return [read_picture(frame.source) for frame in self.examples[::step][:limit]]
+        count = min(limit, len(self.examples))
+        spread = [self.examples[position * len(self.examples) // count] for position in range(count)]
+        return [rgb for _, rgb in read_pictures(frame.source for frame in spread)]
 
     def held_out_pictures(self) -> Sequence[HeldOutPicture]:
         """Return the frozen test set; frames that were looked at only in part are not in it."""
         whole = [frame for frame in self.test_frames if frame.trusted_xyxy_norm is None]
+        shelf = PictureShelf(frame.source for frame in whole)
         return [
-            HeldOutPicture(frame.source.name, partial(read_picture, frame.source), self._truth(frame))
+            HeldOutPicture(frame.source.name, partial(shelf.take, frame.source), self._truth(frame))
             for frame in whole
         ]
 
