@@ -7,10 +7,11 @@ import contextlib
 import logging
 import secrets
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -95,10 +96,6 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
     loop = asyncio.get_running_loop()
     home = open_home(settings, clock)
     database, live = home.database, LiveFeed()
-    uploads = settings.cache_path / "uploads"
-    uploads.mkdir(parents=True, exist_ok=True)
-    # Uploads go to the disk that they stay on, not to a /tmp that may be memory.
-    tempfile.tempdir = str(uploads)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(database.close)
         repository = open_repository(settings, clock)
@@ -106,6 +103,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         stack.push_async_callback(asyncio.to_thread, broker.stop)
         broker.start(clock)
         offload = OffloadService(settings, clock)
+        stack.enter_context(_uploads_in(settings.cache_path / "uploads"))
         stack.push_async_callback(offload.stop)
 
         def job_changed(job: Job) -> None:
@@ -143,6 +141,17 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         refreshing = asyncio.create_task(_keep_fresh(services))
         stack.callback(refreshing.cancel)
         yield
+
+
+@contextlib.contextmanager
+def _uploads_in(folder: Path) -> Iterator[None]:
+    """Let uploads go to the disk that they stay on, not to a /tmp that may be memory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 async def _keep_fresh(services: Services) -> None:

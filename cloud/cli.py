@@ -49,7 +49,6 @@ def serve(
     settings = read_settings(home, host=host, port=port, broker=broker, broker_port=broker_port)
     from cloud.commands.serve import serve as run
 
-    typer.echo(f"elfowl: http://{settings.host}:{settings.port}/  (data in {settings.home})", err=True)
     run(settings)
 
 

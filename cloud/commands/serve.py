@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import socket
 
+import typer
 import uvicorn
 
 from cloud.app import create_app
@@ -19,7 +21,23 @@ class _OneClearLine(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether to print a record."""
-        return "Traceback (most recent call last)" not in record.getMessage()
+        text = record.getMessage()
+        return "Traceback (most recent call last)" not in text and "startup failed" not in text
+
+
+class _Server(uvicorn.Server):
+    """Says where it is, once it is there."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen."""
+        await super().startup(sockets)
+        if self.started:
+            where = f"http://{self._settings.host}:{self._settings.port}/"
+            typer.echo(f"elfowl is at {where}  (data in {self._settings.home})", err=True)
 
 
 def serve(settings: Settings) -> None:
@@ -39,7 +57,7 @@ def serve(settings: Settings) -> None:
         log_level="warning",
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, settings)
     try:
         server.run()
     except SystemExit:
