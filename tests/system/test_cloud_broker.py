@@ -115,7 +115,9 @@ class Device:
         self.acks: list[Ack] = []
         self.client = Client(CallbackAPIVersion.VERSION2)
         self.client.on_connect = lambda client, *_: client.subscribe(Topics(DEVICE).down_ack, 1)
-        self.client.on_message = lambda _c, _d, message: self.acks.append(Ack.from_json(bytes(message.payload)))
+        self.client.on_message = lambda _c, _d, message: self.acks.append(
+            Ack.from_json(bytes(message.payload))
+        )
         self.client.connect(address.host, address.port)
         self.client.loop_start()
 
