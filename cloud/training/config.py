@@ -40,7 +40,7 @@ class TrainConfig:
     cache_dir: Path | None = None
     cache_bytes: int = 2_000_000_000
     views_per_frame: int = 12
-    max_views: int = 600
+    max_views: int = 360
     long_side_px: int = 512
     epochs: int = 4
     min_steps: int = 120

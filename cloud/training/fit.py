@@ -23,7 +23,7 @@ from cloud.training.cache import DiskCache, NoCache
 from cloud.training.config import CancelledError, Progress, TrainConfig
 from cloud.training.learn import LearnPlan, pool_windows
 from cloud.training.reporter import Reporter
-from cloud.training.runs import CHECKPOINTS, Pace, Run, carry_out, check, share_out
+from cloud.training.runs import CHECKPOINTS, Heads, Pace, Run, carry_out, check
 from cloud.training.samples import FrameSamples, SamplePlan, frame_samples, look_at_frames
 from cloud.training.threshold import DEFAULT_THRESHOLD
 from edge_agent.clock import Clock, SystemClock
@@ -33,7 +33,10 @@ from edge_agent.wire.manifest import LabelSpec
 
 logger = logging.getLogger(__name__)
 
-_MAX_STEPS = 1500
+_MAX_STEPS = 800
+_FOLD_STEPS_SHARE = 0.75
+_LOOK_SHARE = 0.45
+_LEAST_VIEWS = 2
 _WINDOWS_PER_VIEW = 4
 
 
@@ -98,13 +101,13 @@ def fit(
     )
     reporter = Reporter(progress, clock, views=len(frames) * (plan.views + 1), threads=config.threads)
     with one_thread_each():
-        samples = _look(frames, plan, config, reporter, cancelled)
+        samples = _look(frames, plan, config, reporter, cancelled, clock)
         pool = pool_windows(samples)
         samples = [sample.without_windows() for sample in samples]
         runs = plan_runs(frames, pool.frame_of.tolist(), config)
         reporter.learning(sum(run.plan.steps for run in runs))
         left_s = max(1.0, config.budget_s - (clock.monotonic_s() - start_s))
-        pace = Pace(clock, share_out(runs, config.threads, left_s))
+        pace = Pace(clock, left_s)
         heads = carry_out(runs, pool, len(classes), config.threads, pace, reporter.learned, cancelled)
         reporter.checking()
         few = len(frames) < FEW_FRAMES
@@ -112,10 +115,18 @@ def fit(
     index, quality = best or (len(CHECKPOINTS) - 1, None)
     if quality is not None:
         quality = quality.model_copy(update={"how": "cross_validation" if few else "held_out"})
-    detector = FullDetector(_with_quality(spec, quality), heads[0][index], tuple(frames))
+    detector = FullDetector(_with_quality(spec, quality), _first(heads)[index], tuple(frames))
     seconds = clock.monotonic_s() - start_s
     logger.info("taught %s from %d frames in %.1f s", ", ".join(classes), len(frames), seconds)
-    return TrainResult(detector, quality, seconds, len(frames) * (plan.views + 1), runs[0].plan.steps)
+    return TrainResult(detector, quality, seconds, sum(one.views for one in samples), runs[0].plan.steps)
+
+
+def _first(heads: Sequence[Heads | None]) -> Heads:
+    """Return the heads of the run that makes the detector; it is never given up."""
+    if heads[0] is None:
+        message = "training ended without a detector; give it more time"
+        raise TrainingError(message)
+    return heads[0]
 
 
 def check_examples(frames: Sequence[LabelledFrame], classes: Sequence[str]) -> None:
@@ -125,7 +136,8 @@ def check_examples(frames: Sequence[LabelledFrame], classes: Sequence[str]) -> N
         TrainingError: No frames, no classes, a class twice, or a class without a box.
         InputError: A picture comes twice.
     """
-    if not classes or len({slugify(name) for name in classes}) != len(classes):
+    slugs = {slugify(name) for name in classes if name.strip()}
+    if not classes or len(slugs) != len(classes):
         message = f"name at least one class, each differently: got {', '.join(classes) or 'none'}"
         raise TrainingError(message)
     if not frames:
@@ -161,11 +173,17 @@ def plan_runs(
     else:
         splits = [everything]
     windows = Counter(frame_of_window)
-    return [Run(split, _learn_plan(sum(windows[n] for n in split.train), config)) for split in splits]
+    return [
+        Run(
+            split,
+            _learn_plan(sum(windows[n] for n in split.train), 1.0 if i == 0 else _FOLD_STEPS_SHARE, config),
+        )
+        for i, split in enumerate(splits)
+    ]
 
 
-def _learn_plan(windows: int, config: TrainConfig) -> LearnPlan:
-    steps = min(_MAX_STEPS, max(config.min_steps, windows * config.epochs // config.batch))
+def _learn_plan(windows: int, share: float, config: TrainConfig) -> LearnPlan:
+    steps = round(min(_MAX_STEPS, max(config.min_steps, windows * config.epochs // config.batch)) * share)
     return LearnPlan(steps, config.batch, config.learning_rate, config.seed, CHECKPOINTS)
 
 
@@ -200,11 +218,13 @@ def _look(
     config: TrainConfig,
     reporter: Reporter,
     cancelled: Callable[[], bool],
+    clock: Clock,
 ) -> list[FrameSamples]:
     """Look at all views of all frames; the result is in the order of `frames`."""
     cache = DiskCache(config.cache_dir, config.cache_bytes) if config.cache_dir else NoCache()
     extractor = shared_extractor(EFFICIENTNET_LITE0)
     by_source = {frame.source: frame for frame in frames}
+    start_s, finished = clock.monotonic_s(), 0
 
     def refuse_if_cancelled() -> None:
         if cancelled():
@@ -218,11 +238,18 @@ def _look(
             yield by_source[source], rgb
 
     def looked(count: int) -> None:
+        nonlocal finished
+        finished = count
         refuse_if_cancelled()
         reporter.looked(count, len(frames))
 
+    def enough(views: int) -> bool:
+        """Tell whether a frame must do with so many views, or looking would take too long altogether."""
+        spent = (clock.monotonic_s() - start_s) / max(1e-3, config.budget_s * _LOOK_SHARE)
+        return views >= _LEAST_VIEWS and spent > (finished + config.threads) / len(frames)
+
     def look(frame: LabelledFrame, rgb: Rgb) -> FrameSamples:
-        return frame_samples(frame, rgb, plan, extractor, cache)
+        return frame_samples(frame, rgb, plan, extractor, cache, enough)
 
     samples = {one.frame.source: one for one in look_at_frames(pictures(), config.threads, look, looked)}
     if isinstance(cache, DiskCache):

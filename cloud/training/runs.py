@@ -23,7 +23,8 @@ CHECKPOINTS = (0.8, 1.0)
 _AS_GOOD = 0.005
 _REPORT_S = 0.25
 _SLACK_SHARE = 0.15
-_PACKED_SHARE = 0.85  # runs of different length do not fill all threads to the end
+_FIRST_SHARE = 0.9
+_SECOND_LEAST_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -34,39 +35,54 @@ class Run:
     plan: LearnPlan
 
 
+class _OutOfTimeError(Exception):
+    """A run that only checks would end after the deadline."""
+
+
 @dataclass
 class Pace:
-    """Shared by the threads of all runs: how far each is, whether to stop, and how long each may take."""
+    """Shared by the threads of all runs: how far each is, whether to stop, and when time is up.
+
+    When there is too little time, the first run, which makes the detector, hurries its schedule; so does the
+    second, so that something is known about quality; the others are given up.
+    """
 
     clock: Clock
-    seconds: Sequence[float]
+    seconds: float
     stop: threading.Event = field(default_factory=threading.Event)
     done: dict[int, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._deadline_s = self.clock.monotonic_s() + self.seconds
+
     def stepper(self, number: int) -> Callable[[float], float]:
-        """Return the `keep_going` of one run: hurries the schedule when time runs out, stops when asked."""
+        """Return the `keep_going` of one run; it raises when the run is cancelled or given up."""
         start_s = self.clock.monotonic_s()
+        own_s = self._own_seconds(number, self._deadline_s - start_s)
 
         def keep_going(progress: float) -> float:
             if self.stop.is_set():
                 message = "training was cancelled"
                 raise CancelledError(message)
             self.done[number] = progress
-            passed = (self.clock.monotonic_s() - start_s) / self.seconds[number]
+            passed = (self.clock.monotonic_s() - start_s) / own_s
+            if number > 1:
+                if passed >= 1:
+                    raise _OutOfTimeError
+                return progress
             # A run that is in time goes by its steps alone, or it would never come out the same twice.
             return max(progress, (passed - _SLACK_SHARE) / (1 - _SLACK_SHARE))
 
         return keep_going
 
+    def _own_seconds(self, number: int, left_s: float) -> float:
+        if number == 0:
+            return max(1e-3, self.seconds * _FIRST_SHARE)
+        return max(1e-3, left_s, self.seconds * _SECOND_LEAST_SHARE if number == 1 else 0.0)
 
-def share_out(runs: Sequence[Run], threads: int, seconds: float) -> list[float]:
-    """Return how long each run may take: by their steps, the first with half as much again.
 
-    The first makes the detector; the others only say how good it is.
-    """
-    weights = [run.plan.steps * (1.5 if number == 0 else 1.0) for number, run in enumerate(runs)]
-    together = min(threads, len(runs)) * seconds * _PACKED_SHARE
-    return [min(seconds, together * weight / sum(weights)) for weight in weights]
+Heads = list[AnchorFreeHead]
+"""The heads of one run, at its checkpoints."""
 
 
 def carry_out(
@@ -77,17 +93,22 @@ def carry_out(
     pace: Pace,
     report: Callable[[float], None],
     cancelled: Callable[[], bool],
-) -> list[list[AnchorFreeHead]]:
-    """Carry out all runs, `threads` at a time; return the heads of each at its checkpoints.
+) -> list[Heads | None]:
+    """Carry out all runs, `threads` at a time; return the heads of each, none for those given up.
 
     Raises:
         CancelledError: `cancelled` said so.
         TrainingError: A run went astray.
     """
 
-    def one(number: int) -> list[AnchorFreeHead]:
+    def one(number: int) -> Heads | None:
         run = runs[number]
-        return learn(pool, run.split.train, classes, run.plan, pace.stepper(number))
+        try:
+            return learn(pool, run.split.train, classes, run.plan, pace.stepper(number))
+        except _OutOfTimeError:
+            return None
+        finally:
+            pace.done[number] = 1.0
 
     with ThreadPoolExecutor(threads) as workers:
         futures = [workers.submit(one, number) for number in range(len(runs))]
@@ -100,7 +121,7 @@ def carry_out(
 
 
 def _watch(
-    futures: Sequence[Future[list[AnchorFreeHead]]],
+    futures: Sequence[Future[Heads | None]],
     pace: Pace,
     report: Callable[[float], None],
     cancelled: Callable[[], bool],
@@ -128,10 +149,10 @@ def answer(spec: DetectorSpec, head: AnchorFreeHead, samples: FrameSamples) -> A
 def check(
     spec: DetectorSpec,
     runs: Sequence[Run],
-    heads: Sequence[Sequence[AnchorFreeHead]],
+    heads: Sequence[Heads | None],
     samples: Sequence[FrameSamples],
 ) -> tuple[int, Quality] | None:
-    """Return the best checkpoint on held-out frames and its quality; none when nothing whole was held out.
+    """Return the best checkpoint on held-out frames and its quality; none when nothing was held out.
 
     Of checkpoints about as good the last wins: more often than not it is.
     """
@@ -141,6 +162,7 @@ def check(
         answered = [
             answer(spec, own[index], samples[number])
             for run, own in zip(runs, heads, strict=True)
+            if own is not None
             for number in run.split.held_out
             if samples[number].frame.trusted_xyxy_norm is None
         ]

@@ -43,6 +43,7 @@ class FrameSamples:
     windows: tuple[Window, ...]
     plain: View
     plain_levels: tuple[Half, ...]
+    views: int
 
     def without_windows(self) -> FrameSamples:
         """Return the same without what is only learned from, to free its memory."""
@@ -72,9 +73,14 @@ def labels_of(frame: LabelledFrame, classes: Sequence[str]) -> Labels:
 
 
 def frame_samples(
-    frame: LabelledFrame, rgb: Rgb, plan: SamplePlan, extractor: FeatureExtractor, cache: FeatureCache
+    frame: LabelledFrame,
+    rgb: Rgb,
+    plan: SamplePlan,
+    extractor: FeatureExtractor,
+    cache: FeatureCache,
+    enough: Callable[[int], bool],
 ) -> FrameSamples:
-    """Look at the plain view of a frame and at random ones.
+    """Look at the plain view of a frame and at random ones, until `enough` says so of their number.
 
     The random views of a picture depend on its pixels and the seed alone, so other frames never change them,
     and the cache holds.
@@ -85,7 +91,11 @@ def frame_samples(
     whole = look(plain, None)
     corners = all_windows(plan.size_px)
     windows = _with_targets(plain, corners, labels, plan, _cut(whole, corners, plan.size_px))
+    views = 1
     for number in range(plan.views):
+        if enough(views):
+            break
+        views += 1
         random = np.random.default_rng([plan.seed, number, int(digest[:16], 16)])
         view = random_view(plain, random)
         inside = clip_boxes(view.boxes_px(labels.boxes_norm), plan.size_px)
@@ -93,7 +103,7 @@ def frame_samples(
         levels = look(view, chosen)
         cut = [tuple(level[i] for level in levels) for i in range(len(chosen))]
         windows += _with_targets(view, chosen, labels, plan, cut)
-    return FrameSamples(frame, tuple(windows), plain, whole)
+    return FrameSamples(frame, tuple(windows), plain, whole, views)
 
 
 def _features(
