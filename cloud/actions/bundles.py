@@ -44,7 +44,19 @@ def publish(
     row = bundles.find(session, bundle_id)
     if row.target is not None:
         return BundleTarget.from_json(row.target)
-    target = repository.publish(bundle_path(settings, row))
+    return publish_again(session, settings, repository, bundle_id)
+
+
+def publish_again(
+    session: Session, settings: Settings, repository: UpdateRepository, bundle_id: str
+) -> BundleTarget:
+    """Sign a bundle under a new release, the highest of all, so that it may follow a newer version.
+
+    Raises:
+        NotFoundError: There is no such bundle.
+        StorageError: The disk is full.
+    """
+    target = repository.publish(bundle_path(settings, bundles.find(session, bundle_id)))
     bundles.note_published(session, bundle_id, target)
     return target
 

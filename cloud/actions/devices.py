@@ -9,12 +9,15 @@ from sqlalchemy.orm import Session
 
 from cloud.datasets.images import decode_image
 from cloud.errors import InputError
-from cloud.fleet.desired import assign_bundle, merge_reported
+from cloud.fleet.desired import assign_bundle, merge_reported, needs_new_release
 from cloud.fleet.enrolment import DeviceRecord, IssuedToken, TokenRecord, issue_token
 from cloud.store import bundles, devices
 from cloud.store.tables import Device, EnrolmentToken
 from edge_agent.clock import Clock
 from edge_agent.wire.sync import BundleTarget, Desired, Reported
+
+PublishAgain = Callable[[Session, str], BundleTarget]
+"""Signs a bundle, by its id, under a new release; see `cloud.actions.bundles.publish_again`."""
 
 _JPEG_MAGIC = b"\xff\xd8\xff"
 
@@ -76,14 +79,26 @@ def change_desired(
     return changed
 
 
-def assign(session: Session, device: str, bundle_id: str | None, *, now_s: float) -> Desired:
+def assign(
+    session: Session, device: str, bundle_id: str | None, *, publish_again: PublishAgain, now_s: float
+) -> Desired:
     """Want a published bundle on a device, or none.
+
+    Args:
+        session: A write session.
+        device: Its name.
+        bundle_id: The bundle; none: no bundle.
+        publish_again: Signs a bundle under a new release; asked for on the way back to an older version,
+            because a device refuses a release below the one that it ran.
+        now_s: UTC seconds since 1970.
 
     Raises:
         NotFoundError: There is no such device or bundle.
         InputError: The bundle is not published, or made for another kind of device.
     """
     target = None if bundle_id is None else _target_for(session, device, bundle_id)
+    if target is not None and bundle_id is not None and _is_way_back(session, device, target):
+        target = publish_again(session, bundle_id)
     changed = change_desired(session, device, lambda now: assign_bundle(now, target), now_s=now_s)
     return changed or devices.desired_of(session, device)
 
@@ -129,3 +144,13 @@ def _target_for(session: Session, device: str, bundle_id: str) -> BundleTarget:
         message = f"bundle {bundle_id} is made for {bundle.profile!r}, but {device} is a {profile!r}"
         raise InputError(message)
     return BundleTarget.from_json(bundle.target)
+
+
+def _is_way_back(session: Session, device: str, target: BundleTarget) -> bool:
+    """Return whether the device ran a higher release of this detector, as far as its report remembers."""
+    reported = devices.reported_of(session, device)
+    if needs_new_release(target, devices.desired_of(session, device), reported):
+        return True
+    ran = {outcome.bundle_sha256 for outcome in reported.outcomes} if reported else set()
+    known = bundles.every(session, target.detector_id)
+    return any(bundle.sha256 in ran and (bundle.release or 0) > target.release for bundle in known)

@@ -38,9 +38,15 @@ def remove(services: Used, name: str) -> None:
 
 @router.post("/devices/{name}/assign")
 def assign(services: Used, name: str, body: AssignBody) -> DeviceView:
-    """Want a published bundle on a camera."""
+    """Want a published bundle on a camera; the way back to an older version signs that one again."""
     with services.database.write(durable=True) as session:
-        desired = device_actions.assign(session, name, body.bundle_id, now_s=services.clock.now_s())
+        desired = device_actions.assign(
+            session,
+            name,
+            body.bundle_id,
+            publish_again=services.publish_again,
+            now_s=services.clock.now_s(),
+        )
         view = device_view(session, devices.find(session, name))
     services.tell(desired)
     return view

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Protocol, cast
 
 from fastapi import Depends, Request
 from fastapi.requests import HTTPConnection
+from sqlalchemy.orm import Session
 
+from cloud.actions.bundles import publish_again
 from cloud.actions.corrections import Recorded, record
 from cloud.api.problems import UnauthorizedError
 from cloud.errors import DeniedError
@@ -23,7 +25,7 @@ from cloud.store.tables import Job
 from edge_agent.clock import Clock
 from edge_agent.wire.correction import Correction
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
-from edge_agent.wire.sync import Desired, MqttAccess
+from edge_agent.wire.sync import BundleTarget, Desired, MqttAccess
 
 
 class Jobs(Protocol):
@@ -70,6 +72,10 @@ class Services:
         """Hint a device that something new is wanted of it."""
         if desired is not None:
             self.hint(desired.device, desired.version)
+
+    def publish_again(self, session: Session, bundle_id: str) -> BundleTarget:
+        """Sign a bundle under a new release."""
+        return publish_again(session, self.settings, self.repository, bundle_id)
 
     def record_correction(self, correction: Correction, detector_id: str | None = None) -> Recorded:
         """Store a correction, ask the camera for its picture, tell open pages."""

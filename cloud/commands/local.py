@@ -22,6 +22,7 @@ from cloud.errors import ConflictError
 from cloud.jobs.progress import ProgressLine
 from cloud.settings import Settings
 from cloud.store import bundles, detectors, devices, jobs
+from edge_agent.wire.sync import BundleTarget
 
 
 class LocalCloud:
@@ -135,8 +136,18 @@ class LocalCloud:
     def assign(self, device: str, bundle: str | None) -> Json:
         """Want a bundle on a device; a running server tells the device at its next poll."""
         with self.home.database.write(durable=True) as session:
-            device_actions.assign(session, device, bundle, now_s=self.home.clock.now_s())
+            device_actions.assign(
+                session,
+                device,
+                bundle,
+                publish_again=self._publish_again,
+                now_s=self.home.clock.now_s(),
+            )
             return device_view(session, devices.find(session, device)).model_dump(mode="json")
+
+    def _publish_again(self, session: Session, bundle_id: str) -> BundleTarget:
+        repository = bundle_actions.open_repository(self._settings, self.home.clock)
+        return bundle_actions.publish_again(session, self._settings, repository, bundle_id)
 
     def _detector(self, detector_id: str) -> Json:
         with self.home.database.read() as session:
