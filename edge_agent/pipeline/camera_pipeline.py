@@ -9,7 +9,7 @@ from dataclasses import replace
 from edge_agent.camera.frame import Frame
 from edge_agent.pipeline.boxes import from_crop
 from edge_agent.pipeline.confirm import median_score
-from edge_agent.pipeline.decide import Situation, decide_offload, instead_of_local, is_unsure
+from edge_agent.pipeline.decide import Situation, Standing, decide_offload, instead_of_local, is_in_doubt
 from edge_agent.pipeline.detector import Detector, LabelRule, rule_for
 from edge_agent.pipeline.events import CameraIdentity, EventBuilder, Moment, SeenObject, count_labels
 from edge_agent.pipeline.gate import GateDecision, MotionGate
@@ -151,7 +151,7 @@ class CameraPipeline:
         return rule_for(self._rules, label, _UNKNOWN_DETECTOR).threshold
 
     def _birth_score(self, label: str) -> float:
-        return max(_LEAST_SCORE, self._threshold(label) - self._settings.offload.band)
+        return max(_LEAST_SCORE, self._threshold(label) - self._settings.track.birth_margin)
 
     def _least_score(self) -> float:
         lowest = min((rule.threshold for rule in self._rules.values()), default=0.5)
@@ -189,13 +189,20 @@ class CameraPipeline:
 
     def _unsure(self, at_s: float) -> tuple[Track, ...]:
         return tuple(
-            t
-            for t in self._tracker.tracks
-            if t.misses == 0 and is_unsure(
-                median_score(t.scores), self._rule(t).threshold,
-                since_asked_s=at_s - t.asked_s, settings=self._settings.offload,
-            )
-        )  # fmt: skip
+            track
+            for track in self._tracker.tracks
+            if track.misses == 0 and is_in_doubt(self._standing(track, at_s), self._settings.offload)
+        )
+
+    def _standing(self, track: Track, at_s: float) -> Standing:
+        return Standing(
+            middle=median_score(track.scores),
+            best_middle=track.best_middle,
+            threshold=self._rule(track).threshold,
+            followed_s=at_s - track.first_s,
+            since_asked_s=at_s - track.asked_s,
+            settled=track.cloud is not None,
+        )
 
     def _usable(self, wanted: OffloadWanted, reply: OffloadReply) -> list[Detection]:
         return [
@@ -209,6 +216,8 @@ class CameraPipeline:
         asked_s = wanted.frame.monotonic_s
         plan = plan_merge(self._tracker.tracks, detections, asked_s, wanted.track_numbers)
         for track, detection in plan.confirmed:
+            if not _is_about(wanted, track):
+                continue
             track.cloud = CloudAnswer("confirmed", wanted.reason, detector, detection.score)
             if track.only_cloud_sees and asked_s > track.last_s:
                 track.see(detection, asked_s, "cloud", self._settings.track, _tall(wanted.frame))
@@ -267,6 +276,12 @@ class CameraPipeline:
 def _moment(frame: Frame) -> Moment:
     size = FrameSize(width_px=frame.width_px, height_px=frame.height_px)
     return Moment(frame.time_s, frame.monotonic_s, size)
+
+
+def _is_about(wanted: OffloadWanted, track: Track) -> bool:
+    """Return whether an answer decides about a thing; what the camera told by itself needs no word of it."""
+    asked = wanted.reason == "explicit" or track.number in wanted.track_numbers
+    return asked or not track.announced or track.cloud is not None
 
 
 def _tall(frame: Frame) -> float:

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from edge_agent.pipeline.boxes import greedy_pairs, inside_matrix, iou_matrix, nearness_matrix, to_arrays
+from edge_agent.pipeline.confirm import median_score
 from edge_agent.pipeline.motion import Motion
 from edge_agent.vision.arrays import Float32
 from edge_agent.wire.base import XyxyNorm
@@ -33,6 +34,7 @@ class TrackSettings:
     """How things are followed.
 
     Attributes:
+        birth_margin: Scores down to this far under the threshold may start a track; it is told of later.
         min_iou: Overlap that joins a good score to a track.
         min_iou_weak: Overlap that joins a weak score.
         reach: Distance, in box sizes, up to which the last pass looks for a thing.
@@ -48,6 +50,7 @@ class TrackSettings:
         cloud_hold_s: How long a thing that only the cloud can see is kept between two answers.
     """
 
+    birth_margin: float = 0.12
     min_iou: float = 0.25
     min_iou_weak: float = 0.5
     reach: float = 2.0
@@ -90,6 +93,7 @@ class Track:
         misses: Looks in a row without it.
         local_sights: Pictures in which the camera itself saw it.
         scores: Last scores.
+        best_middle: The highest that their middle ever was.
         trail: Moments and boxes of the last sights.
         motion: How it moves.
         stationary: It stands still.
@@ -109,6 +113,7 @@ class Track:
     local_sights: int = 0
     scores: deque[float] = field(default_factory=lambda: deque(maxlen=_SCORES_KEPT))
     trail: deque[tuple[float, XyxyNorm]] = field(default_factory=lambda: deque(maxlen=_TRAIL_KEPT))
+    best_middle: float = 0.0
     sure_s: float = 0.0
     stationary: bool = False
     cloud: CloudAnswer | None = None
@@ -136,6 +141,7 @@ class Track:
             self.motion.see(detection.box, at_s, tall)
         self.box, self.score = detection.box, detection.score
         self.scores.append(detection.score)
+        self.best_middle = max(self.best_middle, median_score(self.scores))
         self.trail.append((at_s, detection.box))
         self.last_s, self.misses = at_s, 0
         self.sights += 1

@@ -10,9 +10,10 @@ from edge_agent.pipeline.decide import (
     OffloadPermit,
     OffloadSettings,
     Situation,
+    Standing,
     decide_offload,
     instead_of_local,
-    is_unsure,
+    is_in_doubt,
 )
 
 MAY = OffloadPermit(allowed=True)
@@ -97,19 +98,29 @@ def test_instead_of_local_names_what_keeps_the_detector_from_running(
     assert instead_of_local(situation) == reason
 
 
+WAVERING = Standing(middle=0.5, best_middle=0.5, threshold=0.5, followed_s=5.0)
+
+
 @pytest.mark.parametrize(
-    ("score", "since_s", "unsure"),
+    ("standing", "in_doubt"),
     [
-        (0.50, 31.0, True),
-        (0.39, 31.0, True),
-        (0.61, 31.0, True),
-        (0.37, 31.0, False),
-        (0.63, 31.0, False),
-        (0.50, 29.0, False),
-        (0.50, float("inf"), True),
+        (WAVERING, True),
+        # about to be confirmed, about to be dropped, and clear either way; the band is 0.04
+        (replace(WAVERING, middle=0.465, best_middle=0.465), True),
+        (replace(WAVERING, middle=0.535, best_middle=0.535), True),
+        (replace(WAVERING, middle=0.455, best_middle=0.455), False),
+        (replace(WAVERING, middle=0.545, best_middle=0.545), False),
+        # once clearly seen, a dip is no doubt; once nearly seen, it is
+        (replace(WAVERING, middle=0.49, best_middle=0.8), False),
+        (replace(WAVERING, middle=0.49, best_middle=0.53), True),
+        # it only just came into view
+        (replace(WAVERING, followed_s=0.5), False),
+        (replace(WAVERING, followed_s=0.7), True),
+        # asked a while ago without an answer, and answered
+        (replace(WAVERING, since_asked_s=299.0), False),
+        (replace(WAVERING, since_asked_s=301.0), True),
+        (replace(WAVERING, since_asked_s=301.0, settled=True), False),
     ],
 )
-def test_is_unsure_only_near_the_threshold_and_after_the_cooldown(
-    score: float, since_s: float, unsure: bool
-) -> None:
-    assert is_unsure(score, 0.5, since_asked_s=since_s, settings=OffloadSettings()) is unsure
+def test_is_in_doubt_only_when_an_answer_could_turn_the_verdict(standing: Standing, in_doubt: bool) -> None:
+    assert is_in_doubt(standing, OffloadSettings()) is in_doubt
