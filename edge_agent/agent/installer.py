@@ -11,7 +11,7 @@ from typing import Protocol
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.states import is_lawful
 from edge_agent.clock import Clock
-from edge_agent.errors import ElfowlError, LinkError
+from edge_agent.errors import ElfowlError, LinkError, StorageError
 from edge_agent.update.slots import InstalledBundle
 from edge_agent.wire.sync import BundleTarget, UpdateOutcome, UpdatePhase
 
@@ -21,6 +21,7 @@ _HEALTH_S = 10.0
 _HEALTHY_LOOKS = 5
 _CHECK_S = 0.05
 _RETRY_S = 30.0
+_FULL_DISK_RETRY_S = 300.0
 
 
 class BundleUpdater(Protocol):
@@ -41,6 +42,10 @@ class BundleUpdater(Protocol):
 
     def apply(self, target: BundleTarget) -> UpdateOutcome:
         """Install a bundle."""
+        ...
+
+    def retry_in_s(self, target: BundleTarget) -> float | None:
+        """Return when a refused bundle is worth another try; none: never."""
         ...
 
 
@@ -112,6 +117,7 @@ class Installer:
         fallback: Path | None,
         on_change: Callable[[], None],
         clock: Clock,
+        least_pause_s: float = 5.0,
     ) -> None:
         """Prepare; `start` begins.
 
@@ -121,7 +127,9 @@ class Installer:
             fallback: The bundle to run when no installed one is sound; none: none.
             on_change: Told when something is to be reported.
             clock: Where times come from.
+            least_pause_s: Between two tries of a bundle that was refused.
         """
+        self._least_pause_s = least_pause_s
         self._updater = updater
         self._detector = detector
         self._fallback = fallback
@@ -161,7 +169,7 @@ class Installer:
         return phase
 
     def _run(self) -> None:
-        self._attempt(self._updater.resume)
+        self._attempt(self._updater.resume, None)
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping or self._wanted is not None)
@@ -180,26 +188,41 @@ class Installer:
         ):
             return
         _log.info("installing %s", target.path)
-        if not self._attempt(lambda: self._updater.apply(target)):
-            with self._changed:
-                self._changed.wait_for(lambda: self._stopping or self._wanted is not None, _RETRY_S)
-                self._wanted = self._wanted or target
+        wait_s = self._attempt(lambda: self._updater.apply(target), target)
+        if wait_s is None:
+            return
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or self._wanted is not None, wait_s)
+            self._wanted = self._wanted or target
 
-    def _attempt(self, work: Callable[[], object]) -> bool:
-        """Do one step of the updater; return false when it is worth another try."""
-        done = True
+    def _attempt(self, work: Callable[[], UpdateOutcome | None], target: BundleTarget | None) -> float | None:
+        """Do one step of the updater; return after how long it is worth another try, none: never."""
+        wait_s: float | None = None
         try:
-            work()
+            outcome = work()
+            if target is not None and outcome is not None and outcome.outcome == "failure":
+                wait_s = self._retry_s(target)
         except LinkError as error:
             _log.warning("installation waits: %s", error)
-            done = False
+            wait_s = _RETRY_S
+        except StorageError as error:
+            _log.error("installation waits: %s", error)
+            wait_s = _FULL_DISK_RETRY_S
         except ElfowlError as error:
             _log.error("installation failed: %s", error)
         except Exception:  # noqa: BLE001 - what runs must go on running
             _log.exception("installation failed")
         self._run_what_is_installed()
         self._on_change()
-        return done
+        return wait_s
+
+    def _retry_s(self, target: BundleTarget) -> float | None:
+        wait_s = self._updater.retry_in_s(target)
+        if wait_s is None:
+            return None
+        _log.info("bundle %s gets another try in %.0f s", target.path, wait_s)
+        # Also when it may be tried at once: a loop without a pause would starve the cameras.
+        return max(wait_s, self._least_pause_s)
 
     def _run_what_is_installed(self) -> None:
         current = self._updater.current()

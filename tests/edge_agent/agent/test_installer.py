@@ -13,7 +13,7 @@ from edge_agent.agent.installer import HealthWatch, Installer, StartGuard, load_
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.errors import BackendError, ElfowlError, LinkError, StorageError
 from edge_agent.update.slots import InstalledBundle
-from edge_agent.wire.sync import BundleTarget, UpdateOutcome, UpdatePhase
+from edge_agent.wire.sync import BundleTarget, Outcome, UpdateOutcome, UpdatePhase
 from tests.fakes.clock import FakeClock
 from tests.fakes.frame_source import until
 from tests.fakes.squares import open_square_bundle, square_picture
@@ -88,6 +88,7 @@ class FakeUpdater:
         self.applied: list[str] = []
         self.done = threading.Semaphore(0)
         self.phase: UpdatePhase = "idle"
+        self.retries: list[float | None] = [None]
 
     def current(self) -> InstalledBundle | None:
         path = self._current
@@ -102,12 +103,19 @@ class FakeUpdater:
         result = self._apply(wanted)
         if isinstance(result, ElfowlError):
             raise result
-        self._current = result
-        return UpdateOutcome(id="o", bundle_sha256=wanted.sha256, outcome="success", at=1.0)
+        refused, self._current = result == self._current, result
+        ending: Outcome = "failure" if refused else "success"
+        return UpdateOutcome(id="o", bundle_sha256=wanted.sha256, outcome=ending, at=1.0)
+
+    def retry_in_s(self, wanted: BundleTarget) -> float | None:
+        assert wanted.path == self.applied[-1]
+        return self.retries.pop(0)
 
 
 def installer(updater: FakeUpdater, detector: LocalDetector, fallback: Path | None = None) -> Installer:
-    return Installer(updater, detector, fallback=fallback, on_change=lambda: None, clock=FakeClock())
+    return Installer(
+        updater, detector, fallback=fallback, on_change=lambda: None, clock=FakeClock(), least_pause_s=0.01
+    )
 
 
 def test_installer_runs_what_was_installed() -> None:
@@ -155,6 +163,38 @@ def test_installer_tries_again_when_only_the_network_failed() -> None:
     work = installer(updater, detector)
     work.start()
     work.want(target())
+    assert updater.done.acquire(timeout=5)
+    work.want(target())
+    assert until(lambda: detector.path == NEW)
+    work.stop()
+
+
+@pytest.mark.parametrize(
+    ("retries", "tries"),
+    [([None], 1), ([0.0, None], 2), ([0.05, 0.0, None], 3), ([3600.0], 1)],
+    ids=["never", "now", "later, now", "in an hour"],
+)
+def test_installer_refused_bundle_is_tried_again_when_the_updater_says(
+    retries: list[float | None], tries: int
+) -> None:
+    detector, updater = running(), FakeUpdater(OLD, lambda _wanted: OLD)
+    updater.retries = retries
+    work = installer(updater, detector)
+    work.start()
+    work.want(target())
+    assert until(lambda: len(updater.applied) >= tries)
+    assert not until(lambda: len(updater.applied) > tries, 0.2)
+    work.stop()
+    assert detector.path == OLD
+
+
+def test_installer_waiting_to_try_again_takes_a_newer_wish_at_once() -> None:
+    detector = running()
+    updater = FakeUpdater(OLD, lambda wanted: NEW if wanted == target() else OLD)
+    updater.retries = [3600.0]
+    work = installer(updater, detector)
+    work.start()
+    work.want(target("bad3"))
     assert updater.done.acquire(timeout=5)
     work.want(target())
     assert until(lambda: detector.path == NEW)
