@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from cloud.errors import ConflictError
 from cloud.fleet.description import describe
 from cloud.fleet.kit import export_kit
 from cloud.fleet.tuf_repository import UpdateRepository
 from cloud.settings import Settings
 from cloud.store import bundles, detectors
-from cloud.store.files import copy_file, remove_tree
+from cloud.store.files import copy_file, remove_tree, write_file
 from cloud.store.ids import new_id
 from cloud.store.tables import BundleRow
 from edge_agent.clock import Clock
@@ -61,17 +64,71 @@ def publish_again(
     return target
 
 
+@dataclass(frozen=True)
+class ExportedKit:
+    """A kit, the root to trust beside it, and for which kind of device it is.
+
+    `root_kept` tells that a root of this repository lay there already; an older one is as good, because the
+    kit leads from it to the newest.
+    """
+
+    path: Path
+    root_path: Path
+    root_kept: bool
+    profile: str
+
+
 def export(
-    session: Session, settings: Settings, repository: UpdateRepository, *, bundle_id: str, out: Path
-) -> Path:
-    """Write a signed kit of a bundle, for a camera that has no cloud.
+    session: Session,
+    settings: Settings,
+    repository: UpdateRepository,
+    *,
+    bundle_id: str,
+    out: Path,
+    root_out: Path | None = None,
+) -> ExportedKit:
+    """Write a signed kit of a bundle, for a camera that has no cloud, and the root that it shall trust.
+
+    Args:
+        session: A write session.
+        settings: Of the home folder.
+        repository: Signs the bundle, unless it is published already.
+        bundle_id: The bundle.
+        out: The kit to be written.
+        root_out: The root; `root.json` beside the kit by default.
 
     Raises:
         NotFoundError: There is no such bundle.
+        ConflictError: The root of somebody else lies at `root_out`; nothing is written.
         StorageError: The disk is full.
     """
+    root_path = root_out or out.with_name("root.json")
     target = publish(session, settings, repository, bundle_id)
-    return export_kit(repository, target, out)
+    root_kept = _lies_already(root_path, repository.signed_files(target).roots)
+    export_kit(repository, target, out)
+    if not root_kept:
+        write_file(root_path, repository.root_json().encode())
+    return ExportedKit(out, root_path, root_kept, bundles.find(session, bundle_id).profile)
+
+
+def _lies_already(root_path: Path, roots: Sequence[bytes]) -> bool:
+    """Return whether one of our roots lies there.
+
+    Raises:
+        ConflictError: Something else lies there; cameras may trust it, so it is never replaced.
+    """
+    try:
+        if root_path.read_bytes() in roots:
+            return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        message = f"{root_path}: {error.strerror or error}; name a file with --root-out"
+        raise StorageError(message) from error
+    message = (
+        f"{root_path} is not the root of this elfowl; move it away, or name another file with --root-out"
+    )
+    raise ConflictError(message)
 
 
 def import_bundle(session: Session, settings: Settings, file: Path, *, now_s: float) -> BundleRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,11 +50,28 @@ def publish(
 @app.command()
 def export(
     bundle: BundleId,
-    out: Annotated[Path, typer.Option(help="The kit to write, a zip.")],
+    out: Annotated[Path, typer.Option(metavar="KIT.zip", help="The kit to write.")],
+    root_out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The root to trust; root.json beside the kit by default."),
+    ] = None,
     *,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a signed kit of a bundle, for a camera without a cloud."""
-    done = local(home).export(bundle, out)
-    answer(done, [f"wrote {done['kit']}, {megabytes(done['bytes'])}"], as_json=as_json)
+    """Write a signed kit of a bundle, and the root to trust, for a camera without a cloud."""
+    done = local(home).export(bundle, out, root_out)
+    answer(done, _kit_lines(done), as_json=as_json)
+
+
+def _kit_lines(done: dict[str, Any]) -> list[str]:
+    """Return what was written, and what to put into the agent's config."""
+    root = f"kept {done['root']}" if done["root_kept"] else f"wrote {done['root']}"
+    return [
+        f"wrote {done['kit']}, {megabytes(done['bytes'])}, signed",
+        f"{root}, the root to trust",
+        "next: copy both beside the camera's config file and put into it:",
+        f"  profile: {done['profile']}",
+        f"  bundle: {Path(done['kit']).name}",
+        f"  root: {Path(done['root']).name}",
+    ]

@@ -107,12 +107,20 @@ class LocalCloud:
             view = bundle_view(bundles.find(session, bundle)).model_dump(mode="json")
         return {**view, "target": target.model_dump(mode="json")}
 
-    def export(self, bundle: str, out: Path) -> Json:
-        """Write a signed kit for a camera without a cloud."""
+    def export(self, bundle: str, out: Path, root_out: Path | None) -> Json:
+        """Write a signed kit for a camera without a cloud, and the root that it shall trust."""
         repository = bundle_actions.open_repository(self._settings, self.home.clock)
         with self.home.database.write(durable=True) as session:
-            path = bundle_actions.export(session, self._settings, repository, bundle_id=bundle, out=out)
-        return {"kit": str(path), "bytes": path.stat().st_size}
+            kit = bundle_actions.export(
+                session, self._settings, repository, bundle_id=bundle, out=out, root_out=root_out
+            )
+        return {
+            "kit": str(kit.path),
+            "bytes": kit.path.stat().st_size,
+            "profile": kit.profile,
+            "root": str(kit.root_path),
+            "root_kept": kit.root_kept,
+        }
 
     def import_bundle(self, file: Path) -> Json:
         """Take in a bundle that `elfowl-compress` made, with its receipt."""

@@ -1,0 +1,89 @@
+"""`elfowl-cloud bundle`: from a bundle file to a camera that has no cloud."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cloud.cli import app
+from edge_agent.cli import main as agent_main
+from edge_agent.clock import SystemClock
+from edge_agent.runtime.bundle import open_bundle
+from edge_agent.update.kit import open_kit
+from tests.cloud.bundle_files import PROFILE, note_version, write_bundle_file
+from tests.cloud.homes import add_detector, make_home
+
+
+class Desk:
+    """A home folder with a bundle that was taken in from a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        home = make_home(folder / "home")
+        detector_id = add_detector(home)
+        note_version(home, detector_id, 1)
+        made = write_bundle_file(folder / "made", detector_id)
+        self.bundle_id = json.loads(self.run("publish", str(made), "--json").stdout)["id"]
+        self.kit = folder / "kits" / "porch.zip"
+        self.root = folder / "kits" / "root.json"
+
+    def run(self, *arguments: str) -> Result:
+        return CliRunner().invoke(app, ["bundle", *arguments], env={"ELFOWL_HOME": str(self.folder / "home")})
+
+    def export(self, *arguments: str) -> Result:
+        return self.run("export", self.bundle_id, "--out", str(self.kit), *arguments)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_kit_and_root_are_all_that_a_camera_needs(desk: Desk) -> None:
+    done = desk.export()
+    assert done.exit_code == 0
+    opened = open_kit(
+        desk.kit,
+        desk.root.read_text(),
+        state_path=desk.folder / "camera",
+        clock=SystemClock(),
+        profile=PROFILE,
+    )
+    assert open_bundle(opened).manifest.heads[0].detector.version == 1
+    told = [line.strip() for line in done.stdout.splitlines()[-3:]]
+    assert told == [f"profile: {PROFILE}", "bundle: porch.zip", "root: root.json"]
+    config = desk.kit.with_name("agent.yaml")
+    config.write_text(
+        "\n".join(
+            [
+                "device: porch",
+                *told,
+                "mqtt: {host: home.local}",
+                "cameras: [{name: door, source: clip.mp4}]",
+                "",
+            ]
+        )
+    )
+    assert agent_main(["check-config", str(config)]) == 0
+
+
+def test_second_kit_keeps_the_root_of_this_elfowl(desk: Desk) -> None:
+    desk.export()
+    before = desk.root.stat().st_mtime_ns
+    assert json.loads(desk.export("--json").stdout)["root_kept"] is True
+    assert desk.root.stat().st_mtime_ns == before
+
+
+def test_root_of_somebody_else_is_never_replaced(desk: Desk) -> None:
+    desk.root.parent.mkdir()
+    desk.root.write_text("{}")
+    refused = desk.export()
+    assert refused.exit_code == 1
+    assert "--root-out" in str(refused.exception)
+    assert (desk.root.read_text(), desk.kit.exists()) == ("{}", False)
+    other = desk.folder / "mine.json"
+    assert desk.export("--root-out", str(other)).exit_code == 0
+    assert json.loads(other.read_text())["signed"]["_type"] == "root"
