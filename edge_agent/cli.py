@@ -86,6 +86,9 @@ def _add_enrol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="NAME", help="how the device is called (default: its host name)")
     parser.add_argument("--profile", metavar="NAME", help="the device profile")
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="where the agent keeps its state")
+    parser.add_argument(
+        "--ca-file", type=Path, metavar="PEM", help="authority of the cloud's HTTPS, if it is a private one"
+    )
     parser.set_defaults(command=_enrol)
 
 
@@ -97,11 +100,13 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
+    from edge_agent.agent.authorities import check_authorities
     from edge_agent.config import load_config
     from edge_agent.runtime.profiles import load_profile
 
     config = load_config(options.file)
     load_profile(config.profile)
+    check_authorities(config)
     if config.mqtt is not None:
         config.mqtt.read_password()
     if config.cloud is not None:
@@ -155,6 +160,7 @@ def _try(options: argparse.Namespace) -> int:
 def _enrol(options: argparse.Namespace) -> int:
     import platform
 
+    from edge_agent.agent.authorities import check_authority
     from edge_agent.agent.device import agent_version, arch
     from edge_agent.config import load_config
     from edge_agent.runtime.profiles import load_profile
@@ -172,7 +178,12 @@ def _enrol(options: argparse.Namespace) -> int:
     load_profile(profile)
     state_dir = options.state_dir or (config.state_dir if config is not None else Path("elfowl-state"))
     facts = DeviceFacts(device, profile, arch(), agent_version())
-    with open_client() as http:
+    ca_file = options.ca_file or (
+        config.cloud.ca_file if config is not None and config.cloud is not None else None
+    )
+    if ca_file is not None:
+        check_authority(ca_file, "--ca-file" if options.ca_file is not None else "cloud.ca_file")
+    with open_client(ca_file) as http:
         identity = enrol(url, options.token, facts, state_dir, client=http)
     print(
         json.dumps(

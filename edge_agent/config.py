@@ -86,6 +86,7 @@ class CloudConfig(_Section):
     url: str
     enrol_token: SecretStr | None = None
     enrol_token_file: Path | None = None
+    ca_file: Path | None = Field(None, description="authority of the cloud's HTTPS and MQTT; none: public")
     poll_s: float = Field(60.0, ge=1.0)
     offload: OffloadConfig = OffloadConfig()
     never_send_pictures: bool = False
@@ -361,7 +362,7 @@ def _resolve_paths(config: AgentConfig, folder: Path) -> AgentConfig:
         "root": config.root and folder / config.root,
         "bundle": bundle if bundle in {None, STARTER} else str(folder / str(bundle)),
         "mqtt": config.mqtt and _resolve_fields(config.mqtt, folder, ("password_file", "ca_file")),
-        "cloud": config.cloud and _resolve_fields(config.cloud, folder, ("enrol_token_file",)),
+        "cloud": config.cloud and _resolve_fields(config.cloud, folder, ("enrol_token_file", "ca_file")),
         "cameras": tuple(
             camera.model_copy(update={"source": _resolve_source(camera.source, folder)})
             for camera in config.cameras

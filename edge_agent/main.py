@@ -7,6 +7,7 @@ import signal
 import threading
 from pathlib import Path
 
+from edge_agent.agent.authorities import check_authorities
 from edge_agent.agent.runner import Agent
 from edge_agent.config import load_config
 from edge_agent.runtime.profiles import load_profile
@@ -27,6 +28,7 @@ def run_agent(config_file: Path, *, verbose: bool = False) -> None:
     configure_logging(verbose=verbose)
     config = load_config(config_file)
     load_profile(config.profile)
+    check_authorities(config)
     stopping = threading.Event()
 
     def stop(number: int, _frame: object) -> None:

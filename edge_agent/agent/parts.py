@@ -50,8 +50,8 @@ class AgentParts:
     farewell_s: float = 2.0
 
 
-def real_parts() -> AgentParts:
-    """Return the real outside world."""
+def real_parts(ca_file: Path | None = None) -> AgentParts:
+    """Return the real outside world; `ca_file` signs the cloud's certificate, none: a public authority."""
     clock = SystemClock()
     rng = random.Random()  # noqa: S311 - spreads waits, makes ids; keeps no secret
 
@@ -73,4 +73,5 @@ def real_parts() -> AgentParts:
             rng=rng,
         )
 
-    return AgentParts(clock, rng, open_client(), connect, open_camera, open_bundle_detector, base_bundle)
+    http = open_client(ca_file)
+    return AgentParts(clock, rng, http, connect, open_camera, open_bundle_detector, base_bundle)

@@ -33,7 +33,7 @@ class Agent:
             parts: The outside world; the real one by default.
         """
         self._config = config
-        self._parts = parts or real_parts()
+        self._parts = parts or real_parts(config.cloud.ca_file if config.cloud is not None else None)
         self._guard = StartGuard(config.state_dir / "starts")
 
     def run(self, stopping: threading.Event) -> None:

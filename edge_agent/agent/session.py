@@ -187,6 +187,7 @@ class Session:
             self._config.device,
             enrolment.device if enrolment is not None else None,
             enrolment.mqtt if enrolment is not None else None,
+            self._config.cloud.ca_file if self._config.cloud is not None else None,
         )
 
     def _make_reporter(self, plan: BrokerPlan) -> Reporter:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ def open_client(ca_file: Path | None = None) -> httpx.Client:
     Args:
         ca_file: PEM of the authority that signs the cloud's certificate; none: the public ones.
     """
-    verify = True if ca_file is None else httpx.create_ssl_context(verify=str(ca_file))
+    verify = True if ca_file is None else ssl.create_default_context(cafile=ca_file)
     return httpx.Client(verify=verify, timeout=httpx.Timeout(20.0, connect=10.0), follow_redirects=False)
 
 

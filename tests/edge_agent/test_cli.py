@@ -62,6 +62,13 @@ def test_check_config_of_good_file_says_ok(tmp_path: Path, capsys: pytest.Captur
         ("source: rtsp", "sorce: rtsp", ":6: cameras[0].sorce: unknown key; did you mean 'source'?"),
         ("bundle: starter", "bundle: kit.zip\nroot: root.json", "root.json; check the path"),
         ("{host: localhost}", "{host: localhost, password_file: none.txt}", "password_file"),
+        ("{host: localhost}", "{host: localhost, tls: true, ca_file: none.pem}", "mqtt.ca_file: "),
+        ("bundle: starter", "cloud: {url: https://c, ca_file: none.pem}", "none.pem: No such file"),
+        (
+            "bundle: starter",
+            "cloud: {url: https://c, ca_file: agent.yaml}",
+            "agent.yaml holds no certificate",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", [["check-config"]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from edge_agent.agent.brokers import plan_brokers
@@ -44,6 +46,14 @@ def test_same_broker_and_topics_share_one_connection(mqtt: MqttConfig, shared: b
     assert (plan.home[0] is plan.cloud[0]) is shared
     if shared:
         assert plan.home[0].client_id == "c-porch", "the cloud's broker knows this name"
+
+
+def test_private_authority_is_for_the_clouds_broker_only() -> None:
+    mqtt, ca_file = MqttConfig(host="ha"), Path("ca.pem")
+    plan = plan_brokers(mqtt, None, "porch", "porch", ACCESS, ca_file)
+    assert plan.home is not None
+    assert plan.cloud is not None
+    assert (plan.home[0].ca_file, plan.cloud[0].ca_file) == (None, ca_file)
 
 
 def test_same_broker_with_other_device_name_is_not_shared() -> None:
