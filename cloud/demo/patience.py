@@ -20,8 +20,8 @@ T = TypeVar("T")
 class PatientCloud:
     """Calls the API, and calls again while the cloud is away."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
-        self._client = CloudClient(url)
+    def __init__(self, client: CloudClient, clock: Clock) -> None:
+        self._client = client
         self._clock = clock
 
     def get(self, path: str, **query: str | float) -> Any:  # noqa: ANN401 - JSON
@@ -35,6 +35,10 @@ class PatientCloud:
     def put(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """Replace what is at `path`."""
         return self._again(lambda: self._client.put(path, body))
+
+    def delete(self, path: str) -> None:
+        """Remove what is at `path`."""
+        self._again(lambda: self._client.delete(path))
 
     def upload(self, path: str, file: Path) -> Any:  # noqa: ANN401 - JSON
         """Send a file and return the answer."""

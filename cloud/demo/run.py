@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from cloud.client import CloudClient
 from cloud.datasets.coco import CocoImage
 from cloud.datasets.frames import PictureSource
 from cloud.datasets.pictures import read_picture
@@ -83,7 +84,7 @@ class Demo:
         self._report = DemoReport(portal=stack.url)
         self._task = find_sample_task("persons")
         self._lessons = read_lessons(self._task)
-        self._cloud = PatientCloud(stack.url, clock)
+        self._cloud = PatientCloud(CloudClient(stack.url), clock)
 
     def run(self) -> DemoReport:
         """Run all steps and write the report."""

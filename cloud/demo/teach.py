@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 from cloud.datasets.coco import CocoImage, parse_coco
 from cloud.demo.patience import PatientCloud
 from cloud.demo.screen import Step
+from cloud.errors import ConflictError
 from cloud.samples.catalog import SampleTask
 
 
@@ -71,13 +73,29 @@ def enrol_student(cloud: PatientCloud, title: str, clip: Path, lessons: Lessons)
 
 
 def find_student(cloud: PatientCloud, title: str) -> tuple[Student, dict[str, Any]] | None:
-    """Return the detector of an earlier run, or none when there is none that was trained."""
-    for detector in cloud.get("/detectors"):
-        if detector["name"] == title and detector["versions"]:
-            media = cloud.get(f"/detectors/{detector['id']}/media")
-            teach = next(row["id"] for row in media if row["role"] == "teach")
+    """Return the detector of an earlier run, or none when there is none that was trained.
+
+    What an interrupted run left half done goes: jobs under way, and a detector without any version.
+    """
+    for known in cloud.get("/detectors"):
+        if known["name"] != title:
+            continue
+        path = f"/detectors/{known['id']}"
+        _cancel_jobs(cloud, path)
+        detector = cloud.get(path)
+        if detector["versions"]:
+            teach = next(row["id"] for row in cloud.get(f"{path}/media") if row["role"] == "teach")
             return Student(cloud, detector["id"], teach), detector
+        cloud.delete(path)
     return None
+
+
+def _cancel_jobs(cloud: PatientCloud, detector_path: str) -> None:
+    for job in cloud.get(f"{detector_path}/jobs"):
+        if job["state"] in {"queued", "running"}:
+            # It may have come to its end meanwhile.
+            with contextlib.suppress(ConflictError):
+                cloud.post(f"/jobs/{job['id']}/cancel")
 
 
 def put_labels(cloud: PatientCloud, media_id: str, images: Iterable[CocoImage]) -> None:
