@@ -78,10 +78,19 @@ def foreign(program: str, *arguments: str) -> list[str]:
 class Supervisor:
     """Keeps one child process running: when it dies it is started again, later each time."""
 
-    def __init__(self, name: str, start: Callable[[], subprocess.Popen[str]], clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        start: Callable[[], subprocess.Popen[str]],
+        clock: Clock,
+        *,
+        grace_s: float = _GRACE_S,
+    ) -> None:
+        """Prepare; `grace_s` is how long the child may take to end politely."""
         self._name = name
         self._clock = clock
         self._start = start
+        self._grace_s = grace_s
         self._process: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -100,7 +109,7 @@ class Supervisor:
         with self._lock:
             process = self._process
         if process is not None:
-            stop_child(process)
+            stop_child(process, self._grace_s)
         if self._thread.is_alive():
             self._thread.join(_GRACE_S)
 

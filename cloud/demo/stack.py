@@ -120,7 +120,7 @@ class Stack:
                     text=True, start_new_session=True,
                 )  # fmt: skip
 
-        supervisor = Supervisor(name, start, self._clock)
+        supervisor = Supervisor(name, start, self._clock, grace_s=_STOP_S)
         supervisor.start()
         return supervisor
 
