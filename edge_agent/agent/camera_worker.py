@@ -277,11 +277,13 @@ class CameraWorker:
 
     def _tell_health(self) -> None:
         health = self._source.health()
-        if (health.status, health.reason) == self._told:
+        nobody_looks = health.status == "online" and self._ports.detector.generation == 0
+        reason = "no detector yet" if nobody_looks else health.reason
+        if (health.status, reason) == self._told:
             return
-        self._told = (health.status, health.reason)
+        self._told = (health.status, reason)
         detail = CameraDetail(
-            status=health.status, reason=health.reason, since=health.since_s, reopened=health.reopened
+            status=health.status, reason=reason, since=health.since_s, reopened=health.reopened
         )
         self._ports.reporter.publish(lambda home: home.camera_status(self.name, detail))
         if health.status == "offline":

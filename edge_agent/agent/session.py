@@ -94,7 +94,7 @@ class Session:
         self._temperature: float | None = None
         self._temperature_at_s = self._mend_at_s = 0.0
         self._generation_shown = -1
-        self._was_installing = False
+        self._was_installing = self._awaits_first = False
         self._settings.on_change = self._setting_changed
 
     @property
@@ -109,7 +109,9 @@ class Session:
 
     def start(self) -> None:
         """Load the detector and begin: to look first, then to speak."""
-        load_best(self._detector, [self._recover_installed(), self._base])
+        candidates = [self._recover_installed(), self._base]
+        self._awaits_first = candidates == [None, None]
+        load_best(self._detector, candidates)
         if not self._detector.ready and self._operation is Operation.SAFE:
             self._happened(Happening.DETECTOR_LOST)
         self._show_home()
@@ -174,6 +176,10 @@ class Session:
     def _happened(self, happening: Happening) -> None:
         before, self._operation = self._operation, OPERATION[self._operation, happening]
         if self._operation is before:
+            return
+        if self._operation is Operation.BLIND and self._awaits_first and self._detector.generation == 0:
+            # How every device begins that just joined its cloud; nothing to be alarmed about.
+            _log.info("waiting for the first detector")
             return
         say = _log.error if self._operation in {Operation.BLIND, Operation.SAFE} else _log.info
         say("operation: %s → %s (%s)", before.value, self._operation.value, happening.value)

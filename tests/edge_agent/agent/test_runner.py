@@ -288,6 +288,33 @@ def test_agent_without_own_detector_lets_the_cloud_look(world: World) -> None:
     assert world.said("elfowl/porch/up/events") != []
 
 
+def test_agent_just_enrolled_waits_for_its_first_detector_without_alarm(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.enrol()
+    world.parts = replace(world.parts, base_bundle=lambda _config, _clock: None)
+    with caplog.at_level("INFO", logger="edge_agent.agent.session"):
+        world.start(world.config(cloud=CloudConfig(url="http://cloud"), bundle=None))
+        assert until(lambda: bool(world.said("elfowl/porch/cam/front/detail")))
+        assert until(lambda: "waiting for the first detector" in caplog.messages)
+        world.stop()
+    detail = world.said("elfowl/porch/cam/front/detail")[-1]
+    assert json.loads(detail)["reason"] == "no detector yet"
+    of_session = [r for r in caplog.records if r.name == "edge_agent.agent.session"]
+    assert [r.message for r in of_session if r.levelname == "ERROR"] == []
+
+
+def test_agent_whose_only_bundle_is_damaged_is_loudly_blind(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.parts = replace(world.parts, base_bundle=lambda _config, _clock: Path("damaged.zip"))
+    world.start(world.config())
+    assert until(lambda: any("boot → blind" in message for message in caplog.messages))
+    world.stop()
+    (record,) = [r for r in caplog.records if "boot → blind" in r.message]
+    assert record.levelname == "ERROR"
+
+
 def test_agent_detects_while_the_cloud_it_has_not_joined_is_away(world: World) -> None:
     world.cloud.down = True
     token = CloudConfig.model_validate({"url": "http://cloud", "poll_s": 1.0, "enrol_token": "token-1234"})
