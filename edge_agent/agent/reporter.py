@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_agent.clock import Clock
 from edge_agent.errors import ProtocolError
@@ -134,14 +134,20 @@ class Reporter:
         if cloud is not None:
             self._inbox.put(lambda: _send(cloud.link, message))
 
-    def stop(self) -> None:
-        """Store what is left, say goodbye, disconnect; the spool is flushed and closed."""
+    def stop(self, *, leave_nothing: bool = False) -> None:
+        """Store what is left, say goodbye, disconnect; the spool is flushed and closed.
+
+        Args:
+            leave_nothing: The goodbye is not left on the broker either.
+        """
         self._inbox.put(None)
         if self._thread.is_alive():
             self._thread.join(10.0)
         self._finish_under_way()
         for link in self._links():
-            link.stop([will_of(topics) for topics in self._topics_of(link)])
+            goodbye = [will_of(topics) for topics in self._topics_of(link)]
+            erased = [replace(message, payload=b"") for message in goodbye] if leave_nothing else []
+            link.stop(goodbye + erased)
         # After a clean stop the last acknowledgements are in the inbox.
         self._work_off(wait_s=0.0)
         self._outbox.close()

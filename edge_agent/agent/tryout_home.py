@@ -144,8 +144,8 @@ class TryHome:
 
     def stop(self) -> None:
         """Take the entities out of Home Assistant again, and disconnect: a try leaves nothing behind."""
-        self.reporter.publish(lambda publisher: publisher.declare([], []))
-        self.reporter.stop()
+        self.reporter.publish(lambda publisher: publisher.withdraw())
+        self.reporter.stop(leave_nothing=True)
 
     def _obey(self, command: Command) -> None:
         if isinstance(command, SetSwitch):

@@ -79,6 +79,14 @@ class Publisher:
         if self._link.connected:
             self._publish_everything()
 
+    def withdraw(self) -> None:
+        """Remove everything retained from the broker, but for the availability."""
+        topics = self._discovery.keys() | self._states.keys() | self._remembered | self._to_remove
+        self._discovery, self._states = {}, {}
+        self._to_remove = set(topics)
+        self._remember(())
+        self._publish_everything()
+
     def up(self) -> None:
         """Publish everything on a new connection."""
         self._publish_everything()

@@ -178,7 +178,7 @@ def test_tryout_seconds_ends_a_looped_video(clip: Path) -> None:
     assert run_tryout(options(clip, seconds=0.3), say=lines.append, parts=parts()) == 0
 
 
-def test_tryout_mqtt_shows_up_and_leaves_no_entity_behind(clip: Path, tmp_path: Path) -> None:
+def test_tryout_mqtt_shows_up_and_leaves_nothing_behind(clip: Path, tmp_path: Path) -> None:
     link, lines = RecordingLink(), list[str]()
     run_tryout(
         options(clip, out=tmp_path / "a.jpg", mqtt="me:hidden@broker.local:1999"),
@@ -193,10 +193,11 @@ def test_tryout_mqtt_shows_up_and_leaves_no_entity_behind(clip: Path, tmp_path: 
     counts = [m.payload for m in link.published if m.topic == "elfowl/elfowl-try/cam/try/label/square"]
     assert b"1" in counts
     last = {m.topic: m.payload for m in link.published if m.retain}
-    discovery = [topic for topic in last if topic.startswith("homeassistant/")]
-    assert discovery
-    assert all(last[topic] == b"" for topic in discovery)
-    assert last["elfowl/elfowl-try/available"] == b"offline"
+    kinds = ("homeassistant/", "/status", "/detail", "detector/state", "/switch/", "/label/", "/available")
+    assert all(any(kind in topic for topic in last) for kind in kinds)
+    assert {topic: payload for topic, payload in last.items() if payload} == {}
+    said = [m.payload for m in link.published if m.topic == "elfowl/elfowl-try/available"]
+    assert said[-2:] == [b"offline", b""], "who listens hears that it is gone"
 
 
 @pytest.mark.parametrize(
