@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_agent.errors import ArtifactError, BackendError
 from edge_agent.runtime.backend import check_input, dequantized, network_input
+from edge_agent.runtime.chatter import without_greeting
 from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.wire.manifest import InputSpec
 
@@ -40,8 +41,9 @@ class LiteRtBackend:
         """
         interpreter_type = importlib.import_module(module).Interpreter
         try:
-            self._interpreter: Any = interpreter_type(model_content=model, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with without_greeting():
+                self._interpreter: Any = interpreter_type(model_content=model, num_threads=threads)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError, TypeError) as error:
             message = f"{module.split('.', maxsplit=1)[0]} cannot load the network: {_one_line(error)}"
             raise BackendError(message) from error
