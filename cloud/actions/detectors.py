@@ -7,6 +7,7 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
+from cloud.errors import InputError
 from cloud.settings import Settings
 from cloud.store import detectors, jobs
 from cloud.store.files import remove_tree
@@ -40,3 +41,18 @@ def delete(session: Session, settings: Settings, detector_id: str) -> None:
     detectors.delete(session, detector_id)
     for folder in (settings.media_path, settings.detectors_path, settings.bundles_path):
         remove_tree(folder / detector_id)
+
+
+def split_reference(reference: str) -> tuple[str, int | None]:
+    """Return name or id, and the version where one is given.
+
+    Raises:
+        InputError: What stands after `@` is no version.
+    """
+    name, at, version = reference.partition("@")
+    if not at:
+        return name, None
+    if not version.isdecimal() or int(version) < 1:
+        message = f"{reference!r}: a version is a number from 1 on, as in {name}@2"
+        raise InputError(message)
+    return name, int(version)

@@ -52,7 +52,7 @@ def import_folder(
             session, settings, detector_id=detector_id, source=path, now_s=now_s, role=role
         )
     pairs = [(rows[paths[image.id]], image) for image in coco.images]
-    return _store(session, detector_id, coco.classes, pairs, now_s)
+    return _store(session, detector_id, coco.classes if role == "teach" else (), pairs, now_s)
 
 
 def import_video(
@@ -72,7 +72,8 @@ def import_video(
         StorageError: The disk is full.
     """
     row = import_file(session, settings, detector_id=detector_id, source=video, now_s=now_s, role=role)
-    return _store(session, detector_id, coco.classes, [(row, image) for image in coco.images], now_s)
+    pairs = [(row, image) for image in coco.images]
+    return _store(session, detector_id, coco.classes if role == "teach" else (), pairs, now_s)
 
 
 def import_for_media(session: Session, row: Media, coco: CocoLabels, *, now_s: float) -> Imported:
@@ -87,7 +88,8 @@ def import_for_media(session: Session, row: Media, coco: CocoLabels, *, now_s: f
         if len(images) != 1:
             message = f"the labels are of {len(images)} pictures, none of them named {row.name}"
             raise InputError(message)
-    return _store(session, row.detector_id, coco.classes, [(row, image) for image in images], now_s)
+    pairs = [(row, image) for image in images]
+    return _store(session, row.detector_id, coco.classes if row.role == "teach" else (), pairs, now_s)
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -24,17 +24,17 @@ class Examples:
     video: Path | None
     labels: Path | None
 
-    def check(self, *, labels_needed: bool) -> None:
-        """Refuse what cannot be meant.
+    def check(self, *, labels_needed: bool, prefix: str = "--") -> None:
+        """Refuse what cannot be meant; `prefix` is what the options' names begin with.
 
         Raises:
             InputError: Both or neither of pictures and video, or no labels.
         """
         if (self.images is None) == (self.video is None):
-            message = "give either --images DIR or --video FILE"
+            message = f"give either {prefix}images DIR or {prefix}video FILE"
             raise InputError(message)
         if labels_needed and self.labels is None:
-            message = "give --labels COCO.json"
+            message = f"give {prefix}labels COCO.json"
             raise InputError(message)
 
 
@@ -45,7 +45,7 @@ class Backend(Protocol):
         """Return all detectors."""
         ...
 
-    def create(self, name: str, examples: Examples) -> Json:
+    def create(self, name: str, examples: Examples, tests: Examples | None = None) -> Json:
         """Make a detector with examples; nothing is left of it when these are wrong."""
         ...
 

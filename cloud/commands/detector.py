@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cloud.commands.backend import Examples
 from cloud.commands.connect import connect, local
-from cloud.commands.options import AsJson, Home, Images, Labels, Token, Url, Video, duration_s
+from cloud.commands.options import (
+    AsJson,
+    Home,
+    Images,
+    Labels,
+    TestImages,
+    TestLabels,
+    TestVideo,
+    Token,
+    Url,
+    Video,
+    duration_s,
+)
 from cloud.commands.terminal import answer, interruptible, megabytes, percent, progress_shown
 from cloud.errors import InputError
 
@@ -21,11 +34,14 @@ Versioned = Annotated[
 
 
 @app.command()
-def create(
+def create(  # noqa: PLR0913 - options of a command
     name: Annotated[str, typer.Argument(help="What to call the detector.")],
     images: Images = None,
     video: Video = None,
     labels: Labels = None,
+    test_images: TestImages = None,
+    test_video: TestVideo = None,
+    test_labels: TestLabels = None,
     *,
     home: Home = None,
     url: Url = None,
@@ -35,8 +51,11 @@ def create(
     """Make a detector from pictures or a video and, where there are some, COCO labels."""
     examples = Examples(images, video, labels)
     examples.check(labels_needed=False)
-    made = connect(home, url, token).create(name, examples)
+    tests = _tests(test_images, test_video, test_labels)
+    made = connect(home, url, token).create(name, examples, tests)
     line = f"made detector {made['name']!r} ({made['id']}) with {_amount(made)}"
+    if tests is not None:
+        line += f", and {made['test_frames']} frames to test on"
     answer(made, [line, f"next: elfowl-cloud detector train {made['id']}"], as_json=as_json)
 
 
@@ -86,19 +105,23 @@ def evaluate(
     video: Video = None,
     labels: Labels = None,
     *,
+    keep: Annotated[
+        bool, typer.Option(help="Keep the frames to test on, for a detector that has none yet.")
+    ] = True,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a detector on labelled frames that it has not learned from."""
     examples = Examples(images, video, labels)
     examples.check(labels_needed=True)
-    measured = local(home).evaluate(detector, examples)
-    lines = [_quality(measured)]
-    lines += [
-        f"  {name:24} AP50 {percent(one['ap50'])}  AP {percent(one['ap'])}  of {one['truth']}"
-        for name, one in measured["per_class"].items()
-    ]
-    answer(measured, lines, as_json=as_json)
+    measured = local(home).evaluate(detector, examples, keep=keep)
+    for warning in measured["warnings"]:
+        typer.echo(f"warning: {warning}", err=True)
+    if measured["kept"]:
+        typer.echo(
+            f"kept these {measured['kept']} frames to test {detector} on (--no-keep: do not)", err=True
+        )
+    answer(measured, [_quality(measured), *_class_lines(measured)], as_json=as_json)
 
 
 @app.command()
@@ -142,6 +165,22 @@ def delete(
         message = f"this removes {detector!r} with its examples and versions; say --yes if you mean it"
         raise InputError(message)
     connect(home, url, token).delete(detector)
+
+
+def _tests(images: Path | None, video: Path | None, labels: Path | None) -> Examples | None:
+    """Return what is only to test on, where it is given."""
+    if images is None and video is None and labels is None:
+        return None
+    tests = Examples(images, video, labels)
+    tests.check(labels_needed=True, prefix="--test-")
+    return tests
+
+
+def _class_lines(measured: dict[str, Any]) -> list[str]:
+    return [
+        f"  {name:24} AP50 {percent(one['ap50'])}  AP {percent(one['ap'])}  of {one['truth']}"
+        for name, one in measured["per_class"].items()
+    ]
 
 
 def _amount(made: dict[str, Any]) -> str:

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from cloud.actions import bundles as bundle_actions
 from cloud.actions import detectors as detector_actions
 from cloud.actions import devices as device_actions
+from cloud.actions.detectors import split_reference
+from cloud.actions.held_out import open_test_files
 from cloud.actions.labels import Imported, import_folder, import_video, pictures_in
 from cloud.actions.lessons import gather
 from cloud.actions.media import Role, import_file
@@ -38,12 +40,14 @@ class LocalCloud:
             rows = detectors.every(session)
             return [detector_view(session, row).model_dump(mode="json") for row in rows]
 
-    def create(self, name: str, examples: Examples) -> Json:
+    def create(self, name: str, examples: Examples, tests: Examples | None = None) -> Json:
         """Make a detector with examples; nothing is left of it when these are wrong."""
         with self.home.database.write(durable=True) as session:
             detector = detectors.create(session, name=name, now_s=self.home.clock.now_s())
         try:
             imported = self._take_in(detector.id, examples, "teach")
+            if tests is not None:
+                imported["test_frames"] = self._take_in(detector.id, tests, "test")["frames"]
         except BaseException:
             self.delete(detector.id)
             raise
@@ -64,17 +68,14 @@ class LocalCloud:
 
         return train(self.home, reference, budget_s=budget_s, progress=_as_lines(show), cancelled=stopped)
 
-    def evaluate(self, reference: str, examples: Examples) -> Json:
-        """Measure a version on other labelled frames."""
+    def evaluate(self, reference: str, examples: Examples, *, keep: bool) -> Json:
+        """Measure a version on other labelled frames; keep these, when it has none for that yet."""
+        # Before torch is imported, so that a mistake is told at once.
+        self._find_version(reference)
+        files = open_test_files(examples.labels or Path(), examples.images, examples.video)
         from cloud.worker.evaluate import evaluate
 
-        return evaluate(
-            self.home,
-            reference,
-            labels=examples.labels or Path(),
-            images=examples.images,
-            video=examples.video,
-        )
+        return evaluate(self.home, reference, files, keep=keep)
 
     def compress(self, reference: str, profile: str, show: Show, stopped: Stopped) -> Json:
         """Compress a version for a kind of device."""
@@ -82,8 +83,7 @@ class LocalCloud:
 
         # Before torch is imported, so that a mistyped name is told at once.
         load_profile(profile)
-        with self.home.database.read() as session:
-            detectors.find(session, reference.partition("@")[0])
+        self._find_version(reference)
         from cloud.worker.shrink import shrink
 
         return shrink(self.home, reference, profile, progress=_as_lines(show), cancelled=stopped)
@@ -152,6 +152,11 @@ class LocalCloud:
                 now_s=self.home.clock.now_s(),
             )
             return device_view(session, devices.find(session, device)).model_dump(mode="json")
+
+    def _find_version(self, reference: str) -> None:
+        name, version = split_reference(reference)
+        with self.home.database.read() as session:
+            detectors.find_version(session, detectors.find(session, name).id, version)
 
     def _publish_again(self, session: Session, bundle_id: str) -> BundleTarget:
         repository = bundle_actions.open_repository(self._settings, self.home.clock)

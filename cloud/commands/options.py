@@ -29,6 +29,16 @@ Labels = Annotated[
     typer.Option("--labels", metavar="COCO.json", help="COCO boxes; of a video, images have frame_index."),
 ]
 
+TestImages = Annotated[
+    Path | None, typer.Option("--test-images", metavar="DIR", help="Pictures to test on, never learned from.")
+]
+TestVideo = Annotated[
+    Path | None, typer.Option("--test-video", metavar="FILE", help="A video to test on; it may be the same.")
+]
+TestLabels = Annotated[
+    Path | None, typer.Option("--test-labels", metavar="COCO.json", help="COCO boxes of what to test on.")
+]
+
 
 def read_settings(home: Path | None = None, **changes: object) -> Settings:
     """Return the settings of the environment, changed by options that were given.

@@ -30,11 +30,13 @@ class RemoteCloud:
         """Return all detectors."""
         return cast("list[Json]", self._client.get("/detectors"))
 
-    def create(self, name: str, examples: Examples) -> Json:
+    def create(self, name: str, examples: Examples, tests: Examples | None = None) -> Json:
         """Make a detector with examples; nothing is left of it when these are wrong."""
         detector = self._client.post("/detectors", {"name": name})
         try:
             imported = self._take_in(detector["id"], examples, "teach")
+            if tests is not None:
+                imported["test_frames"] = self._take_in(detector["id"], tests, "test")["frames"]
         except BaseException:
             self.delete(detector["id"])
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -105,8 +106,10 @@ def find_version(session: Session, detector_id: str, version: int | None = None)
     query = select(Version).where(Version.detector_id == detector_id).order_by(Version.version.desc())
     found = session.scalar(query if version is None else query.where(Version.version == version))
     if found is None:
-        which = "is not trained yet" if version is None else f"has no version {version}"
-        message = f"detector {detector_id} {which}"
+        detector = session.get(Detector, detector_id)
+        name = detector_id if detector is None else detector.name
+        advice = f"is not trained yet; `elfowl-cloud detector train {shlex.quote(name)}` does it"
+        message = f"detector {name!r} {advice if version is None else f'has no version {version}'}"
         raise NotFoundError(message)
     return found
 

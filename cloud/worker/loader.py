@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from cloud.actions.detectors import version_path
+from cloud.actions.detectors import split_reference, version_path
 from cloud.actions.lessons import labelled_frames, lessons_of
 from cloud.actions.open_home import Home, open_home
 from cloud.detector.files import load_detector
 from cloud.detector.full import FullDetector
-from cloud.errors import InputError, NotFoundError
+from cloud.errors import NotFoundError
 from cloud.settings import settings_from
 from cloud.store import detectors
 from cloud.worker.train import held_out_frames
 
 
 def load_compressible(reference: str) -> FullDetector | None:
-    """Return a trained detector; none when there is none of that name here.
+    """Return a trained detector; none when there is no detector of that name here.
 
     Raises:
+        NotFoundError: It is not trained yet, or has no such version.
         InputError: Its files are damaged.
     """
     settings = settings_from()
     if not settings.database_path.is_file():
         return None
+    home = open_home(settings)
     try:
-        return load_version(open_home(settings), reference)
+        with home.database.read() as session:
+            detectors.find(session, split_reference(reference)[0])
     except NotFoundError:
         return None
+    return load_version(home, reference)
 
 
 def load_version(home: Home, reference: str) -> FullDetector:
@@ -47,18 +51,3 @@ def load_version(home: Home, reference: str) -> FullDetector:
         examples=frames,
         test_frames=tests or held_out_frames(home.settings.home, folder, frames),
     )
-
-
-def split_reference(reference: str) -> tuple[str, int | None]:
-    """Return name or id, and the version where one is given.
-
-    Raises:
-        InputError: What stands after `@` is no version.
-    """
-    name, at, version = reference.partition("@")
-    if not at:
-        return name, None
-    if not version.isdecimal() or int(version) < 1:
-        message = f"{reference!r}: a version is a number from 1 on, as in {name}@2"
-        raise InputError(message)
-    return name, int(version)
