@@ -19,7 +19,7 @@ from fastapi.staticfiles import StaticFiles
 
 from cloud.actions.bundles import open_repository
 from cloud.actions.open_home import open_home
-from cloud.api import routes, server
+from cloud.api import reference, routes, server
 from cloud.api.guard import Guard, refuse_open_door
 from cloud.api.problems import add_handlers
 from cloud.api.services import Services
@@ -80,11 +80,14 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         version=metadata.version("elfowl"),
         description="Custom-made eyes for small cameras.",
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load from a CDN; ours is in cloud/api/reference.py
+        redoc_url=None,
     )
     app.add_middleware(Guard, settings=settings)
     add_handlers(app)
     app.include_router(routes.router)
     app.include_router(server.pages)
+    app.include_router(reference.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC_PATH), name="static")
     return app

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
+
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from cloud.api import bundles, detectors, device, devices, events, jobs, media, server
 
 PREFIX = "/api/v1"
 
 router = APIRouter(prefix=PREFIX)
+
+
+def _say_what_routes_do(part: APIRouter) -> None:
+    """Let the reference say of each route what the code says of itself."""
+    for route in part.routes:
+        if isinstance(route, APIRoute):
+            summary, _, more = (inspect.getdoc(route.endpoint) or "").partition("\n")
+            route.summary, route.description = summary.removesuffix("."), more.strip()
+
+
 for part in (
     server.router,
     detectors.router,
@@ -19,4 +32,5 @@ for part in (
     devices.router,
     device.router,
 ):
+    _say_what_routes_do(part)
     router.include_router(part)
