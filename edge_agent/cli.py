@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge_agent.errors import ConfigError, ElfowlError
+from edge_agent.errors import ArtifactError, ConfigError, ElfowlError
 
 _EPILOG = "Begin with: elfowl-agent try SOURCE   (a video file, an RTSP URL, or 0 for the webcam)"
 
@@ -21,13 +21,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except ElfowlError as error:
-        text = " ".join(str(error).split())
+        text = _with_cure(error)
         sys.stderr.write(f"elfowl-agent: {text}\n")
         return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 1
+
+
+def _with_cure(error: ElfowlError) -> str:
+    """Return the error on one line; what is said of a bundle inside the agent does not name a cure."""
+    text = " ".join(str(error).split())
+    if isinstance(error, ArtifactError) and ";" not in text:
+        return f"{text}; copy or download it again"
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +66,7 @@ def _add_check_config(parser: argparse.ArgumentParser) -> None:
 
 def _add_detect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", metavar="BUNDLE", help="a bundle (zip or folder), or `starter`")
-    parser.add_argument("source", type=Path, metavar="IMAGE|VIDEO")
+    parser.add_argument("source", type=Path, metavar="IMAGE|VIDEO", help="a file")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(command=_detect)
 
@@ -66,7 +74,12 @@ def _add_detect(parser: argparse.ArgumentParser) -> None:
 def _add_try(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="a file, an RTSP or HTTP URL, or a webcam's number")
     parser.add_argument("--mqtt", metavar="HOST[:PORT]", help="show up in Home Assistant through this broker")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write a video with boxes")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write an .mp4, or the best .jpg, with boxes",
+    )
     parser.add_argument("--port", type=int, metavar="N", help="port of the preview page")
     parser.add_argument("--seconds", type=float, metavar="N", help="stop after so many seconds")
     parser.add_argument("--bundle", type=Path, metavar="BUNDLE", help="another detector than the starter")

@@ -266,7 +266,7 @@ def _check_numbers(options: TryOptions) -> None:
     if options.threshold is not None and not 0.0 <= options.threshold <= 1.0:
         message = f"the threshold is {options.threshold}; it lies between 0 and 1"
         raise ConfigError(message)
-    if options.seconds is not None and options.seconds <= 0:
+    if options.seconds is not None and not options.seconds > 0:
         message = f"{options.seconds} seconds are no time to look; give a positive number"
         raise ConfigError(message)
 

@@ -85,7 +85,7 @@ class BestPicture:
         try:
             self._path.write_bytes(encode_jpeg(draw_detections(rgb, boxes), _JPEG_QUALITY))
         except OSError as error:
-            message = f"{self._path}: cannot be written: {error.strerror}"
+            message = f"{self._path}: cannot be written: {error.strerror}; see --out and the disk"
             raise StorageError(message) from error
 
 
@@ -112,7 +112,7 @@ class VideoRecording:
                 self._open(frame, even)
             self._write(frame, draw_detections(even, boxes))
         except (FFmpegError, OSError) as error:
-            message = f"{self._path}: cannot be written: {error.strerror}"
+            message = f"{self._path}: cannot be written: {error.strerror}; see --out and the disk"
             raise StorageError(message) from error
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class VideoRecording:
             container.mux(self._stream.encode(None))
             container.close()
         except (FFmpegError, OSError) as error:
-            message = f"{self._path}: cannot be finished: {error.strerror}"
+            message = f"{self._path}: cannot be finished: {error.strerror}; see --out and the disk"
             raise StorageError(message) from error
 
     def _open(self, frame: Frame, rgb: Rgb) -> None:

@@ -16,6 +16,9 @@ from edge_agent.pipeline.detect import BundleDetector
 from edge_agent.pipeline.detector import Detector
 from edge_agent.wire.detection import Detection
 
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_LARGEST_JPEG_BYTES = 100_000_000
+
 
 def detect_rows(detector: Detector, path: Path, *, every: int = 1) -> Iterator[dict[str, Any]]:
     """Give what the detector sees in each frame, ready for JSON.
@@ -38,8 +41,10 @@ def detect_rows(detector: Detector, path: Path, *, every: int = 1) -> Iterator[d
         message = f"every is {every}, but must be 1 or more"
         raise ConfigError(message)
     if not path.is_file():
-        message = f"no such file: {path}; name a picture or video"
+        problem = "is a folder" if path.is_dir() else "no such file"
+        message = f"{path}: {problem}; name a picture or video"
         raise ConfigError(message)
+    _refuse_cut_jpeg(path)
     # The whole path: a file called `0` is not the first webcam.
     with closing(open_source(str(path.resolve()), real_time=False)) as frames:
         first_s: float | None = None
@@ -48,7 +53,20 @@ def detect_rows(detector: Detector, path: Path, *, every: int = 1) -> Iterator[d
             if frame.index % every == 0:
                 yield _row(frame, frame.monotonic_s - first_s, detector.detect(frame.rgb))
     if first_s is None:
-        message = f"{path} has no picture that can be read"
+        message = f"{path}: no picture that can be read; save it anew as JPEG, PNG or MP4"
+        raise CameraError(message)
+
+
+def _refuse_cut_jpeg(path: Path) -> None:
+    """Refuse half a JPEG: decoders fill the rest with grey, and nothing would seem to be there."""
+    try:
+        with path.open("rb") as file:
+            is_cut = file.read(2) == _JPEG_START and _JPEG_END not in file.read(_LARGEST_JPEG_BYTES)
+    except OSError as error:
+        message = f"{path}: {error.strerror}; name a picture or video that this user may read"
+        raise ConfigError(message) from error
+    if is_cut:
+        message = f"{path}: the picture is cut off; copy or download it again"
         raise CameraError(message)
 
 

@@ -21,6 +21,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from edge_agent.clock import Clock
 from edge_agent.errors import StorageError
+from edge_agent.report.commands import RateLimitedLog
 from edge_agent.wire.sync import FrameWanted
 
 _log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class KeyFrames:
         self._folder = folder
         self._max_bytes = max_bytes
         self._clock = clock
+        self._failures = RateLimitedLog(clock)
         self._every_s = every_s
         self._refill = daily_bytes / _DAY_S
         self._burst = self._budget = daily_bytes * _BURST_SHARE
@@ -103,7 +105,7 @@ class KeyFrames:
             try:
                 self._write(camera, int(time_s * 1000), _event_key(event_id), jpeg)
             except OSError as error:
-                _log.warning("key frame of %s was not kept: %s", camera, error)
+                self._failures.warning(f"key frame of {camera} was not kept: {error}")
                 return False
             return True
 

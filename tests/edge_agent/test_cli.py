@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_agent.cli import main
+from edge_agent.report.snapshots import encode_jpeg
+from edge_agent.starter.location import starter_bundle_path
 
 GOOD = """\
 device: porch
@@ -81,6 +84,102 @@ def test_config_mistake_is_one_line_on_stderr(
     assert err.startswith("elfowl-agent: ")
     assert err.count("\n") == 1
     assert says in err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("device:", "devise:", ":1: devise: unknown key; did you mean 'device'?"),
+        ("bundle: starter", "bundle: starter\ncolour: red", ":4: colour: unknown key"),
+        ("  - {name", "\t- {name", "'\\t' that cannot start any token; use spaces"),
+        ("x86-64", "x86-46", "did you mean 'x86-64'?"),
+        ("device: porch", "device: porch\nstate_dir: /proc/none", "state_dir /proc/none: "),
+    ],
+)
+def test_run_config_mistake_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, says: str
+) -> None:
+    path = write(tmp_path, GOOD.replace(old, new))
+    assert_one_line(run(capsys, "run", "--config", str(path)), says)
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of everything that people give by mistake."""
+    folder = tmp_path_factory.mktemp("broken")
+    starter = starter_bundle_path().read_bytes()
+    (folder / "half.zip").write_bytes(starter[: len(starter) // 2])
+    changed = bytearray(starter)
+    changed[len(changed) // 2] ^= 1
+    (folder / "changed.zip").write_bytes(changed)
+    (folder / "text.mp4").write_text("no video\n" * 50)
+    (folder / "empty.mp4").touch()
+    picture = encode_jpeg(np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8), 90)
+    (folder / "good.jpg").write_bytes(picture)
+    (folder / "cut.jpg").write_bytes(picture[: len(picture) // 2])
+    (folder / "junk.jpg").write_bytes(b"no picture" * 50)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("try {}/none.mp4", "none.mp4: no such file; check the path"),
+        ("try {}/text.mp4", "text.mp4: is not a video that can be read; convert it"),
+        ("try {}/empty.mp4", "empty.mp4: is not a video that can be read; convert it"),
+        ("try {}", "is a folder; name a video or picture in it"),
+        ("try rtsp://127.0.0.1:1/x", "rtsp://127.0.0.1:1/x: connection refused; check the address"),
+        ("try http://127.0.0.1:1/x", "connection refused; check the address"),
+        ("try ftp://x/y", "sources of kind 'ftp:' are not known; use"),
+        ("try {}/good.jpg --seconds nan", "nan seconds are no time to look; give a positive number"),
+        ("try {}/good.jpg --port 80000", "port must be 0-65535"),
+        ("try {}/good.jpg --out /proc/none.jpg", "/proc/none.jpg: cannot be written"),
+        ("try {}/good.jpg --bundle {}/none.zip", "none.zip: give a bundle's .zip file or folder"),
+        ("try {}/good.jpg --bundle {}/half.zip", "half.zip is no bundle"),
+        ("detect {}/half.zip {}/good.jpg", "not a zip file; copy or download it again"),
+        ("detect {}/changed.zip {}/good.jpg", "is damaged: Bad CRC-32"),
+        ("detect {}/none.zip {}/good.jpg", "none.zip: give a bundle's .zip file or folder"),
+        ("detect starter {}/none.jpg", "none.jpg: no such file; name a picture or video"),
+        ("detect starter {}", "is a folder; name a picture or video"),
+        ("detect starter {}/cut.jpg", "cut.jpg: the picture is cut off; copy or download it again"),
+        ("detect starter {}/junk.jpg", "junk.jpg: no picture that can be read; save it anew"),
+        ("detect starter {}/text.mp4", "text.mp4: is not a video that can be read; convert it"),
+        ("detect starter {}/cut.jpg --json", "cut.jpg: the picture is cut off"),
+        ("enrol --cloud nowhere --token abc --profile x86-64 --state-dir {}", "is not like http://"),
+        ("enrol --cloud http://x --token abc --profile x86-46 --state-dir {}", "did you mean 'x86-64'?"),
+        ("enrol --cloud https://x --token abc --profile x86-64 --ca-file {}/none.pem", "--ca-file: "),
+    ],
+)
+def test_mistake_is_one_line_that_says_what_to_do(
+    broken: Path, capsys: pytest.CaptureFixture[str], command: str, says: str
+) -> None:
+    assert_one_line(run(capsys, *command.replace("{}", str(broken)).split()), says)
+
+
+def assert_one_line(outcome: tuple[int, str, str], says: str) -> None:
+    code, out, err = outcome
+    assert code == 1
+    assert "{" not in out, "half a JSON document"
+    assert err.startswith("elfowl-agent: ")
+    assert err.count("\n") == 1
+    assert says in err
+    assert ";" in err or "give" in err or "Known" in err or "is not like" in err, "no cure"
+
+
+def test_detect_json_parses(broken: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, err = main(["detect", "starter", str(broken / "good.jpg"), "--json"]), *capfd.readouterr()
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert document["source"] == str(broken / "good.jpg")
+    assert [frame["frame_index"] for frame in document["frames"]] == [0]
+
+
+@pytest.mark.parametrize("command", ["run", "check-config", "detect", "try", "enrol", "version"])
+def test_help_of_every_command_names_all_it_takes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    assert f"usage: elfowl-agent {command}" in capsys.readouterr().out
 
 
 def test_run_with_missing_config_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -143,3 +144,12 @@ def test_disk_that_fails_later_costs_only_the_frame(tmp_path: Path, ring: KeyFra
     (tmp_path / "frames").rmdir()
     (tmp_path / "frames").write_text("in the way")
     assert not ring.add("front", T, b"x", event_id="e")
+
+
+def test_disk_that_stays_full_does_not_fill_the_log(
+    tmp_path: Path, ring: KeyFrames, caplog: pytest.LogCaptureFixture
+) -> None:
+    rmtree(tmp_path / "frames")
+    (tmp_path / "frames").write_text("in the way")
+    assert not any([ring.add("front", T + 2 * n, b"jpeg", event_id=f"e{n}") for n in range(50)])
+    assert 1 <= len([m for m in caplog.messages if "was not kept" in m]) <= 5
