@@ -25,7 +25,7 @@ class TrainConfig:
         cache_bytes: How much may be kept there; the longest unused goes first.
         views_per_frame: Differently cut and coloured copies of a picture; fewer when there are many pictures.
         max_views: Over all pictures, so that hundreds of pictures do not take hundreds of times longer.
-        long_side_px: Longer side of the network's input.
+        long_side_px: Longer side of the network's input at most; large objects get a smaller input.
         epochs: How often each view is seen.
         min_steps: However few the views are.
         batch: Windows in one step.

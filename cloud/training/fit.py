@@ -37,6 +37,9 @@ _MAX_STEPS = 800
 _FOLD_STEPS_SHARE = 0.75
 _LOOK_SHARE = 0.45
 _LEAST_VIEWS = 2
+_LONG_SIDES_PX = (320, 416, 512, 640)
+_LEAST_SIDE_PX = 128
+_OBJECT_PX = 32
 _WINDOWS_PER_VIEW = 4
 
 
@@ -153,12 +156,34 @@ def check_examples(frames: Sequence[LabelledFrame], classes: Sequence[str]) -> N
         raise InputError(message)
 
 
-def choose_input_size(frames: Sequence[LabelledFrame], long_side_px: int) -> tuple[int, int]:
-    """Return the (width, height), multiples of 32, that fits most frames with little padding."""
+def choose_input_size(frames: Sequence[LabelledFrame], most_px: int) -> tuple[int, int]:
+    """Return the (width, height), multiples of 32, of an input that fits these frames and their objects.
+
+    The shape is that of most frames. The longer side is the smallest at which three of four objects are still
+    four cells wide: large objects need no more, and are found worse when they cover more cells than the head
+    sees across.
+
+    Args:
+        frames: What is to be learned from.
+        most_px: The longer side at most.
+    """
     aspect = float(np.median([frame.width_px / frame.height_px for frame in frames]))
-    short = long_side_px / max(aspect, 1 / aspect)
-    short_px = max(128, round(short / 32) * 32)
-    return (long_side_px, short_px) if aspect >= 1 else (short_px, long_side_px)
+    long_px = next((side for side in _LONG_SIDES_PX if _large_enough(frames, side)), most_px)
+    long_px = min(long_px, most_px)
+    short_px = max(_LEAST_SIDE_PX, round(long_px / max(aspect, 1 / aspect) / 32) * 32)
+    return (long_px, short_px) if aspect >= 1 else (short_px, long_px)
+
+
+def _large_enough(frames: Sequence[LabelledFrame], long_px: int) -> bool:
+    """Tell whether three of four objects are `_OBJECT_PX` across when the frame is `long_px` long."""
+    sides = [
+        min((x2 - x1) * frame.width_px, (y2 - y1) * frame.height_px)
+        * long_px
+        / max(frame.width_px, frame.height_px)
+        for frame in frames
+        for x1, y1, x2, y2 in (box.box_xyxy_norm for box in frame.boxes)
+    ]
+    return bool(sides) and float(np.percentile(sides, 25)) >= _OBJECT_PX
 
 
 def plan_runs(

@@ -164,6 +164,15 @@ def test_choose_input_size_follows_the_pictures(size: tuple[int, int], expected:
     assert choose_input_size([frame(size=size)], 512) == expected
 
 
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [(0.5, (320, 320)), (0.11, (320, 320)), (0.09, (416, 416)), (0.07, (512, 512)), (0.01, (512, 512))],
+)
+def test_choose_input_size_is_small_for_large_objects(side: float, expected: tuple[int, int]) -> None:
+    box = LabelledBox("cat", (0.2, 0.2, 0.2 + side, 0.9))
+    assert choose_input_size([replace(frame(size=(1000, 1000)), boxes=(box,))], 512) == expected
+
+
 @pytest.mark.parametrize(("count", "runs"), [(1, 1), (2, 3), (12, 4), (29, 4), (30, 1), (100, 1)])
 def test_plan_runs_few_frames_are_all_learned_from(count: int, runs: int) -> None:
     frames = [frame(f"{n:03}.png", "cat") for n in range(count)]
