@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +25,9 @@ _INTERRUPTED = 130
 
 
 @app.callback()
-def _root(*, verbose: Annotated[bool, typer.Option(help="Log what happens inside.")] = False) -> None:
+def _root(
+    *, verbose: Annotated[bool, typer.Option("--verbose", help="Log what happens inside.")] = False
+) -> None:
     """Teach, train, compress and send detectors; see what cameras see."""
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
@@ -37,11 +41,13 @@ def serve(
     host: Annotated[
         str | None, typer.Option(help="Address to listen on; others need an access token.")
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the portal and API.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the portal and API, 8420 by default.")] = None,
     broker: Annotated[
         str | None, typer.Option(help="'auto', or mqtt://HOST:PORT of an existing one.")
     ] = None,
-    broker_port: Annotated[int | None, typer.Option(help="Port of the broker that is started.")] = None,
+    broker_port: Annotated[
+        int | None, typer.Option(help="Port of the broker that is started, 1883 by default.")
+    ] = None,
     *,
     home: Home = None,
 ) -> None:
@@ -54,8 +60,8 @@ def serve(
 
 @app.command()
 def demo(
-    port: Annotated[int | None, typer.Option(help="Port of the portal and API.")] = None,
-    broker_port: Annotated[int | None, typer.Option(help="Port of the broker.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the portal and API, 8420 by default.")] = None,
+    broker_port: Annotated[int | None, typer.Option(help="Port of the broker, 1883 by default.")] = None,
     footage: Annotated[
         Path | None, typer.Option(help="The clip, or a folder with it, if you have it.")
     ] = None,
@@ -84,16 +90,22 @@ def profiles(*, as_json: AsJson = False) -> None:
     answer(found, [f"{one['name']:16} {one['title']}" for one in found], as_json=as_json)
 
 
-def main() -> None:
-    """Run the command line; every foreseen error is one line and exit code 1."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; every foreseen error is one line and exit code 1, wrong usage is 2."""
     try:
-        app()
+        app(arguments)
     except ElfowlError as error:
         _fail(str(error))
+    except BrokenPipeError:
+        # Whoever read the answer has enough of it; the interpreter shall not try to write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        _fail(f"{error.filename or 'disk'}: no space left; free some, nothing stored before is lost")
+        logging.getLogger(__name__).info("failed", exc_info=True)
+        advice = error.strerror or str(error)
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            advice = "no space left; free some, nothing stored before is lost"
+        _fail(f"{error.filename or 'disk'}: {advice}")
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
 

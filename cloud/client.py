@@ -22,15 +22,25 @@ _ERRORS: dict[int, type[ElfowlError]] = {
 
 
 class CloudClient:
-    """Speaks to a running cloud; every method raises an `ElfowlError` with the server's own words."""
+    """Speaks to a running cloud; every method raises an `ElfowlError` with the server's own words.
+
+    Raises:
+        InputError: The address is none.
+    """
 
     def __init__(
         self, url: str, *, token: str | None = None, transport: httpx.BaseTransport | None = None
     ) -> None:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self._http = httpx.Client(
-            base_url=url.rstrip("/") + "/api/v1", headers=headers, timeout=_TIMEOUT_S, transport=transport
-        )
+        try:
+            base_url = httpx.URL(url.rstrip("/") + "/api/v1")
+        except httpx.InvalidURL as error:
+            message = f"--url {url}: {error}; write it like http://127.0.0.1:8420"
+            raise InputError(message) from error
+        if base_url.scheme not in {"http", "https"} or not base_url.host:
+            message = f"--url {url}: is no address; write it like http://127.0.0.1:8420"
+            raise InputError(message)
+        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=_TIMEOUT_S, transport=transport)
 
     def get(self, path: str, **query: str | float) -> Any:  # noqa: ANN401 - JSON
         """Return the JSON at `path`."""

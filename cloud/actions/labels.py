@@ -96,12 +96,17 @@ def pictures_in(folder: Path) -> list[Path]:
     """Return the picture files of a folder by name.
 
     Raises:
-        InputError: It is no folder.
+        InputError: It is no folder, or has no pictures.
     """
     if not folder.is_dir():
         message = f"{folder}: no such folder"
         raise InputError(message)
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        kinds = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
+        message = f"{folder}: no pictures in this folder; put some of these kinds there: {kinds}"
+        raise InputError(message)
+    return found
 
 
 def _store(

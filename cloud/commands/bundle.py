@@ -10,6 +10,7 @@ import typer
 from cloud.commands.connect import connect, local
 from cloud.commands.options import AsJson, Home, Token, Url
 from cloud.commands.terminal import answer, megabytes
+from cloud.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, help="Bundles: compressed detectors, signed for cameras.")
 
@@ -40,7 +41,12 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Sign a bundle and offer it to cameras."""
-    if url is None and Path(bundle).suffix == ".zip":
+    if Path(bundle).suffix == ".zip":
+        if url is not None:
+            message = (
+                f"{bundle}: with --url give the id of a bundle; files are taken in on the home folder only"
+            )
+            raise InputError(message)
         bundle = str(local(home).import_bundle(Path(bundle))["id"])
     done = connect(home, url, token).publish(bundle)
     line = f"published {done['id']} as release {done['release']}"

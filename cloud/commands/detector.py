@@ -35,7 +35,7 @@ Versioned = Annotated[
 
 @app.command()
 def create(  # noqa: PLR0913 - options of a command
-    name: Annotated[str, typer.Argument(help="What to call the detector.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call the detector.")],
     images: Images = None,
     video: Video = None,
     labels: Labels = None,
@@ -159,12 +159,14 @@ def delete(
     home: Home = None,
     url: Url = None,
     token: Token = None,
+    as_json: AsJson = False,
 ) -> None:
     """Remove a detector with its examples, versions and bundles."""
     if not yes:
         message = f"this removes {detector!r} with its examples and versions; say --yes if you mean it"
         raise InputError(message)
     connect(home, url, token).delete(detector)
+    answer({"deleted": detector}, [f"removed {detector}"], as_json=as_json)
 
 
 def _tests(images: Path | None, video: Path | None, labels: Path | None) -> Examples | None:

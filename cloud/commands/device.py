@@ -30,7 +30,7 @@ def make_token(*, home: Home = None, url: Url = None, token: Token = None, as_js
 
 @app.command()
 def assign(
-    device: Annotated[str, typer.Argument(metavar="CAMERA")],
+    device: Annotated[str, typer.Argument(metavar="CAMERA", help="Name of the camera; see `device list`.")],
     bundle: Annotated[str | None, typer.Argument(metavar="BUNDLE", help="Id of a published bundle.")] = None,
     *,
     none: Annotated[bool, typer.Option("--none", help="Want no bundle on it.")] = False,

@@ -102,6 +102,9 @@ def storage_errors() -> Iterator[None]:
         if any(known in text for known in _UNUSABLE):
             message = f"database: {text}; see ELFOWL_HOME"
             raise StorageError(message) from error
+        if "database is locked" in text:
+            message = "database: another process holds it for too long; try again"
+            raise StorageError(message) from error
         raise
 
 
