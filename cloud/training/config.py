@@ -19,7 +19,8 @@ class TrainConfig:
     Attributes:
         ref: Which detector and version comes out.
         seed: Same seed, frames and settings give the same detector, as long as `budget_s` is not reached.
-        budget_s: After this the learning rate is brought down early and training ends; checks come on top.
+        budget_s: After this the learning rate is brought down early and training ends; checks come on top. On
+            a machine too slow to look at the pictures within their share of it, learning keeps its own.
         threads: Threads for looking at pictures and for the folds; each uses one core.
         cache_dir: Where features of pictures are kept from one training to the next; none keeps nothing.
         cache_bytes: How much may be kept there; the longest unused goes first.

@@ -37,6 +37,7 @@ _MAX_STEPS = 800
 _FOLD_STEPS_SHARE = 0.75
 _LOOK_SHARE = 0.45
 _LEAST_VIEWS = 2
+_LEAST_LEARN_S = 1.0
 _LONG_SIDES_PX = (320, 416, 512, 640)
 _LEAST_SIDE_PX = 128
 _OBJECT_PX = 32
@@ -109,8 +110,7 @@ def fit(
         samples = [sample.without_windows() for sample in samples]
         runs = plan_runs(frames, pool.frame_of.tolist(), config)
         reporter.learning(sum(run.plan.steps for run in runs))
-        left_s = max(1.0, config.budget_s - (clock.monotonic_s() - start_s))
-        pace = Pace(clock, left_s)
+        pace = Pace(clock, seconds_to_learn(config.budget_s, clock.monotonic_s() - start_s))
         heads = carry_out(runs, pool, len(classes), config.threads, pace, reporter.learned, cancelled)
         reporter.checking()
         few = len(frames) < FEW_FRAMES
@@ -205,6 +205,15 @@ def plan_runs(
         )
         for i, split in enumerate(splits)
     ]
+
+
+def seconds_to_learn(budget_s: float, spent_s: float) -> float:
+    """Return how long learning may take once looking took `spent_s`.
+
+    On a busy machine looking alone may take the whole budget. Learning keeps its share even then: a detector
+    that comes later is better than one that has hardly learned.
+    """
+    return max(_LEAST_LEARN_S, budget_s * (1 - _LOOK_SHARE), budget_s - spent_s)
 
 
 def _learn_plan(windows: int, share: float, config: TrainConfig) -> LearnPlan:

@@ -14,7 +14,7 @@ from cloud.datasets.images import read_image
 from cloud.errors import InputError, TrainingError
 from cloud.training.config import CancelledError, Progress, TrainConfig
 from cloud.training.evaluate import evaluate
-from cloud.training.fit import check_examples, choose_input_size, fit, plan_runs
+from cloud.training.fit import check_examples, choose_input_size, fit, plan_runs, seconds_to_learn
 from tests.cloud.training.scenes import draw_scene
 
 QUICK = TrainConfig(
@@ -89,6 +89,15 @@ def test_fit_time_is_up_gives_a_detector_all_the_same(tmp_path: Path) -> None:
     result = fit(frames, ["red"], replace(QUICK, budget_s=0.0, epochs=1000), ignore, never)
     assert result.seconds < 60
     assert result.detector.detect_many([read_image(frames[0].source.path)], score_floor=0.0)
+
+
+@pytest.mark.parametrize(
+    ("spent_s", "left_s"),
+    [(0.0, 40.0), (10.0, 30.0), (18.0, 22.0), (39.0, 22.0), (500.0, 22.0)],
+    ids=["nothing looked at", "quick", "in its share", "slow", "far over time"],
+)
+def test_learning_keeps_its_share_of_time_however_long_looking_took(spent_s: float, left_s: float) -> None:
+    assert seconds_to_learn(40.0, spent_s) == pytest.approx(left_s)
 
 
 @pytest.mark.slow
