@@ -21,7 +21,9 @@ from edge_agent.config import AgentConfig, CameraConfig, SnapshotsConfig
 from edge_agent.errors import ElfowlError, StorageError
 from edge_agent.offload.client import Question
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
+from edge_agent.pipeline.decide import OffloadSettings
 from edge_agent.pipeline.events import CameraIdentity
+from edge_agent.pipeline.result import PipelineSettings
 from edge_agent.report.commands import (
     Command,
     InstallDetector,
@@ -258,9 +260,15 @@ class Session:
             discovery=plan.discovery,
         )
 
+    def _pipeline_settings(self) -> PipelineSettings:
+        cloud = self._config.cloud
+        if cloud is None:
+            return PipelineSettings()
+        return PipelineSettings(offload=OffloadSettings(band=cloud.offload.unsure_band))
+
     def _make_camera(self, camera: CameraConfig) -> CameraWorker:
         identity = CameraIdentity(self._config.device, camera.name, boot_id())
-        pipeline = CameraPipeline(identity, None, {}, rng=self._parts.rng)
+        pipeline = CameraPipeline(identity, None, {}, rng=self._parts.rng, settings=self._pipeline_settings())
         peer = self._peer
         ports = CameraPorts(
             detector=self._detector,
