@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_agent.errors import ElfowlError
+from edge_agent.errors import ConfigError, ElfowlError
 
 if TYPE_CHECKING:
     from compress.result import Result
@@ -24,16 +24,23 @@ _CANCELLED = 130
 
 
 @app.callback()
-def _root(*, verbose: Annotated[bool, typer.Option(help="Log what happens inside.")] = False) -> None:
+def _root(
+    *, verbose: Annotated[bool, typer.Option("--verbose", help="Log what happens inside.")] = False
+) -> None:
     """Turn a full detector into a small one for a named camera, and say what that cost."""
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING)
 
 
 @app.command()
 def run(
-    detector: Annotated[str, typer.Argument(metavar="DETECTOR", help="Name or id of a trained detector.")],
-    profile: Annotated[str, typer.Option(help="The device, for example pi-4.")],
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the bundles and the receipt.")],
+    detector: Annotated[
+        str,
+        typer.Argument(metavar="DETECTOR", help="Name or id of a trained detector; NAME@2 is its version 2."),
+    ],
+    profile: Annotated[
+        str, typer.Option(metavar="NAME", help="The device, for example pi-4; see `elfowl-cloud profiles`.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the bundles and the receipt.")],
     release: Annotated[
         int | None, typer.Option(min=1, help="Release number; the detector's version by default.")
     ] = None,
@@ -45,7 +52,7 @@ def run(
         try:
             result = _compress(detector, profile, out, release, stop)
         except ElfowlError as error:
-            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+            typer.echo(f"elfowl-compress: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(_CANCELLED if stop.is_set() else 1) from error
     typer.echo(json.dumps(result.to_json_dict()) if as_json else _summary(result))
 
@@ -66,8 +73,11 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
 def _compress(detector: str, profile: str, out: Path, release: int | None, stop: threading.Event) -> Result:
     from edge_agent.runtime.profiles import load_profile
 
-    # Checked before torch is imported, so that a mistyped profile is told at once.
+    # Checked before torch is imported, so that a mistake is told at once.
     device = load_profile(profile)
+    if out.exists() and not out.is_dir():
+        message = f"--out {out} is a file; give a folder, it is made when it is not there"
+        raise ConfigError(message)
     from compress.loaders import load_detector
     from compress.run import compress
     from compress.terminal import shown_progress

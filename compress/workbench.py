@@ -137,7 +137,10 @@ def open_workbench(out: Path, meter: ProgressMeter, cancelled: Cancelled) -> Ite
 
 
 def _storage_error(out: Path, error: OSError) -> StorageError:
-    return StorageError(f"cannot write to {out}: {error.strerror or error}; free space or give another --out")
+    # numpy counts what it could not write, and names no cause.
+    is_short = error.errno is None and str(error).endswith("written")
+    reason = "no space left on the disk" if is_short else error.strerror or str(error)
+    return StorageError(f"cannot write to {out}: {reason}; free some space or choose another folder")
 
 
 def _cancelled_error() -> CancelledError:

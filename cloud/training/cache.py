@@ -6,9 +6,11 @@ is a miss.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -29,6 +31,8 @@ Half = npt.NDArray[np.float16]
 """Features; half precision halves memory and disk, and training does not notice."""
 
 _FORMAT = "features-1"
+_RESERVE_BYTES = 64_000_000
+"""So much of the disk is left to what cannot be made again."""
 
 
 class FeatureCache(Protocol):
@@ -59,6 +63,7 @@ class DiskCache:
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder = folder
         self._limit_bytes = limit_bytes
+        self._is_full = False
         folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, key: str) -> tuple[Half, ...] | None:
@@ -78,15 +83,29 @@ class DiskCache:
         return tuple(tensors[name] for name in sorted(tensors))
 
     def put(self, key: str, levels: Sequence[Half]) -> None:
-        """Keep the levels; a full disk costs only the entry."""
+        """Keep the levels; a full disk costs only the entry, and what the detector needs is left free."""
+        if self._is_full:
+            return
         path = self._path(key)
         partial = path.with_suffix(f".{uuid4().hex}.part")
         try:
+            self._leave_room()
             save_file({f"level{i}": np.ascontiguousarray(level) for i, level in enumerate(levels)}, partial)
             partial.replace(path)
         except (SafetensorError, OSError) as error:
-            logger.warning("features cannot be cached in %s: %s", self._folder, error)
+            self._is_full = True
+            logger.warning(
+                "features are no longer cached in %s (%s); the next training takes longer",
+                self._folder,
+                error,
+            )
             partial.unlink(missing_ok=True)
+
+    def _leave_room(self) -> None:
+        free_bytes = shutil.disk_usage(self._folder).free
+        if free_bytes < _RESERVE_BYTES:
+            message = f"only {free_bytes / 1e6:.0f} MB are free"
+            raise OSError(errno.ENOSPC, message)
 
     def trim(self) -> None:
         """Remove the longest unused entries until the folder is below its limit."""

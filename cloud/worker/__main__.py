@@ -30,6 +30,10 @@ def main(arguments: list[str]) -> int:
     except ElfowlError as error:
         _say(ProgressLine(error=" ".join(str(error).split())))
         return 1
+    except OSError as error:
+        logging.getLogger(__name__).exception("the job failed")
+        _say(ProgressLine(error=f"{error.filename or 'disk'}: {error.strerror or error}"))
+        return 1
     _say(ProgressLine(progress=1.0, stage="done", result=result))
     return 0
 

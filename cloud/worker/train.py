@@ -15,7 +15,7 @@ from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.split import FEW_FRAMES, hold_out
 from cloud.detector.files import save_detector
 from cloud.store import detectors
-from cloud.store.files import write_file
+from cloud.store.files import remove_tree, storing, write_file
 from cloud.training.config import Progress as TrainProgress
 from cloud.training.config import TrainConfig
 from cloud.training.evaluate import evaluate
@@ -74,9 +74,14 @@ def _keep(home: Home, material: Material, result: TrainResult) -> dict[str, Any]
     measured = {} if quality is None else quality.model_dump(mode="json")
     metrics = {**measured, "seconds": round(result.seconds, 2), "frames": len(material.frames)}
     folder = version_path(home.settings, material.ref.id, material.ref.version)
-    write_file(folder / METRICS_FILE, json.dumps(metrics, indent=1).encode())
-    write_file(folder / SPLIT_FILE, json.dumps(_held_out(home, material)).encode())
-    save_detector(result.detector, folder)
+    try:
+        with storing(folder):
+            write_file(folder / METRICS_FILE, json.dumps(metrics, indent=1).encode())
+            write_file(folder / SPLIT_FILE, json.dumps(_held_out(home, material)).encode())
+            save_detector(result.detector, folder)
+    except BaseException:
+        remove_tree(folder)
+        raise
     with home.database.write(durable=True) as session:
         detectors.add_version(
             session,

@@ -8,27 +8,52 @@ import pytest
 from typer.testing import CliRunner
 
 from compress.cli import app
+from tests.cloud.bundle_files import note_version
+from tests.cloud.homes import add_detector, make_home
 
 RUNNER = CliRunner()
 
 
-@pytest.mark.slow  # torch is imported
+class Run:
+    """What a command line left behind."""
+
+    def __init__(self, folder: Path, detector: str, profile: str = "pi-4", out: str = "o") -> None:
+        arguments = ["run", detector, "--profile", profile, "--out", str(folder / out), "--json"]
+        self.done = RUNNER.invoke(app, arguments, env={"ELFOWL_HOME": str(folder / "home")})
+
+    def is_one_line_with(self, *words: str) -> bool:
+        """Return whether it failed with one line on stderr that has these words, and nothing on stdout."""
+        err = self.done.stderr
+        assert (self.done.exit_code, self.done.stdout) == (1, "")
+        assert err.startswith("elfowl-compress: ")
+        assert err.count("\n") == 1
+        return all(word in err for word in words)
+
+
 @pytest.mark.parametrize(
-    ("profile", "detector", "text"),
-    [
-        ("pi4", "tiny", "did you mean 'pi-4'?"),
-        ("pi-4", "no such detector", "no trained detector 'no such detector'"),
-    ],
+    ("profile", "words"),
+    [("pi4", ["'pi4'", "did you mean 'pi-4'?"]), ("toaster", ["'toaster'", "Known profiles: "])],
 )
-def test_run_with_an_unknown_thing_is_one_line_and_exit_code_1(
-    tmp_path: Path, profile: str, detector: str, text: str
-) -> None:
-    arguments = ["run", detector, "--profile", profile, "--out", str(tmp_path / "o"), "--json"]
-    done = RUNNER.invoke(app, arguments, env={"ELFOWL_HOME": str(tmp_path / "home")})
-    assert done.exit_code == 1
-    assert done.stdout == ""
-    assert text in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_unknown_profile_names_the_nearest_and_all(tmp_path: Path, profile: str, words: list[str]) -> None:
+    assert Run(tmp_path, "tiny", profile).is_one_line_with(*words)
+    assert not (tmp_path / "o").exists()
+
+
+def test_file_where_the_folder_should_be_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "o").write_text("mine")
+    assert Run(tmp_path, "tiny").is_one_line_with("--out", "is a file")
+    assert (tmp_path / "o").read_text() == "mine"
+
+
+@pytest.mark.slow  # torch is imported
+def test_unknown_or_untrained_detector_is_told_apart(tmp_path: Path) -> None:
+    assert Run(tmp_path, "nix").is_one_line_with("no trained detector 'nix'", "detector list")
+    home = make_home(tmp_path / "home")
+    add_detector(home, "raw")
+    note_version(home, add_detector(home, "trained"), 1)
+    assert Run(tmp_path, "raw").is_one_line_with("'raw' is not trained yet", "detector train raw")
+    assert Run(tmp_path, "trained@7").is_one_line_with("'trained' has no version 7")
+    assert Run(tmp_path, "trained").is_one_line_with("spec.json", "cannot be read")
     assert not (tmp_path / "o").exists()
 
 

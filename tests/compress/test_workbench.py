@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from compress.errors import CancelledError, ExportError
@@ -48,10 +49,19 @@ def test_open_workbench_where_a_file_is_says_so(tmp_path: Path) -> None:
 
 def test_open_workbench_on_a_full_disk_says_so(tmp_path: Path) -> None:
     with (
-        pytest.raises(StorageError, match="No space left on device; free space"),
+        pytest.raises(StorageError, match="No space left on device; free some space"),
         open_workbench(tmp_path, meter(), lambda: False),
     ):
         Path("/dev/full").write_text("x")
+
+
+def test_open_workbench_says_of_a_picture_cut_short_that_the_disk_is_full(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StorageError, match="no space left on the disk"),
+        open_workbench(tmp_path, meter(), lambda: False),
+        Path("/dev/full").open("wb") as full,
+    ):
+        np.zeros(100_000, np.uint8).tofile(full)
 
 
 def test_step_when_cancelled_stops(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from cloud.training.cache import DiskCache, FeatureCache, NoCache, cache_key, picture_digest
 from cloud.training.views import plain_view
@@ -51,6 +52,19 @@ def test_disk_cache_trim_removes_the_longest_unused(tmp_path: Path) -> None:
     assert {path.stem for path in tmp_path.iterdir()} == {"new", "middle"}
     cache.trim()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_is_told_once_and_costs_only_the_cache(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = DiskCache(tmp_path / "gone", 10_000_000)
+    (tmp_path / "gone").rmdir()
+    cache.put("a", LEVELS)
+    cache.put("b", LEVELS)
+    assert cache.get("a") is None
+    assert [record.message.partition(" in ")[0] for record in caplog.records] == [
+        "features are no longer cached"
+    ]
 
 
 def test_no_cache_keeps_nothing() -> None:
