@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from cloud.errors import ConflictError
+from cloud.errors import ConflictError, InputError
 from cloud.fleet.description import describe
 from cloud.fleet.kit import export_kit
 from cloud.fleet.tuf_repository import UpdateRepository
@@ -139,6 +139,10 @@ def import_bundle(session: Session, settings: Settings, file: Path, *, now_s: fl
         NotFoundError: It carries a detector that is not from here.
     """
     about = describe(file)
+    if not file.with_name("receipt.json").is_file():
+        message = f"{file}: its receipt.json is not beside it; keep what elfowl-compress writes together"
+        raise InputError(message)
+    detectors.find(session, about.detector_id)
     detectors.find_version(session, about.detector_id, about.detector_version)
     bundle_id = new_id("bun")
     folder = settings.bundles_path / about.detector_id / bundle_id

@@ -56,7 +56,10 @@ def create(  # noqa: PLR0913 - options of a command
     line = f"made detector {made['name']!r} ({made['id']}) with {_amount(made)}"
     if tests is not None:
         line += f", and {made['test_frames']} frames to test on"
-    answer(made, [line, f"next: elfowl-cloud detector train {made['id']}"], as_json=as_json)
+    following = f"elfowl-cloud detector train {made['id']}"
+    if not made["frames"]:
+        following = "draw boxes in the portal (elfowl-cloud serve), or `detector add` with --labels"
+    answer(made, [line, f"next: {following}"], as_json=as_json)
 
 
 @app.command()

@@ -89,6 +89,19 @@ def test_mistake_is_one_line_that_says_what_to_do(tmp_path: Path, arguments: lis
     assert failed.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("labelled", "words"), [(True, "detector train det_"), (False, "elfowl-cloud serve")]
+)
+def test_next_step_after_creating_is_one_that_works(tmp_path: Path, labelled: bool, words: str) -> None:
+    labels = write_examples(tmp_path)
+    more = ["--labels", str(labels)] if labelled else []
+    made = run(
+        tmp_path / "home", "detector", "create", "x", "--images", str(labels.parent / "pictures"), *more
+    )
+    assert made.stdout.splitlines()[-1].startswith("next: ")
+    assert words in made.stdout.splitlines()[-1]
+
+
 def test_token_and_assignment_work_without_a_server(tmp_path: Path) -> None:
     add_device(make_home(tmp_path))
     token = json.loads(run(tmp_path, "device", "token", "--json").stdout)

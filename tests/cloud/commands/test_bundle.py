@@ -87,3 +87,11 @@ def test_root_of_somebody_else_is_never_replaced(desk: Desk) -> None:
     other = desk.folder / "mine.json"
     assert desk.export("--root-out", str(other)).exit_code == 0
     assert json.loads(other.read_text())["signed"]["_type"] == "root"
+
+
+def test_bundle_file_without_its_receipt_or_its_detector_is_refused(desk: Desk) -> None:
+    made = write_bundle_file(desk.folder / "elsewhere", "det_of_another_home")
+    assert "no detector 'det_of_another_home'" in str(desk.run("publish", str(made)).exception)
+    made.with_name("receipt.json").unlink()
+    assert "keep what elfowl-compress writes together" in str(desk.run("publish", str(made)).exception)
+    assert len(json.loads(desk.run("list", "--json").stdout)) == 1
