@@ -36,13 +36,13 @@ class TrainConfig:
 
     ref: DetectorRef = field(default_factory=lambda: DetectorRef(id="untitled", name="untitled", version=1))
     seed: int = 0
-    budget_s: float = 36.0
+    budget_s: float = 45.0
     threads: int = 2
     cache_dir: Path | None = None
     cache_bytes: int = 2_000_000_000
     views_per_frame: int = 12
     max_views: int = 360
-    long_side_px: int = 512
+    long_side_px: int = 640
     epochs: int = 4
     min_steps: int = 120
     batch: int = 16
