@@ -12,12 +12,16 @@ function withLabelled(media, id, index, isLabelled) {
   });
 }
 
+const isTaught = (medium) => medium.role !== "test";
+// What is being taught comes before what is kept for the test.
+const taughtFirst = (media) => [...media.filter(isTaught), ...media.filter((one) => !isTaught(one))];
+
 function Page({ detector: id }) {
   const detector = useLoad(() => api(`/detectors/${id}`));
   const loaded = useLoad(() => api(`/detectors/${id}/media`));
   const [media, setMedia] = useState(null);
   const [round, setRound] = useState(0); // a renamed class: boxes that were loaded carry its old name
-  useEffect(() => { if (loaded.value) setMedia(loaded.value); }, [loaded.value]);
+  useEffect(() => { if (loaded.value) setMedia(taughtFirst(loaded.value)); }, [loaded.value]);
   useEffect(() => { if (detector.value) setTitle(detector.value.name); }, [detector.value?.name]);
   useEffect(() => { if (media && detector.value) document.getElementById(location.hash.slice(1))?.scrollIntoView(); }, [media !== null && detector.value !== null]);
 
@@ -26,7 +30,7 @@ function Page({ detector: id }) {
   if (!detector.value || !media) return html`<${Loading} />`;
   const onLabels = async (_answer, renamed) => { await detector.reload(); if (renamed) setRound((n) => n + 1); };
   const onLabelled = (mediaId, index, isLabelled) => setMedia((before) => withLabelled(before, mediaId, index, isLabelled));
-  const frames = media.reduce((sum, one) => sum + one.labelled.length, 0);
+  const frames = media.filter(isTaught).reduce((sum, one) => sum + one.labelled.length, 0);
 
   return html`<div class="stack">
     ${failure && html`<${Failure} error=${failure} retry=${() => { detector.reload(); loaded.reload(); }} />`}
