@@ -74,8 +74,11 @@ def demo(
 ) -> None:
     """Show everything once, on real footage."""
     from cloud.demo.run import DemoOptions, main_demo
+    from cloud.ingest.broker import with_free_broker_port
 
     settings = read_settings(home, port=port, broker_port=broker_port)
+    if broker_port is None:
+        settings = with_free_broker_port(settings)
     code = main_demo(DemoOptions(settings, once=once, json_path=as_json, footage=footage))
     raise typer.Exit(code)
 

@@ -108,6 +108,18 @@ def choose_broker(settings: Settings, clock: Clock) -> Broker:
     return Broker(BrokerAddress(_LOOPBACK, port), Supervisor(kind, start, clock), kind)
 
 
+def with_free_broker_port(settings: Settings) -> Settings:
+    """Return the settings with any free port for the broker, when the one they name is taken.
+
+    Many machines run a Mosquitto of their own on the usual port; who did not ask for a port wants it to work.
+    """
+    try:
+        refuse_taken(_LOOPBACK, settings.broker_port, "")
+    except ConfigError:
+        return settings.model_copy(update={"broker_port": 0})
+    return settings
+
+
 def parse_broker(url: str) -> BrokerAddress:
     """Parse `mqtt://[user:password@]host[:port]`, or `mqtts://` for TLS.
 

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cloud.ingest.broker import BrokerAddress, choose_broker, find_mosquitto, parse_broker, refuse_taken
+from cloud.ingest.broker import (
+    BrokerAddress,
+    choose_broker,
+    find_mosquitto,
+    parse_broker,
+    refuse_taken,
+    with_free_broker_port,
+)
 from cloud.ingest.broker_config import iotcore_config, mosquitto_config
 from cloud.settings import Settings
 from edge_agent.errors import ConfigError
@@ -68,3 +75,12 @@ def test_started_broker_listens_on_loopback_only_and_takes_large_packets(config:
     assert "0.0.0.0" not in config
     assert "1884" in config
     assert "4194304" in config
+
+
+def test_broker_port_that_is_taken_is_replaced_by_any_free_one(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        settings = Settings(home=tmp_path, broker_port=other.getsockname()[1])
+        assert with_free_broker_port(settings).broker_port == 0
+    assert with_free_broker_port(settings) == settings
