@@ -233,7 +233,7 @@ def test_camera_is_added_with_a_command_to_copy(server: PortalServer, open_page:
 
     page.get_by_role("button", name="Add a camera").click()
     command = page.locator("dialog pre").nth(1)
-    expect(command).to_contain_text(f"elfowl-agent enrol {server.url} --token ")
+    expect(command).to_contain_text(f"elfowl-agent enrol --cloud {server.url} --token ")
     server.add_device("porch")
 
     expect(page.get_by_text("porch has joined")).to_be_visible()
