@@ -21,6 +21,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PIP) --no-deps --no-compile -r constraints.txt && $(PIP) --no-deps --no-build-isolation -e . \
 		|| $(PIP) -c constraints.txt -e '.[demo,dev]'
 	@$(BIN)/pip check
+	@# Compiled here on all cores, so that the first training does not wait for it; some packages carry
+	@# templates that are no Python, which does not matter.
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null 2>&1 || true
 	@touch $@
 
 demo: $(INSTALLED) ## the whole loop on real footage, then the portal stays open
