@@ -163,5 +163,7 @@ def end_by_signal() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    # Also when a shell started the demo in the background, which lets children ignore Ctrl-C.
+    signal.signal(signal.SIGINT, interrupt)
     if hasattr(os, "setpgrp"):
         signal.signal(signal.SIGHUP, interrupt)
