@@ -33,7 +33,7 @@ test: $(INSTALLED) ## all tests but the soaks (under 25 minutes on 2 cores)
 	$(BIN)/pytest -q
 
 test-unit: $(INSTALLED) ## the quick part (under 2 minutes)
-	$(BIN)/pytest -q -m "not slow and not system and not soak"
+	$(BIN)/pytest -q -n 2 -m "not slow and not system and not soak"
 
 test-system: $(INSTALLED) ## real processes: broker, agent, cloud, browser
 	$(BIN)/pytest -q -m "system"
