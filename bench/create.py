@@ -6,6 +6,7 @@ frames that are measured on come from a later part of the clip.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +33,7 @@ _TASK = find_sample_task("persons")
 def run() -> Result:
     """Teach with each seed, measure on the test frames, beside the starter bundle."""
     clip = obtain_clip(
-        _TASK, cache_dir=Path.home() / ".cache" / "elfowl", runner=SystemCommandRunner(), report=print
+        _TASK, cache_dir=Path.home() / ".cache" / "elfowl", runner=SystemCommandRunner(), report=_tell
     )
     lessons = read_lessons(_TASK)
     teach = _frames(lessons.teach, clip)
@@ -58,6 +59,10 @@ def run() -> Result:
         },
         notes=("one clip and one set of taught frames: nothing here shows that it carries over",),
     )
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")  # stdout is the result's
 
 
 def _frames(images: Sequence[CocoImage], clip: Path) -> list[LabelledFrame]:
