@@ -52,6 +52,7 @@ class Subscriber:
         # A session that the broker keeps: what devices send while the cloud restarts waits there.
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False)
         self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
         self._client.reconnect_delay_set(min_delay=1, max_delay=10)
@@ -62,7 +63,7 @@ class Subscriber:
 
     @property
     def is_connected(self) -> bool:
-        """Return whether the broker is there."""
+        """Return whether the broker is there and hands on what devices send."""
         return self._connected.is_set()
 
     def start(self) -> None:
@@ -72,7 +73,7 @@ class Subscriber:
         self._client.loop_start()
 
     def wait_connected(self, timeout_s: float) -> bool:
-        """Return whether the broker was reached in time."""
+        """Return whether the broker was reached, and the subscriptions confirmed, in time."""
         return self._connected.wait(timeout_s)
 
     def stop(self) -> None:
@@ -96,6 +97,9 @@ class Subscriber:
             _LOG.warning("MQTT broker %s:%d refuses: %s", self._address.host, self._address.port, code)
             return
         client.subscribe([(f"{self._prefix}/{leaf}", 1) for leaf in _SUBSCRIPTIONS])
+
+    def _on_subscribe(self, *_arguments: object) -> None:
+        # Only now does the broker hand on what devices send; before, a first message could be lost.
         self._connected.set()
         _LOG.info("connected to MQTT broker %s:%d", self._address.host, self._address.port)
 

@@ -113,8 +113,10 @@ class Device:
 
     def __init__(self, address: BrokerAddress) -> None:
         self.acks: list[Ack] = []
+        self.is_subscribed = threading.Event()
         self.client = Client(CallbackAPIVersion.VERSION2)
         self.client.on_connect = lambda client, *_: client.subscribe(Topics(DEVICE).down_ack, 1)
+        self.client.on_subscribe = lambda *_: self.is_subscribed.set()
         self.client.on_message = lambda _c, _d, message: self.acks.append(
             Ack.from_json(bytes(message.payload))
         )
@@ -140,7 +142,7 @@ def test_events_sent_while_the_cloud_restarts_are_stored_and_acknowledged(
     first = make_subscriber(home, broker.address)
     first.start()
     assert first.wait_connected(10.0)
-    assert wait_until(device.client.is_connected)
+    assert device.is_subscribed.wait(20.0)
     device.send(1)
     assert wait_until(lambda: [ack.seq for ack in device.acks] == [1])
     first.stop()
