@@ -29,11 +29,15 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## the whole loop on real footage, then the portal stays open
 	@$(BIN)/elfowl-cloud demo
 
+UNIT := not slow and not system and not soak
+
 test: $(INSTALLED) ## all tests but the soaks (under 25 minutes on 2 cores)
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 -m "$(UNIT)"
+	@# One by one: these train, or start brokers, agents and browsers, and shall have both cores.
+	$(BIN)/pytest -q -m "not soak and not ($(UNIT))"
 
 test-unit: $(INSTALLED) ## the quick part (under 2 minutes)
-	$(BIN)/pytest -q -n 2 -m "not slow and not system and not soak"
+	$(BIN)/pytest -q -n 2 -m "$(UNIT)"
 
 test-system: $(INSTALLED) ## real processes: broker, agent, cloud, browser
 	$(BIN)/pytest -q -m "system"
