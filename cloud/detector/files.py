@@ -15,8 +15,8 @@ from safetensors.torch import save as save_tensors
 from cloud.datasets.frames import LabelledFrame
 from cloud.detector.full import FullDetector, new_head
 from cloud.detector.spec import DetectorSpec
-from cloud.detector.subnet import subnet_by_digest
 from cloud.errors import InputError
+from cloud.subnets.registry import subnet_by_digest
 
 WEIGHTS_FILE = "detector.safetensors"
 SPEC_FILE = "spec.json"

@@ -12,11 +12,13 @@ from torch import nn
 
 from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.pictures import PictureShelf, read_pictures
-from cloud.detector.efficientnet_lite import EfficientNetLite0
-from cloud.detector.features import FeatureExtractor, Features, shared_extractor
 from cloud.detector.head import AnchorFreeHead
 from cloud.detector.spec import BOXES_OUTPUT, SCORES_OUTPUT, DetectorSpec
-from cloud.detector.subnet import Subnet, licence_text, load_trunk, subnet_by_digest
+from cloud.subnets.features import FeatureExtractor, Features, shared_extractor
+from cloud.subnets.manifest import SubnetManifest
+from cloud.subnets.registry import subnet_by_digest
+from cloud.subnets.trunks import load_trunk
+from cloud.subnets.weights import licence_text
 from compress.protocol import HeldOutPicture, LicenceNotice, TruthBox
 from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.vision.decode import SCORE_FLOOR, decode_head
@@ -33,7 +35,7 @@ class FullNetwork(nn.Module):
     boxes `(n, h/8, w/8, 4)` distances in strides, not negative.
     """
 
-    def __init__(self, trunk: EfficientNetLite0, head: AnchorFreeHead) -> None:
+    def __init__(self, trunk: nn.Module, head: AnchorFreeHead) -> None:
         super().__init__()
         self.trunk, self.head = trunk, head
 
@@ -57,7 +59,7 @@ class FullDetector:
     test_frames: tuple[LabelledFrame, ...] = ()
 
     @property
-    def subnet(self) -> Subnet:
+    def subnet(self) -> SubnetManifest:
         """Return the pretrained subnet that the head builds on."""
         return subnet_by_digest(self.spec.subnet.sha256 or "")
 

@@ -14,11 +14,12 @@ import torch
 from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.pictures import read_pictures
 from cloud.datasets.split import FEW_FRAMES, Split, folds, hold_out
-from cloud.detector.features import shared_extractor
 from cloud.detector.full import FullDetector
 from cloud.detector.spec import DetectorSpec, Quality
-from cloud.detector.subnet import EFFICIENTNET_LITE0, Subnet
 from cloud.errors import InputError, TrainingError
+from cloud.subnets.features import shared_extractor
+from cloud.subnets.manifest import SubnetManifest
+from cloud.subnets.registry import subnet_by_name
 from cloud.training.cache import DiskCache, NoCache
 from cloud.training.config import CancelledError, Progress, TrainConfig
 from cloud.training.learn import LearnPlan, pool_windows
@@ -33,6 +34,7 @@ from edge_agent.wire.manifest import LabelSpec
 
 logger = logging.getLogger(__name__)
 
+_SUBNET = "efficientnet_lite0"
 _MAX_STEPS = 800
 _FOLD_STEPS_SHARE = 0.75
 _LOOK_SHARE = 0.45
@@ -95,7 +97,7 @@ def fit(
     clock = clock or SystemClock()
     start_s = clock.monotonic_s()
     check_examples(frames, classes)
-    spec = _first_spec(frames, classes, config, EFFICIENTNET_LITE0)
+    spec = _first_spec(frames, classes, config, subnet_by_name(_SUBNET))
     plan = SamplePlan(
         (spec.input_width_px, spec.input_height_px),
         tuple(classes),
@@ -222,7 +224,7 @@ def _learn_plan(windows: int, share: float, config: TrainConfig) -> LearnPlan:
 
 
 def _first_spec(
-    frames: Sequence[LabelledFrame], classes: Sequence[str], config: TrainConfig, subnet: Subnet
+    frames: Sequence[LabelledFrame], classes: Sequence[str], config: TrainConfig, subnet: SubnetManifest
 ) -> DetectorSpec:
     width_px, height_px = choose_input_size(frames, config.long_side_px)
     return DetectorSpec(
@@ -256,7 +258,7 @@ def _look(
 ) -> list[FrameSamples]:
     """Look at all views of all frames; the result is in the order of `frames`."""
     cache = DiskCache(config.cache_dir, config.cache_bytes) if config.cache_dir else NoCache()
-    extractor = shared_extractor(EFFICIENTNET_LITE0)
+    extractor = shared_extractor(subnet_by_name(_SUBNET))
     by_source = {frame.source: frame for frame in frames}
     start_s, finished = clock.monotonic_s(), 0
 

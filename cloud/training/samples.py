@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from cloud.datasets.frames import LabelledFrame
-from cloud.detector.features import FeatureExtractor
+from cloud.subnets.features import FeatureExtractor
 from cloud.training.cache import FeatureCache, Half, cache_key, picture_digest
 from cloud.training.targets import STRIDE_PX, Targets, build_targets, clip_boxes
 from cloud.training.views import View, draw_view, plain_view, random_view

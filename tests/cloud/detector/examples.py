@@ -6,7 +6,7 @@ import torch
 
 from cloud.detector.full import FullDetector, new_head
 from cloud.detector.spec import DetectorSpec
-from cloud.detector.subnet import EFFICIENTNET_LITE0
+from cloud.subnets.registry import subnet_by_name
 from edge_agent.wire.detection import DetectorRef
 from edge_agent.wire.manifest import LabelSpec
 
@@ -18,7 +18,7 @@ def small_spec(*names: str, threshold: float = 0.3) -> DetectorSpec:
         labels=labels,
         input_width_px=128,
         input_height_px=96,
-        subnet=EFFICIENTNET_LITE0.ref,
+        subnet=subnet_by_name("efficientnet_lite0").ref,
     )
 
 

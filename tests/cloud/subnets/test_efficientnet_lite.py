@@ -7,29 +7,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from cloud.datasets.images import read_image
-from cloud.detector.efficientnet_lite import ConvBn, EfficientNetLite0, published_name
-from cloud.detector.features import OnnxExtractor
-from cloud.detector.subnet import EFFICIENTNET_LITE0, load_trunk, published_weights
+from cloud.subnets.adapters.efficientnet_lite import ConvBn, published_name
+from cloud.subnets.features import OnnxExtractor
+from cloud.subnets.registry import subnet_by_name
+from cloud.subnets.trunks import load_trunk
+from cloud.subnets.weights import weights_path
 from edge_agent.vision.letterbox import letterbox
 
+EFFICIENTNET_LITE0 = subnet_by_name("efficientnet_lite0")
 PHOTOS = Path("/usr/share/doc/opencv-doc/examples/data")
 
 
 @pytest.fixture(scope="module")
-def trunk() -> EfficientNetLite0:
+def trunk() -> nn.Module:
     return load_trunk(EFFICIENTNET_LITE0)
 
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, torch.Tensor]:
-    return published_weights(EFFICIENTNET_LITE0)
+    weights: dict[str, torch.Tensor] = torch.load(weights_path(EFFICIENTNET_LITE0), weights_only=True)
+    return weights
 
 
 def test_trunk_uses_every_published_tensor_but_the_classifier(
-    trunk: EfficientNetLite0, weights: dict[str, torch.Tensor]
+    trunk: nn.Module, weights: dict[str, torch.Tensor]
 ) -> None:
     used = {published_name(name) for name in trunk.state_dict()}
     left = {name.split(".")[0] for name in weights.keys() - used}
@@ -69,7 +74,7 @@ def test_conv_bn_pads_as_tensorflow_same(kernel: int, stride: int, side: int) ->
     assert torch.allclose(result, expected / (1 + 1e-3) ** 0.5, atol=1e-5)
 
 
-def test_trunk_features_have_the_manifest_s_shapes(trunk: EfficientNetLite0) -> None:
+def test_trunk_features_have_the_manifest_s_shapes(trunk: nn.Module) -> None:
     with torch.inference_mode():
         maps = trunk(torch.zeros(2, 3, 96, 128))
     expected = [
@@ -79,7 +84,7 @@ def test_trunk_features_have_the_manifest_s_shapes(trunk: EfficientNetLite0) -> 
     assert [tuple(features.shape) for features in maps] == expected
 
 
-def test_onnx_extractor_answers_as_torch_does(trunk: EfficientNetLite0) -> None:
+def test_onnx_extractor_answers_as_torch_does(trunk: nn.Module) -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
     image = (torch.from_numpy(pixels).float().permute(0, 3, 1, 2) - 127) / 128
     with torch.inference_mode():
@@ -93,7 +98,7 @@ def test_onnx_extractor_answers_as_torch_does(trunk: EfficientNetLite0) -> None:
 )
 @pytest.mark.parametrize(("photo", "imagenet_class"), [("apple.jpg", 948), ("baboon.jpg", 372)])
 def test_trunk_with_published_classifier_knows_what_is_on_a_photo(
-    trunk: EfficientNetLite0, weights: dict[str, torch.Tensor], photo: str, imagenet_class: int
+    trunk: nn.Module, weights: dict[str, torch.Tensor], photo: str, imagenet_class: int
 ) -> None:
     pixels = letterbox(read_image(PHOTOS / photo), 224, 224, 127).pixels
     image = (torch.from_numpy(pixels).float().permute(2, 0, 1)[None] - 127) / 128

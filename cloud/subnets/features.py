@@ -7,8 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from cloud.detector.onnx_trunk import INPUT_NAME, OUTPUT_NAMES, onnx_trunk
-from cloud.detector.subnet import Subnet, load_trunk
+from cloud.subnets.manifest import SubnetManifest
+from cloud.subnets.onnx_trunk import INPUT_NAME, OUTPUT_NAMES, onnx_trunk
+from cloud.subnets.trunks import load_trunk
 from edge_agent.vision.arrays import Float32, Rgb
 
 Features = tuple[Float32, ...]
@@ -19,7 +20,7 @@ class FeatureExtractor(Protocol):
     """What turns network inputs into features."""
 
     @property
-    def subnet(self) -> Subnet:
+    def subnet(self) -> SubnetManifest:
         """Return whose features these are."""
         ...
 
@@ -31,7 +32,7 @@ class FeatureExtractor(Protocol):
 class OnnxExtractor:
     """The trunk in ONNX Runtime, one thread a call; safe to call from several threads at once."""
 
-    def __init__(self, subnet: Subnet) -> None:
+    def __init__(self, subnet: SubnetManifest) -> None:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
@@ -41,11 +42,11 @@ class OnnxExtractor:
         self._session = ort.InferenceSession(
             onnx_trunk(load_trunk(subnet)), options, providers=["CPUExecutionProvider"]
         )
-        # Index by byte: the same numbers as (byte - mean) / std, several times faster.
-        self._normalised = ((np.arange(256) - subnet.mean) / subnet.std).astype(np.float32)
+        # Index by byte: the same numbers as (byte - 127) / 128, several times faster.
+        self._normalised = ((np.arange(256) - 127) / 128).astype(np.float32)
 
     @property
-    def subnet(self) -> Subnet:
+    def subnet(self) -> SubnetManifest:
         """Return whose features these are."""
         return self._subnet
 
@@ -57,6 +58,6 @@ class OnnxExtractor:
 
 
 @cache
-def shared_extractor(subnet: Subnet) -> FeatureExtractor:
+def shared_extractor(subnet: SubnetManifest) -> FeatureExtractor:
     """Return the extractor that all detectors on this subnet share within a process."""
     return OnnxExtractor(subnet)

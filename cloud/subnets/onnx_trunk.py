@@ -12,7 +12,12 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from cloud.detector.efficientnet_lite import TAPPED_BLOCKS, ConvBn, EfficientNetLite0, InvertedResidual
+from cloud.subnets.adapters.efficientnet_lite import (
+    TAPPED_BLOCKS,
+    ConvBn,
+    EfficientNetLite0,
+    InvertedResidual,
+)
 
 OUTPUT_NAMES = ("stride8", "stride16", "stride32")
 INPUT_NAME = "image"
@@ -81,11 +86,14 @@ class _GraphBuilder:
         return (self.add(source, projected, f"{name}.out") if block.residual else projected), expanded
 
 
-def onnx_trunk(trunk: EfficientNetLite0) -> bytes:
+def onnx_trunk(trunk: nn.Module) -> bytes:
     """Return the trunk (in eval mode) as a serialised ONNX model.
 
     Input `image (n, 3, h, w) float32`; outputs as `EfficientNetLite0.forward`, named `OUTPUT_NAMES`.
     """
+    if not isinstance(trunk, EfficientNetLite0):
+        message = f"cannot write a {type(trunk).__name__} as an ONNX graph"
+        raise TypeError(message)
     graph = _GraphBuilder()
     x = graph.conv(trunk.stem, INPUT_NAME, "stem")
     taps = dict(zip(TAPPED_BLOCKS, OUTPUT_NAMES, strict=False))

@@ -1,0 +1,1 @@
+"""The library of pretrained subnets: manifests, weights, adapters, and feature extraction."""

@@ -1,0 +1,1 @@
+"""What turns a kind of weights into a trunk."""
