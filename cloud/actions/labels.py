@@ -122,8 +122,9 @@ def _store(
         known = labels.find(session, row.id, index)
         said = FrameLabels(
             tuple((box.label, box.box_xyxy_norm) for box in image.boxes),
-            nothing_here=not image.boxes,
+            nothing_here=not image.boxes and not image.tags,
             trusted_xyxy_norm=image.trusted_xyxy_norm,
+            tags=image.tags,
         )
         labels.put(
             session,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -72,6 +72,19 @@ def labelled_frames(
     return [_labelled(home, media, frame) for media, frame in rows if frame.boxes or frame.nothing_here]
 
 
+def tagged_frames(session: Session, home: Path, detector_id: str, role: str = "teach") -> list[LabelledFrame]:
+    """Return the frames of which people said what is somewhere in them, to learn presence from.
+
+    "Nothing here" says that none of the classes is. Boxes say nothing about classes that were not drawn, so
+    a frame with boxes and without tags is not among these.
+    """
+    rows = labels.of_detector(session, detector_id, role)
+    frames = [
+        _labelled(home, media, frame) for media, frame in rows if frame.tags is not None or frame.nothing_here
+    ]
+    return [replace(frame, tags=frame.tags or ()) for frame in frames]
+
+
 def corrected_frames(session: Session, home: Path, detector_id: str) -> list[LabelledFrame]:
     """Return corrections as partial frames: only around the box is known what is there."""
     newest: dict[str, StoredCorrection] = {}
@@ -112,6 +125,7 @@ def _labelled(home: Path, media: Media, frame: Frame) -> LabelledFrame:
         height_px=media.height_px,
         boxes=tuple(LabelledBox(label, box) for label, box in said.boxes),
         trusted_xyxy_norm=said.trusted_xyxy_norm,
+        tags=said.tags,
     )
 
 

@@ -23,7 +23,7 @@ from cloud.errors import InputError, NotFoundError
 from cloud.store import detectors, labels, media
 from cloud.store.files import write_file, write_stream
 from cloud.store.labels import FrameLabels
-from cloud.store.tables import Media
+from cloud.store.tables import Frame, Media
 
 router = APIRouter(tags=["media"])
 
@@ -159,18 +159,15 @@ def show_labels(services: Used, media_id: str, index: int) -> LabelsView:
 @router.put("/media/{media_id}/frames/{index}/labels")
 def put_labels(services: Used, media_id: str, index: int, body: LabelsBody) -> LabelsView:
     """Replace the labels of a frame; 409 when somebody changed them meanwhile."""
-    if body.nothing_here and body.boxes:
-        message = "a frame with boxes is not 'nothing here'"
+    if body.nothing_here and (body.boxes or body.tags):
+        message = "a frame with boxes or tags is not 'nothing here'"
         raise InputError(message)
-    said = FrameLabels(
-        tuple((box.label, box.box) for box in body.boxes),
-        body.nothing_here,
-        None if body.trusted is None else tuple(body.trusted),
-    )
     with services.database.write(durable=True) as session:
         row = media.find(session, media_id)
         _check_index(row, index)
-        detectors.add_labels(session, row.detector_id, [box.label for box in body.boxes])
+        said = _said(body, labels.find(session, media_id, index))
+        names = [*(box.label for box in body.boxes), *(said.tags or ())]
+        detectors.add_labels(session, row.detector_id, names)
         changed = labels.put(
             session,
             media_id=media_id,
@@ -180,6 +177,19 @@ def put_labels(services: Used, media_id: str, index: int, body: LabelsBody) -> L
             now_s=services.clock.now_s(),
         )
         return labels_view(changed)
+
+
+def _said(body: LabelsBody, before: Frame | None) -> FrameLabels:
+    """Return what a body says; tags that it does not speak of stay, unless nothing is here."""
+    tags = body.tags
+    if "tags" not in body.model_fields_set and before is not None and before.tags is not None:
+        tags = [] if body.nothing_here else before.tags
+    return FrameLabels(
+        tuple((box.label, box.box) for box in body.boxes),
+        body.nothing_here,
+        None if body.trusted is None else tuple(body.trusted),
+        None if tags is None else tuple(dict.fromkeys(tags)),
+    )
 
 
 def _check_index(row: Media, index: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,7 @@ from edge_agent.wire.base import Name, XyxyNorm
 from edge_agent.wire.correction import CorrectionSource, Verdict
 
 Label = str
+Tag = Annotated[str, Field(min_length=1, max_length=80)]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -97,12 +98,16 @@ class BoxBody(_Body):
 
 
 class LabelsBody(_Body):
-    """All labels of a frame; `revision` is the one that was loaded, 0 when there was none."""
+    """All labels of a frame; `revision` is the one that was loaded, 0 when there was none.
+
+    `tags` are the classes that are somewhere in the picture, where that is known of the whole picture.
+    """
 
     revision: int = Field(ge=0)
     boxes: list[BoxBody] = Field(max_length=1000)
     nothing_here: bool = False
     trusted: list[XyxyNorm] | None = None
+    tags: list[Tag] | None = Field(None, max_length=100)
 
 
 class LabelsView(BaseModel):
@@ -112,6 +117,7 @@ class LabelsView(BaseModel):
     boxes: list[BoxBody]
     nothing_here: bool
     trusted: list[XyxyNorm] | None
+    tags: list[Tag] | None = None
 
 
 class ImportedView(BaseModel):

@@ -70,7 +70,7 @@ def detector_view(session: Session, detector: Detector) -> DetectorView:
 def media_view(session: Session, row: Media) -> MediaView:
     """Return a medium with the frames that are labelled."""
     frames = labels.of_media(session, row.id)
-    labelled = [frame.frame_index for frame in frames if frame.boxes or frame.nothing_here]
+    labelled = [frame.frame_index for frame in frames if labels.says_something(frame)]
     shown = {name: getattr(row, name) for name in MediaView.model_fields if name != "labelled"}
     return MediaView(**shown, labelled=labelled)
 
@@ -85,6 +85,7 @@ def labels_view(frame: Frame | None) -> LabelsView:
         boxes=[BoxBody(label=label, box=box) for label, box in said.boxes],
         nothing_here=said.nothing_here,
         trusted=None if said.trusted_xyxy_norm is None else list(said.trusted_xyxy_norm),
+        tags=None if said.tags is None else list(said.tags),
     )
 
 

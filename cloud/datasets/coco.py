@@ -2,7 +2,8 @@
 
 A COCO image is an image file, or one frame of a video: then it has `frame_index`, 0-based over decoded
 frames. Our own addition `trusted`, a list of `[x, y, width, height]` in pixels, tells in which parts of a
-picture the labels hold.
+picture the labels hold. An annotation without a box is a tag: its class is somewhere in the picture; our own
+addition `tagged` tells that all classes without such an annotation are not.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cloud.datasets.frames import LabelledBox, LabelledFrame, PictureSource
 from cloud.errors import InputError
@@ -40,14 +41,23 @@ class _Image(_Row):
     height: int = Field(gt=0)
     frame_index: int | None = Field(None, ge=0)
     trusted: tuple[_Xywh, ...] | None = None
+    tagged: bool = False
 
 
 class _Annotation(_Row):
     id: int
     image_id: int
     category_id: int
-    bbox: _Xywh
+    bbox: _Xywh | None = None
     iscrowd: int = 0
+    segmentation: object = None
+
+    @model_validator(mode="after")
+    def _box_of_outline(self) -> _Annotation:
+        if self.bbox is None and (self.segmentation or self.iscrowd):
+            message = "has an outline and no bbox"
+            raise ValueError(message)
+        return self
 
 
 class _Category(_Row):
@@ -72,6 +82,7 @@ class CocoImage:
     height_px: int
     boxes: tuple[LabelledBox, ...]
     trusted_xyxy_norm: tuple[XyxyNorm, ...] | None
+    tags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -182,13 +193,14 @@ def _image(
             categories[row.category_id].name, _box_norm(row.bbox, size, f"{place} annotation {row.id}")
         )
         for row in annotations
-        if not row.iscrowd
+        if row.bbox is not None and not row.iscrowd
     )
+    tags = tuple(dict.fromkeys(categories[row.category_id].name for row in annotations if row.bbox is None))
     regions = None
     if image.trusted is not None:
         regions = [_box_norm(region, size, f"{place} trusted region") for region in image.trusted]
     for row in annotations:
-        if row.iscrowd:
+        if row.iscrowd and row.bbox is not None:
             # A crowd is not one object and not background: nothing is learned from where it is.
             hole = _box_norm(row.bbox, size, f"{place} annotation {row.id}")
             regions = without(regions if regions is not None else [(0.0, 0.0, 1.0, 1.0)], hole)
@@ -199,6 +211,7 @@ def _image(
         *size,
         boxes,
         None if regions is None else tuple(regions),
+        tags if tags or image.tagged else None,
     )
 
 
@@ -256,6 +269,7 @@ def labelled_frames(labels: CocoLabels, find: Callable[[CocoImage], Path]) -> li
             image.height_px,
             image.boxes,
             image.trusted_xyxy_norm,
+            image.tags,
         )
         for image in labels.images
     ]
@@ -276,55 +290,3 @@ def in_folder(folder: Path) -> Callable[[CocoImage], Path]:
         return path
 
     return find
-
-
-def write_coco(frames: Sequence[LabelledFrame], classes: Sequence[str], path: Path) -> None:
-    """Write frames as a COCO file that `read_coco` reads back.
-
-    Raises:
-        InputError: A box has a class that is not in `classes`.
-    """
-    category = {name: number for number, name in enumerate(classes, 1)}
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for number, frame in enumerate(frames, 1):
-        size = (frame.width_px, frame.height_px)
-        image: dict[str, Any] = {
-            "id": number,
-            "file_name": frame.source.name,
-            "width": size[0],
-            "height": size[1],
-        }
-        if frame.source.frame_index is not None:
-            image["frame_index"] = frame.source.frame_index
-        if frame.trusted_xyxy_norm is not None:
-            image["trusted"] = [_xywh(region, size) for region in frame.trusted_xyxy_norm]
-        images.append(image)
-        for box in frame.boxes:
-            if box.label not in category:
-                message = f"{frame.source.name}: class {box.label!r} is not among {', '.join(classes)}"
-                raise InputError(message)
-            place = _xywh(box.box_xyxy_norm, size)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": number,
-                    "category_id": category[box.label],
-                    "bbox": place,
-                    "area": round(place[2] * place[3], 3),
-                    "iscrowd": 0,
-                }
-            )
-    categories = [{"id": identifier, "name": name} for name, identifier in category.items()]
-    document = {"images": images, "annotations": annotations, "categories": categories}
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(document, indent=1), encoding="utf-8")
-    partial.replace(path)
-
-
-def _xywh(box: XyxyNorm, size_px: tuple[int, int]) -> list[float]:
-    width_px, height_px = size_px
-    x1, y1, x2, y2 = box
-    pixels = (x1 * width_px, y1 * height_px, (x2 - x1) * width_px, (y2 - y1) * height_px)
-    # A ten-thousandth of a pixel: the file stays readable, and nothing is lost.
-    return [round(value, 4) for value in pixels]

@@ -39,6 +39,9 @@ class LabelledFrame:
     `trusted_xyxy_norm` is none when the whole picture was looked at, so that what is not boxed is background
     ("nothing here" is such a frame without boxes). Else it is the regions in which the labels hold; outside
     of them nothing is learned. A correction of one box gives such a partial frame.
+
+    `tags` are the classes that are somewhere in the picture, nobody said where; none when nobody said so. A
+    frame with tags and neither boxes nor "nothing here" teaches presence only, never boxes.
     """
 
     source: PictureSource
@@ -46,3 +49,4 @@ class LabelledFrame:
     height_px: int
     boxes: tuple[LabelledBox, ...]
     trusted_xyxy_norm: tuple[XyxyNorm, ...] | None = None
+    tags: tuple[str, ...] | None = None

@@ -75,7 +75,7 @@ def set_labels(session: Session, detector_id: str, labels: Sequence[str]) -> Non
 
 
 def rename_labels(session: Session, detector_id: str, names: Mapping[str, str]) -> None:
-    """Rename classes, in the detector and on every box.
+    """Rename classes, in the detector, on every box and every tagged frame.
 
     Raises:
         InputError: Two classes would have the same name, or one is unknown.
@@ -89,6 +89,10 @@ def rename_labels(session: Session, detector_id: str, names: Mapping[str, str]) 
     for old, new in names.items():
         boxes = update(LabelBox).where(LabelBox.label == old, LabelBox.frame_id.in_(frames))
         session.execute(boxes.values(label=new))
+    tagged = select(Frame).join(Media).where(Media.detector_id == detector_id, Frame.tags.is_not(None))
+    for frame in session.scalars(tagged):
+        # A null of JSON is not one of SQL.
+        frame.tags = None if frame.tags is None else [names.get(tag, tag) for tag in frame.tags]
 
 
 def add_labels(session: Session, detector_id: str, labels: Sequence[str]) -> None:

@@ -18,11 +18,13 @@ class FrameLabels:
     """What people say about one frame: (label, xyxy_norm) pairs.
 
     `trusted_xyxy_norm` is none when the whole picture was looked at, else the regions where the labels hold.
+    `tags` are the classes that are somewhere in the picture, none when nobody said so of the whole picture.
     """
 
     boxes: tuple[tuple[str, XyxyNorm], ...]
     nothing_here: bool = False
     trusted_xyxy_norm: tuple[XyxyNorm, ...] | None = None
+    tags: tuple[str, ...] | None = None
 
 
 def find(session: Session, media_id: str, frame_index: int) -> Frame | None:
@@ -60,6 +62,7 @@ def put(
     frame.nothing_here = labels.nothing_here
     trusted = labels.trusted_xyxy_norm
     frame.trusted = None if trusted is None else [list(region) for region in trusted]
+    frame.tags = None if labels.tags is None else list(labels.tags)
     frame.boxes = [_row(label, box) for label, box in labels.boxes]
     session.flush()
     return frame
@@ -87,7 +90,13 @@ def labels_of(frame: Frame) -> FrameLabels:
     """Return the labels of a row."""
     boxes = tuple((box.label, (box.x1, box.y1, box.x2, box.y2)) for box in frame.boxes)
     trusted = None if frame.trusted is None else tuple(_region(region) for region in frame.trusted)
-    return FrameLabels(boxes, frame.nothing_here, trusted)
+    tags = None if frame.tags is None else tuple(frame.tags)
+    return FrameLabels(boxes, frame.nothing_here, trusted, tags)
+
+
+def says_something(frame: Frame) -> bool:
+    """Return whether people said anything about a frame, and did not take it back."""
+    return bool(frame.boxes) or frame.nothing_here or frame.tags is not None
 
 
 def _row(label: str, box: XyxyNorm) -> LabelBox:

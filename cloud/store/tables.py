@@ -56,7 +56,9 @@ class Version(Base):
 class Media(Base):
     """A picture or video that examples are drawn on; `path` is relative to the home folder.
 
-    `role` is `teach`, or `test`: what is drawn on such a medium is never learned from.
+    `role` is `teach`, or `test`: what is drawn on such a medium is never learned from. `state` is `ready`,
+    `preparing` while a playback copy is made, or `broken` for the `reason`. Labels count in frames of the
+    playback copy where there is one. `look` is a perceptual hash; see `cloud.datasets.looks`.
     """
 
     __tablename__ = "media"
@@ -74,12 +76,16 @@ class Media(Base):
     frame_count: Mapped[int]
     fps: Mapped[float | None]
     created: Mapped[float]
+    state: Mapped[str] = mapped_column(default="ready", server_default="ready")
+    reason: Mapped[str | None] = mapped_column(Text)
+    look: Mapped[str | None]
 
 
 class Frame(Base):
     """What people said about one frame; `revision` grows with each change.
 
-    `trusted` is null when the whole picture was looked at, else a list of normalised xyxy regions.
+    `trusted` is null when the whole picture was looked at, else a list of normalised xyxy regions. `tags` are
+    the classes that are somewhere in the picture; null when nobody said so of the whole picture.
     """
 
     __tablename__ = "frames"
@@ -91,6 +97,7 @@ class Frame(Base):
     revision: Mapped[int]
     nothing_here: Mapped[bool] = mapped_column(default=False)
     trusted: Mapped[list[Any] | None]
+    tags: Mapped[list[Any] | None]
     updated: Mapped[float]
 
     boxes: Mapped[list[LabelBox]] = relationship(
@@ -110,6 +117,28 @@ class LabelBox(Base):
     y1: Mapped[float]
     x2: Mapped[float]
     y2: Mapped[float]
+
+
+class Proposal(Base):
+    """A box that a detector offers for a frame, normalised xyxy; never learned from before a person accepts it.
+
+    `state` is `open`, `accepted` or `rejected`; `proposed_by` says which detector and version it was.
+    """
+
+    __tablename__ = "proposals"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    media_id: Mapped[str] = mapped_column(ForeignKey("media.id", ondelete="CASCADE"), index=True)
+    frame_index: Mapped[int]
+    label: Mapped[str]
+    score: Mapped[float]
+    x1: Mapped[float]
+    y1: Mapped[float]
+    x2: Mapped[float]
+    y2: Mapped[float]
+    proposed_by: Mapped[str]
+    state: Mapped[str] = mapped_column(default="open")
+    created: Mapped[float]
 
 
 class StoredEvent(Base):

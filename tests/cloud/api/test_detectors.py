@@ -144,6 +144,18 @@ def test_labels_that_make_no_sense_are_refused(cloud: Cloud, body: object) -> No
     assert cloud.client.put(labels_path(media_id), json=body).status_code == 422
 
 
+def test_tags_are_kept_by_who_does_not_speak_of_them_and_end_with_nothing_here(cloud: Cloud) -> None:
+    path = labels_path(add_picture(cloud, add_detector(cloud)))
+    cloud.client.put(path, json={"revision": 0, "boxes": [], "tags": ["cat", "cat"]})
+    boxed = cloud.client.put(path, json={"revision": 1, "boxes": [BOX]}).json()
+    assert boxed["tags"] == ["cat"]
+    assert (
+        cloud.client.put(path, json={"revision": 2, "boxes": [], "nothing_here": True}).json()["tags"] == []
+    )
+    refused = {"revision": 3, "boxes": [], "nothing_here": True, "tags": ["cat"]}
+    assert cloud.client.put(path, json=refused).status_code == 422
+
+
 def test_class_renamed_over_http(cloud: Cloud) -> None:
     detector_id = add_detector(cloud)
     media_id = add_picture(cloud, detector_id)

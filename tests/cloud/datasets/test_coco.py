@@ -17,8 +17,8 @@ from cloud.datasets.coco import (
     parse_coco,
     read_coco,
     without,
-    write_coco,
 )
+from cloud.datasets.coco_out import write_coco
 from cloud.datasets.frames import LabelledBox, LabelledFrame, PictureSource
 from cloud.errors import InputError
 
@@ -112,6 +112,19 @@ def test_parse_crowd_makes_its_place_untrusted() -> None:
     assert area == pytest.approx(1 - 0.3 * 0.4)
 
 
+def test_parse_annotation_without_a_box_tags_its_picture() -> None:
+    tagged = parse(document(annotations=[{"id": 3, "image_id": 7, "category_id": 4}])).images[0]
+    assert (tagged.boxes, tagged.tags) == ((), ("dog",))
+    assert parse(document()).images[0].tags is None
+    assert parse(document(images=[image(tagged=True)], annotations=[])).images[0].tags == ()
+
+
+def test_parse_outline_without_a_box_is_refused() -> None:
+    outline = [{"id": 3, "image_id": 7, "category_id": 4, "segmentation": [[1, 1, 5, 1, 5, 5]]}]
+    with pytest.raises(InputError, match=r"annotation 3: .*no bbox"):
+        parse(document(annotations=outline))
+
+
 unit = st.floats(0, 1).map(lambda value: round(value, 3))
 boxes = st.tuples(unit, unit, unit, unit).map(
     lambda c: (min(c[0], c[2]), min(c[1], c[3]), max(c[0], c[2]), max(c[1], c[3]))
@@ -144,6 +157,8 @@ def test_write_then_read_gives_the_same_frames(tmp_path: Path) -> None:
     frames = [
         LabelledFrame(PictureSource(clip, 5), 64, 48, (LabelledBox("cat", (0.25, 0.25, 0.5, 0.75)),)),
         LabelledFrame(PictureSource(photo), 40, 20, (), ((0.0, 0.0, 0.5, 0.5),)),
+        LabelledFrame(PictureSource(clip, 6), 64, 48, (), None, ("cat", "dog")),
+        LabelledFrame(PictureSource(clip, 7), 64, 48, (), None, ()),
     ]
     write_coco(frames, ["dog", "cat"], tmp_path / "out.json")
     labels = read_coco(tmp_path / "out.json")

@@ -115,6 +115,16 @@ def test_class_renamed_is_renamed_on_every_box(home: Home) -> None:
         assert [box.label for frame in labels.of_media(session, medium) for box in frame.boxes] == ["walker"]
 
 
+def test_class_renamed_is_renamed_on_tagged_frames(home: Home) -> None:
+    detector_id = add_detector(home)
+    medium = add_medium(home, detector_id)
+    put(home, medium, 0, FrameLabels((), tags=("person", "cat")))
+    with home.database.write() as session:
+        detectors.rename_labels(session, detector_id, {"person": "walker"})
+    with home.database.read() as session:
+        assert [frame.tags for frame in labels.of_media(session, medium)] == [["walker", "cat"]]
+
+
 def test_class_renamed_to_a_taken_name_is_refused(home: Home) -> None:
     detector_id = add_detector(home)
     with home.database.write() as session:
