@@ -42,6 +42,9 @@ class LabelledFrame:
 
     `tags` are the classes that are somewhere in the picture, nobody said where; none when nobody said so. A
     frame with tags and neither boxes nor "nothing here" teaches presence only, never boxes.
+
+    `hard_negative_xyxy_norm` are places where a detector saw something and a person said that nothing is: they
+    are background as all that is trusted and not boxed, and worth learning harder.
     """
 
     source: PictureSource
@@ -50,3 +53,4 @@ class LabelledFrame:
     boxes: tuple[LabelledBox, ...]
     trusted_xyxy_norm: tuple[XyxyNorm, ...] | None = None
     tags: tuple[str, ...] | None = None
+    hard_negative_xyxy_norm: tuple[XyxyNorm, ...] = ()
