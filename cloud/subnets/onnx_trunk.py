@@ -12,12 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from cloud.subnets.adapters.efficientnet_lite import (
-    TAPPED_BLOCKS,
-    ConvBn,
-    EfficientNetLite0,
-    InvertedResidual,
-)
+from cloud.subnets.adapters.inverted_residual import ConvBn, InvertedResidual, InvertedResidualTrunk
 
 OUTPUT_NAMES = ("stride8", "stride16", "stride32")
 INPUT_NAME = "image"
@@ -86,27 +81,23 @@ class _GraphBuilder:
         return (self.add(source, projected, f"{name}.out") if block.residual else projected), expanded
 
 
-def onnx_trunk(trunk: nn.Module) -> bytes:
+def onnx_trunk(trunk: InvertedResidualTrunk) -> bytes:
     """Return the trunk (in eval mode) as a serialised ONNX model.
 
-    Input `image (n, 3, h, w) float32`; outputs as `EfficientNetLite0.forward`, named `OUTPUT_NAMES`.
+    Input `image (n, 3, h, w) float32`; outputs as `InvertedResidualTrunk.forward`, named `OUTPUT_NAMES`.
     """
-    if not isinstance(trunk, EfficientNetLite0):
-        message = f"cannot write a {type(trunk).__name__} as an ONNX graph"
-        raise TypeError(message)
     graph = _GraphBuilder()
     x = graph.conv(trunk.stem, INPUT_NAME, "stem")
-    taps = dict(zip(TAPPED_BLOCKS, OUTPUT_NAMES, strict=False))
-    for index, block in enumerate(trunk.blocks):
-        if not isinstance(block, InvertedResidual):
-            message = f"block {index} is a {type(block).__name__}"
-            raise TypeError(message)
+    taps = dict(zip(trunk.plan.tapped, OUTPUT_NAMES, strict=False))
+    for index, block in enumerate(trunk.residuals()):
         x, _ = graph.block(block, x, f"block{index}", tap=taps.get(index))
+    if isinstance(trunk.last, ConvBn):
+        x = graph.conv(trunk.last, x, "last")
     graph.nodes.append(helper.make_node("Identity", [x], [OUTPUT_NAMES[2]]))
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
-            "efficientnet_lite0",
+            "trunk",
             [helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, ["n", 3, "h", "w"])],
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in OUTPUT_NAMES],
             graph.weights,

@@ -1,12 +1,17 @@
-"""Subnets as torch networks."""
+"""Subnets as networks: in torch for compression, as an ONNX graph for extraction."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
-from cloud.subnets.adapters.efficientnet_lite import trunk_from
+from cloud.subnets.adapters import efficientnet_lite, ssd_mobilenet_v2
+from cloud.subnets.adapters.inverted_residual import InvertedResidualTrunk
 from cloud.subnets.manifest import SubnetManifest
+from cloud.subnets.onnx_trunk import onnx_trunk
 from cloud.subnets.weights import weights_path
 
 
@@ -19,7 +24,28 @@ def load_trunk(subnet: SubnetManifest) -> nn.Module:
     Raises:
         InputError: The weights are missing or not the known ones.
     """
-    published: dict[str, torch.Tensor] = torch.load(
-        weights_path(subnet), map_location="cpu", weights_only=True
-    )
-    return trunk_from(published).requires_grad_(requires_grad=False)
+    return _inverted_residual(subnet).requires_grad_(requires_grad=False)
+
+
+def load_graph(subnet: SubnetManifest) -> bytes:
+    """Return the subnet as a serialised ONNX model, with the input and output of `load_trunk`.
+
+    Its input is called `image`, its outputs `stride8`, `stride16` and `stride32`.
+
+    Raises:
+        InputError: The weights are missing or not the known ones.
+    """
+    return onnx_trunk(_inverted_residual(subnet))
+
+
+def _inverted_residual(subnet: SubnetManifest) -> InvertedResidualTrunk:
+    path = weights_path(subnet)
+    if subnet.adapter == "ssd_mobilenet_v2":
+        return ssd_mobilenet_v2.trunk_from(load_file(path))
+    return efficientnet_lite.trunk_from(_state_dict(path))
+
+
+def _state_dict(path: Path) -> dict[str, torch.Tensor]:
+    """Read a published state dict; its digest is known, and nothing but tensors is unpickled."""
+    weights: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return weights

@@ -1,43 +1,36 @@
-"""The trunk: right architecture, right weights, right padding, and the same answers in ONNX Runtime."""
+"""EfficientNet-Lite: right architecture, right weights, right padding."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional
 
 from cloud.datasets.images import read_image
-from cloud.subnets.adapters.efficientnet_lite import ConvBn, published_name
-from cloud.subnets.features import OnnxExtractor
+from cloud.subnets.adapters.efficientnet_lite import published_name, trunk_from
+from cloud.subnets.adapters.inverted_residual import ConvBn
 from cloud.subnets.registry import subnet_by_name
-from cloud.subnets.trunks import load_trunk
 from cloud.subnets.weights import weights_path
 from edge_agent.vision.letterbox import letterbox
 
-EFFICIENTNET_LITE0 = subnet_by_name("efficientnet_lite0")
+NAMES = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 PHOTOS = Path("/usr/share/doc/opencv-doc/examples/data")
 
 
-@pytest.fixture(scope="module")
-def trunk() -> nn.Module:
-    return load_trunk(EFFICIENTNET_LITE0)
-
-
-@pytest.fixture(scope="module")
-def weights() -> dict[str, torch.Tensor]:
-    weights: dict[str, torch.Tensor] = torch.load(weights_path(EFFICIENTNET_LITE0), weights_only=True)
+@cache
+def weights_of(name: str) -> dict[str, torch.Tensor]:
+    weights: dict[str, torch.Tensor] = torch.load(weights_path(subnet_by_name(name)), weights_only=True)
     return weights
 
 
-def test_trunk_uses_every_published_tensor_but_the_classifier(
-    trunk: nn.Module, weights: dict[str, torch.Tensor]
-) -> None:
-    used = {published_name(name) for name in trunk.state_dict()}
-    left = {name.split(".")[0] for name in weights.keys() - used}
+@pytest.mark.parametrize("name", NAMES)
+def test_trunk_uses_every_published_tensor_but_the_classifier(name: str) -> None:
+    weights = weights_of(name)
+    used = {published_name(key) for key in trunk_from(weights).state_dict()}
+    left = {key.split(".")[0] for key in weights.keys() - used}
     assert left == {"_conv_head", "_bn1", "_fc"}
 
 
@@ -74,36 +67,19 @@ def test_conv_bn_pads_as_tensorflow_same(kernel: int, stride: int, side: int) ->
     assert torch.allclose(result, expected / (1 + 1e-3) ** 0.5, atol=1e-5)
 
 
-def test_trunk_features_have_the_manifest_s_shapes(trunk: nn.Module) -> None:
-    with torch.inference_mode():
-        maps = trunk(torch.zeros(2, 3, 96, 128))
-    expected = [
-        (2, level.channels, 96 // level.stride_px, 128 // level.stride_px)
-        for level in EFFICIENTNET_LITE0.levels
-    ]
-    assert [tuple(features.shape) for features in maps] == expected
-
-
-def test_onnx_extractor_answers_as_torch_does(trunk: nn.Module) -> None:
-    pixels = np.random.default_rng(2).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
-    image = (torch.from_numpy(pixels).float().permute(0, 3, 1, 2) - 127) / 128
-    with torch.inference_mode():
-        expected = trunk(image)
-    for ours, torchs in zip(OnnxExtractor(EFFICIENTNET_LITE0).features(pixels), expected, strict=True):
-        assert np.abs(ours - torchs.permute(0, 2, 3, 1).numpy()).max() < 1e-3
-
-
 @pytest.mark.skipif(
     not PHOTOS.is_dir(), reason="the photos of the Debian package opencv-doc are not installed"
 )
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("photo", "imagenet_class"), [("apple.jpg", 948), ("baboon.jpg", 372)])
 def test_trunk_with_published_classifier_knows_what_is_on_a_photo(
-    trunk: nn.Module, weights: dict[str, torch.Tensor], photo: str, imagenet_class: int
+    name: str, photo: str, imagenet_class: int
 ) -> None:
+    weights = weights_of(name)
     pixels = letterbox(read_image(PHOTOS / photo), 224, 224, 127).pixels
     image = (torch.from_numpy(pixels).float().permute(2, 0, 1)[None] - 127) / 128
     with torch.inference_mode():
-        features = functional.conv2d(trunk(image)[2], weights["_conv_head.weight"])
+        features = functional.conv2d(trunk_from(weights)(image)[2], weights["_conv_head.weight"])
         mean, variance = weights["_bn1.running_mean"], weights["_bn1.running_var"]
         scale, shift = weights["_bn1.weight"], weights["_bn1.bias"]
         features = functional.relu6(functional.batch_norm(features, mean, variance, scale, shift, eps=1e-3))
