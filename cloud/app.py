@@ -30,6 +30,8 @@ from cloud.ingest.handler import Handler
 from cloud.ingest.live import LiveFeed
 from cloud.ingest.subscriber import Subscriber
 from cloud.jobs.runner import JobRunner
+from cloud.jobs.teaching import TeachingService
+from cloud.jobs.teaching_protocol import LiveState
 from cloud.offload.service import OffloadService
 from cloud.portal import pages
 from cloud.settings import Settings
@@ -54,6 +56,7 @@ class _Running:
     broker: Broker
     subscriber: Subscriber
     offload: OffloadService
+    teaching: TeachingService
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
@@ -109,6 +112,12 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         stack.enter_context(_uploads_in(settings.cache_path / "uploads"))
         stack.push_async_callback(offload.stop)
 
+        def taught(state: LiveState) -> None:
+            live.publish({"type": "teaching", "teaching": state.model_dump(mode="json")})
+
+        teaching = TeachingService(settings, clock, on_state=taught)
+        stack.push_async_callback(teaching.stop)
+
         def job_changed(job: Job) -> None:
             live.publish({"type": "job", "job": job_view(job).model_dump(mode="json")})
             if job.kind == "train" and job.state == "done":
@@ -121,7 +130,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
 
         handler = Handler(database, clock, live, record, DEFAULT_PREFIX)
         subscriber = Subscriber(broker.address, handler, clock, client_id=_client_id(settings))
-        running = _Running(broker, subscriber, offload)
+        running = _Running(broker, subscriber, offload, teaching)
         services = Services(
             settings=settings,
             clock=clock,
@@ -130,6 +139,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             repository=repository,
             jobs=jobs,
             offload=offload,
+            teaching=teaching,
             hint=subscriber.hint_desired,
             mqtt=lambda request: _mqtt_access(broker, request),
             health=lambda: _health(services, running),
@@ -205,6 +215,7 @@ def _health(services: Services, running: _Running) -> dict[str, Any]:
             "process_id": running.broker.process_id,
         },
         "offload": {"process_id": running.offload.process_id, "answered": running.offload.answered},
+        "teaching": {"process_id": running.teaching.process_id},
         **counts,
     }
 

@@ -65,7 +65,9 @@ def change_detector(services: Used, detector_id: str, body: DetectorChange) -> D
             detectors.rename_labels(session, detector.id, body.rename)
         if body.labels is not None:
             detectors.set_labels(session, detector.id, body.labels)
-        return detector_view(session, detector)
+        view = detector_view(session, detector)
+    services.teaching.labels_changed(view.id)
+    return view
 
 
 @router.delete("/detectors/{detector_id}", status_code=204)
@@ -74,6 +76,7 @@ def delete_detector(services: Used, detector_id: str) -> None:
     with services.database.write(durable=True) as session:
         found = detectors.find(session, detector_id)
         detector_actions.delete(session, services.settings, found.id)
+    services.teaching.forget(found.id)
 
 
 @router.post("/detectors/{detector_id}/train", status_code=202)

@@ -12,24 +12,22 @@ from fastapi.responses import FileResponse
 from starlette.datastructures import UploadFile
 
 from cloud.actions.labels import import_for_media
-from cloud.actions.lessons import source_of
 from cloud.actions.media import Role, new_media_path, note_file
+from cloud.api.frames import JPEG_QUALITY, check_index, jpeg_of_frame
 from cloud.api.models import ImportedView, LabelsBody, LabelsView, MediaView
 from cloud.api.services import Services, Used
 from cloud.api.views import labels_view, media_view
 from cloud.datasets.coco import parse_coco
-from cloud.datasets.pictures import read_picture
 from cloud.errors import InputError, NotFoundError
 from cloud.store import detectors, labels, media
-from cloud.store.files import write_file, write_stream
+from cloud.store.files import write_stream
 from cloud.store.labels import FrameLabels
-from cloud.store.tables import Frame, Media
+from cloud.store.tables import Frame
 
 router = APIRouter(tags=["media"])
 
 _CHUNK_BYTES = 1 << 20
 _MAX_FILE_BYTES = 8_000_000_000
-_JPEG_QUALITY = 88
 _UPLOAD = {
     "requestBody": {
         "required": True,
@@ -106,6 +104,7 @@ def _import_coco(services: Services, detector_id: str, media_id: str, data: byte
             message = f"medium {media_id} is not of detector {detector_id}"
             raise NotFoundError(message)
         done = import_for_media(session, row, coco, now_s=services.clock.now_s())
+    services.teaching.labels_changed(row.detector_id)
     return ImportedView(frames=done.frames, boxes=done.boxes)
 
 
@@ -135,24 +134,21 @@ def frame(
     """Show one decoded frame, whole or scaled down."""
     with services.database.read() as session:
         row = media.find(session, media_id)
-    _check_index(row, index)
-    path = services.settings.cache_path / "frames" / media_id / f"{index}.jpg"
-    if not path.is_file():
-        rgb = read_picture(source_of(services.settings.home, row, index))
-        write_file(path, simplejpeg.encode_jpeg(rgb, _JPEG_QUALITY, "RGB"))
+    check_index(row, index)
+    path = jpeg_of_frame(services.settings, row, index)
     headers = {"Cache-Control": "private, max-age=86400"}
     if width is None or width >= row.width_px:
         return FileResponse(path, media_type="image/jpeg", headers=headers)
     # Scaling while decoding (by 2, 4 or 8) is cheap enough to be done each time.
     small = simplejpeg.decode_jpeg(path.read_bytes(), "RGB", min_width=width, min_height=1)
-    return Response(simplejpeg.encode_jpeg(small, _JPEG_QUALITY, "RGB"), 200, headers, "image/jpeg")
+    return Response(simplejpeg.encode_jpeg(small, JPEG_QUALITY, "RGB"), 200, headers, "image/jpeg")
 
 
 @router.get("/media/{media_id}/frames/{index}/labels")
 def show_labels(services: Used, media_id: str, index: int) -> LabelsView:
     """Show the labels of a frame; revision 0 when nobody labelled it."""
     with services.database.read() as session:
-        _check_index(media.find(session, media_id), index)
+        check_index(media.find(session, media_id), index)
         return labels_view(labels.find(session, media_id, index))
 
 
@@ -164,7 +160,7 @@ def put_labels(services: Used, media_id: str, index: int, body: LabelsBody) -> L
         raise InputError(message)
     with services.database.write(durable=True) as session:
         row = media.find(session, media_id)
-        _check_index(row, index)
+        check_index(row, index)
         said = _said(body, labels.find(session, media_id, index))
         names = [*(box.label for box in body.boxes), *(said.tags or ())]
         detectors.add_labels(session, row.detector_id, names)
@@ -176,7 +172,9 @@ def put_labels(services: Used, media_id: str, index: int, body: LabelsBody) -> L
             labels=said,
             now_s=services.clock.now_s(),
         )
-        return labels_view(changed)
+        view = labels_view(changed)
+    services.teaching.labels_changed(row.detector_id)
+    return view
 
 
 def _said(body: LabelsBody, before: Frame | None) -> FrameLabels:
@@ -190,9 +188,3 @@ def _said(body: LabelsBody, before: Frame | None) -> FrameLabels:
         None if body.trusted is None else tuple(body.trusted),
         None if tags is None else tuple(dict.fromkeys(tags)),
     )
-
-
-def _check_index(row: Media, index: int) -> None:
-    if not 0 <= index < row.frame_count:
-        message = f"{row.name} has no frame {index}; it has {row.frame_count}, numbered from 0"
-        raise NotFoundError(message)

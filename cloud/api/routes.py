@@ -7,7 +7,7 @@ import inspect
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from cloud.api import bundles, detectors, device, devices, events, jobs, media, server
+from cloud.api import bundles, detectors, device, devices, events, jobs, media, server, teaching
 
 PREFIX = "/api/v1"
 
@@ -26,6 +26,7 @@ for part in (
     server.router,
     detectors.router,
     media.router,
+    teaching.router,
     jobs.router,
     bundles.router,
     events.router,

@@ -32,7 +32,7 @@ def health(services: Used) -> dict[str, Any]:
 
 @router.websocket("/live")
 async def live(socket: WebSocket, services: Used) -> None:
-    """Tell what just happened; `type` is event, device, stats, correction, key_frame or job."""
+    """Tell what just happened; `type` is event, device, stats, correction, key_frame, job or teaching."""
     await socket.accept()
     with services.live.listen() as news:
         gone = asyncio.ensure_future(_until_gone(socket))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol, cast
 
@@ -18,6 +18,7 @@ from cloud.fleet.device_tokens import ReplayCache, verify_device_token
 from cloud.fleet.enrolment import GuessLimit
 from cloud.fleet.tuf_repository import UpdateRepository
 from cloud.ingest.live import LiveFeed
+from cloud.jobs.teaching_protocol import LiveDetections, LiveState
 from cloud.settings import Settings
 from cloud.store import devices
 from cloud.store.database import Database
@@ -48,6 +49,38 @@ class Offload(Protocol):
         ...
 
 
+class Teaching(Protocol):
+    """Teaches while somebody draws; see `cloud.jobs.teaching.TeachingService`."""
+
+    async def begin(self, detector_id: str) -> LiveState:
+        """Teach a detector from what is labelled now and from what will be."""
+        ...
+
+    def state(self, detector_id: str) -> LiveState | None:
+        """Return where it stands, none when the detector is not taught live."""
+        ...
+
+    def labels_changed(self, detector_id: str) -> None:
+        """Let a detector that is taught live learn what changed."""
+        ...
+
+    def forget(self, detector_id: str) -> None:
+        """Stop teaching a detector."""
+        ...
+
+    async def cancel(self, detector_id: str) -> None:
+        """End the update under way."""
+        ...
+
+    async def detect(self, detector_id: str, jpeg: bytes) -> LiveDetections:
+        """Return what the live detector sees in a picture."""
+        ...
+
+    def follow(self, detector_id: str) -> AsyncIterator[LiveState]:
+        """Yield each new state, the present one first."""
+        ...
+
+
 @dataclass
 class Services:
     """Everything that a request may need.
@@ -62,6 +95,7 @@ class Services:
     repository: UpdateRepository
     jobs: Jobs
     offload: Offload
+    teaching: Teaching
     hint: Callable[[str, int], None]
     mqtt: Callable[[Request], MqttAccess]
     health: Callable[[], dict[str, Any]]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from cloud.actions.open_home import Home
-from cloud.errors import BusyError
+from cloud.errors import BusyError, NotFoundError
+from cloud.jobs.teaching_protocol import LiveDetections, LiveState
 from cloud.store import jobs
 from cloud.store.tables import Job
 from edge_agent.wire.detection import Detection, DetectorRef
@@ -25,6 +27,45 @@ class FakeJobs:
     def cancel(self, job_id: str) -> Job:
         with self._home.database.write() as session:
             return jobs.change(session, job_id, now_s=2.0, state="cancelled")
+
+
+class FakeTeaching:
+    """Is told what changed, and sees one person once it was begun."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, LiveState] = {}
+        self.changed: list[str] = []
+        self.asked: list[bytes] = []
+
+    async def begin(self, detector_id: str) -> LiveState:
+        self.states.setdefault(detector_id, LiveState(detector_id=detector_id, stage="starting"))
+        return self.states[detector_id]
+
+    def state(self, detector_id: str) -> LiveState | None:
+        return self.states.get(detector_id)
+
+    def labels_changed(self, detector_id: str) -> None:
+        self.changed.append(detector_id)
+
+    def forget(self, detector_id: str) -> None:
+        self.states.pop(detector_id, None)
+
+    async def cancel(self, detector_id: str) -> None:
+        if detector_id not in self.states:
+            message = f"detector {detector_id!r} is not being taught live"
+            raise NotFoundError(message)
+        self.states[detector_id] = LiveState(detector_id=detector_id, stage="cancelled")
+
+    async def detect(self, detector_id: str, jpeg: bytes) -> LiveDetections:
+        if detector_id not in self.states:
+            message = "nothing is learned yet"
+            raise NotFoundError(message)
+        self.asked.append(jpeg)
+        seen = Detection(label="person", score=0.9, box=(0.1, 0.1, 0.5, 0.5))
+        return LiveDetections(learned=1.0, frames=1, detections=(seen,))
+
+    async def follow(self, detector_id: str) -> AsyncIterator[LiveState]:
+        yield self.states[detector_id]
 
 
 class FakeOffload:

@@ -22,7 +22,7 @@ from cloud.settings import Settings
 from edge_agent.wire.sync import MqttAccess
 from tests.cloud.homes import DEVICE, make_home
 from tests.fakes.clock import FakeClock
-from tests.fakes.cloud_services import FakeJobs, FakeOffload
+from tests.fakes.cloud_services import FakeJobs, FakeOffload, FakeTeaching
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Cloud:
     app: FastAPI
     client: TestClient
     offload: FakeOffload
+    teaching: FakeTeaching
     clock: FakeClock
     live: LiveFeed
     hints: list[tuple[str, int]] = field(default_factory=list)
@@ -75,9 +76,9 @@ def make_cloud(folder: Path, settings: Settings | None = None) -> Cloud:
     clock = FakeClock()
     home = make_home(folder, clock)
     app = create_app(settings or home.settings, clock)
-    offload, live = FakeOffload(), LiveFeed()
+    offload, teaching, live = FakeOffload(), FakeTeaching(), LiveFeed()
     client = TestClient(app, base_url="http://127.0.0.1:8420", raise_server_exceptions=False)
-    cloud = Cloud(home, app, client, offload, clock, live)
+    cloud = Cloud(home, app, client, offload, teaching, clock, live)
     app.state.services = Services(
         settings=settings or home.settings,
         clock=clock,
@@ -86,6 +87,7 @@ def make_cloud(folder: Path, settings: Settings | None = None) -> Cloud:
         repository=open_repository(home.settings, clock),
         jobs=FakeJobs(home),
         offload=offload,
+        teaching=teaching,
         hint=lambda device, version: cloud.hints.append((device, version)),
         mqtt=lambda request: MqttAccess(host=request.url.hostname or "", port=1883),
         health=lambda: {"status": "ok"},
