@@ -120,7 +120,7 @@ class LabelBox(Base):
 
 
 class Proposal(Base):
-    """A box that a detector offers for a frame, normalised xyxy; never learned from before a person accepts it.
+    """A box that a detector offers for a frame, normalised xyxy; learned from only once a person accepts it.
 
     `state` is `open`, `accepted` or `rejected`; `proposed_by` says which detector and version it was.
     """
@@ -231,7 +231,10 @@ class DeadLetter(Base):
 
 
 class StoredCorrection(Base):
-    """What a person said about an event or a missed object; `key_frame_path` once the picture came."""
+    """What a person said about an event, a missed object or a frame; `key_frame_path` once the picture came.
+
+    `withdrawn` is when it was taken back; it stays as a record and teaches nothing.
+    """
 
     __tablename__ = "corrections"
 
@@ -239,12 +242,14 @@ class StoredCorrection(Base):
     verdict: Mapped[str]
     device: Mapped[str | None]
     event_id: Mapped[str | None] = mapped_column(index=True)
+    media_id: Mapped[str | None] = mapped_column(index=True)
     detector_id: Mapped[str | None] = mapped_column(index=True)
     box: Mapped[list[Any] | None]
     label: Mapped[str | None]
     body: Mapped[str] = mapped_column(Text)
     key_frame_path: Mapped[str | None]
     created: Mapped[float]
+    withdrawn: Mapped[float | None]
 
 
 class Device(Base):

@@ -39,7 +39,13 @@ def test_decode_image_any_mode_becomes_rgb(mode: str) -> None:
     assert rgb.dtype == np.uint8
 
 
-@pytest.mark.parametrize(("orientation", "red"), [(1, "left"), (3, "right"), (6, "top"), (8, "bottom")])
+@pytest.mark.parametrize(
+    ("orientation", "red"),
+    [
+        *((1, "left"), (2, "right"), (3, "right"), (4, "left")),
+        *((5, "top"), (6, "top"), (7, "bottom"), (8, "bottom")),
+    ],
+)
 def test_decode_image_turns_as_exif_says(tmp_path: Path, orientation: int, red: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
