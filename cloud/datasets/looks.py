@@ -18,6 +18,7 @@ NEAR_BITS = 10
 NEAR_COLOUR = 24
 _SIDE = 8
 _HASH_BYTES = 2 * _SIDE * _SIDE // 8
+_CODE_BYTES = _HASH_BYTES + 2 * 2 * 3
 _BITS = np.array([value.bit_count() for value in range(256)], np.uint8)
 
 _Bytes = npt.NDArray[np.uint8]
@@ -60,7 +61,7 @@ def near_duplicate_groups(looks: Sequence[str]) -> list[tuple[int, ...]]:
 
 
 def _codes(looks: Sequence[str]) -> _Bytes:
-    return np.array([list(bytes.fromhex(look)) for look in looks], np.uint8).reshape(len(looks), -1)
+    return np.array([list(bytes.fromhex(look)) for look in looks], np.uint8).reshape(len(looks), _CODE_BYTES)
 
 
 def _is_near(one: _Bytes, others: _Bytes) -> npt.NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from cloud.datasets.label_set import LabelSet, best_match, by_stem
 
 def read(folder: Path, **files: str) -> LabelSet:
     """Read label files; in a key `__` stands for `/` and the last `_` for the dot."""
-    found = {}
+    found: dict[str, Path] = {}
     for key, text in files.items():
         stem, _, suffix = key.replace("__", "/").rpartition("_")
         path = folder / f"{len(found)}.{suffix}"
@@ -37,7 +37,8 @@ def test_yolo_pairs_label_files_with_pictures_of_the_twin_folder(tmp_path: Path)
     assert labels.classes == ("cat", "dog")
     assert [picture.name for picture in labels.pictures] == ["images/train/a", "images/train/b"]
     (box,) = labels.pictures[0].boxes
-    assert (box.label, box.box_xyxy_norm) == ("dog", pytest.approx((0.4, 0.3, 0.6, 0.7)))
+    assert box.label == "dog"
+    assert box.box_xyxy_norm == pytest.approx((0.4, 0.3, 0.6, 0.7))
     assert (labels.pictures[1].boxes, labels.refusals) == ((), ())
 
 
