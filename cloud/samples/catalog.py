@@ -2,7 +2,9 @@
 
 The boxes ship with elfowl; the clips do not: `cloud.samples.footage` obtains them from the Debian package
 `opencv-doc`. In a training file each image entry has a `split`: "teach" for what a person shows first,
-"correct" for what a simulated person corrects later. Frames of a test file are for evaluation only.
+"correct" for what a simulated person corrects later, "more" for what only experiments use. `set`, where there
+is one, is which of several disjoint sets of ten frames it belongs to. Frames of a test file are for
+evaluation only, those of a blind one for a benchmark's final run only.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class SampleTask:
         train_labels: COCO file of boxes to train on, xywh in px.
         test_labels: COCO file of boxes to measure by, xywh in px, of a later part of the clip.
         classes: class names in the order of their COCO category ids, which start at 1.
+        blind_labels: like `test_labels`, of other frames that nobody tunes anything on; none for some tasks.
     """
 
     name: str
@@ -42,6 +45,7 @@ class SampleTask:
     train_labels: Traversable
     test_labels: Traversable
     classes: tuple[str, ...]
+    blind_labels: Traversable | None = None
 
 
 SAMPLE_TASKS: Final = (
@@ -54,6 +58,7 @@ SAMPLE_TASKS: Final = (
         train_labels=_LABELS / "persons_train.coco.json",
         test_labels=_LABELS / "persons_test.coco.json",
         classes=("person",),
+        blind_labels=_LABELS / "persons_blind.coco.json",
     ),
     SampleTask(
         name="biscuit-box",
@@ -64,6 +69,16 @@ SAMPLE_TASKS: Final = (
         train_labels=_LABELS / "box_train.coco.json",
         test_labels=_LABELS / "box_test.coco.json",
         classes=("biscuit box",),
+    ),
+    SampleTask(
+        name="flask",
+        title="Find my product: the black flask",
+        clip_file_name="cup.mp4",
+        clip_sha256="37db9cee98f70b1458985a15ad2e5b0183e90e24c281b534afcf812e5986154f",
+        clip_member_path_in_package=PurePosixPath("usr/share/doc/opencv-doc/opencv4/html/cup.mp4.gz"),
+        train_labels=_LABELS / "flask_train.coco.json",
+        test_labels=_LABELS / "flask_test.coco.json",
+        classes=("flask",),
     ),
 )
 

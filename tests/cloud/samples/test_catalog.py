@@ -14,7 +14,7 @@ def test_find_sample_task_by_its_name_gives_it(task: SampleTask) -> None:
 
 
 def test_find_sample_task_unknown_name_lists_those_that_there_are() -> None:
-    with pytest.raises(NotFoundError, match="persons, biscuit-box"):
+    with pytest.raises(NotFoundError, match="persons, biscuit-box, flask"):
         find_sample_task("cats")
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from importlib.resources.abc import Traversable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cloud.samples.catalog import SAMPLE_TASKS, SampleTask
@@ -15,11 +16,14 @@ from cloud.samples.catalog import SAMPLE_TASKS, SampleTask
 MIN_SIDE_PX = 8
 FIRST_PERSONS_TEST_FRAME = 600
 BOX_HALF_FRAME = 227
+VTEST_FRAMES_PER_S = 10
+CUP_FRAMES_PER_S = 27
 
 LABEL_FILES = [
     pytest.param(task, labels, id=labels.name)
     for task in SAMPLE_TASKS
-    for labels in (task.train_labels, task.test_labels)
+    for labels in (task.train_labels, task.test_labels, task.blind_labels)
+    if labels is not None
 ]
 
 
@@ -96,9 +100,9 @@ class TestEveryTask:
     def test_train_and_test_frames_do_not_meet(self, task: SampleTask) -> None:
         assert max(frames_of(task.train_labels)) < min(frames_of(task.test_labels))
 
-    def test_train_frames_are_all_to_teach_or_to_correct(self, task: SampleTask) -> None:
+    def test_train_frames_are_all_to_teach_or_to_correct_or_more(self, task: SampleTask) -> None:
         splits = Counter(image["split"] for image in load(task.train_labels)["images"])
-        assert set(splits) == {"teach", "correct"}
+        assert {"teach", "correct"} <= set(splits) <= {"teach", "correct", "more"}
         assert min(splits.values()) >= 8
 
     def test_test_frames_are_enough(self, task: SampleTask) -> None:
@@ -115,6 +119,43 @@ def test_persons_teach_frames_are_fourteen_a_second_apart() -> None:
     teach = sorted(frames_of(task_named("persons").train_labels, "teach"))
     assert len(teach) == 14
     assert min(after - before for before, after in itertools.pairwise(teach)) >= 10
+
+
+def sets_of_persons() -> dict[int, list[int]]:
+    sets: dict[int, list[int]] = {}
+    for image in load(task_named("persons").train_labels)["images"]:
+        if "set" in image:
+            sets.setdefault(image["set"], []).append(image["frame_index"])
+    return sets
+
+
+def test_persons_sets_are_five_of_ten_frames_a_second_before_the_first_test_frame() -> None:
+    sets = sets_of_persons()
+    assert {number: len(frames) for number, frames in sets.items()} == dict.fromkeys(range(5), 10)
+    last = max(max(frames) for frames in sets.values())
+    assert last <= FIRST_PERSONS_TEST_FRAME - VTEST_FRAMES_PER_S
+
+
+def test_persons_sets_are_dealt_by_the_rule_that_the_file_states() -> None:
+    sets = sets_of_persons()
+    of_frame = {frame: number for number, frames in sets.items() for frame in frames}
+    random = np.random.default_rng(0)
+    rule = [number for _ in range(10) for number in random.permutation(5).tolist()]
+    assert [of_frame[frame] for frame in sorted(of_frame)] == rule
+
+
+def test_persons_blind_frames_are_neither_taught_nor_near_a_test_frame() -> None:
+    persons = task_named("persons")
+    assert persons.blind_labels is not None
+    blind = frames_of(persons.blind_labels)
+    assert len(blind) >= 15
+    assert min(blind) >= FIRST_PERSONS_TEST_FRAME
+    assert min(abs(a - b) for a in blind for b in frames_of(persons.test_labels)) >= 4
+
+
+def test_flask_test_frames_begin_a_second_after_the_last_train_frame() -> None:
+    flask = task_named("flask")
+    assert min(frames_of(flask.test_labels)) - max(frames_of(flask.train_labels)) >= CUP_FRAMES_PER_S
 
 
 def test_biscuit_box_halves_of_the_clip_are_kept_apart() -> None:
