@@ -22,6 +22,7 @@ from edge_agent.clock import Clock
 from edge_agent.config import CameraConfig
 from edge_agent.errors import ElfowlError
 from edge_agent.offload.client import OffloadClient, Question
+from edge_agent.pipeline.attributes import AttributeReader
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
 from edge_agent.pipeline.detector import LabelRule
 from edge_agent.pipeline.events import SeenObject
@@ -211,7 +212,12 @@ class CameraWorker:
         detector, settings = self._ports.detector, self._ports.settings.get(self.name)
         if detector.generation != self._generation:
             self._generation = detector.generation
-            self._pipeline.use_detector(detector if detector.ready else None, self.labels())
+            rules = detector.attribute_rules
+            self._pipeline.use_detector(
+                detector if detector.ready else None,
+                self.labels(),
+                AttributeReader(detector, rules) if rules else None,
+            )
             self._applied = None
         if settings == self._applied:
             return

@@ -13,9 +13,12 @@ from typing import Protocol
 import numpy as np
 
 from edge_agent.errors import BackendError
+from edge_agent.pipeline.attributes import SecondStage, open_second_stage
 from edge_agent.pipeline.detect import BundleDetector
 from edge_agent.pipeline.detector import LabelRule, label_rules
-from edge_agent.vision.arrays import Rgb
+from edge_agent.vision.arrays import Float32, Rgb
+from edge_agent.wire.attributes import AttributeRules
+from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Detection
 from edge_agent.wire.manifest import Manifest
 
@@ -43,11 +46,18 @@ class OpenedDetector(Protocol):
 
 @dataclass(frozen=True)
 class OpenedBundle:
-    """A bundle whose network is loaded; `labels` by slug."""
+    """A bundle whose networks are loaded; `labels` by slug."""
 
     detector: OpenedDetector
     manifest: Manifest
     labels: dict[str, LabelRule]
+    second: SecondStage | None = None
+
+    def close(self) -> None:
+        """Free the networks."""
+        self.detector.close()
+        if self.second is not None:
+            self.second.embedder.backend.close()
 
 
 BundleOpener = Callable[[Path, int], OpenedBundle]
@@ -57,11 +67,12 @@ BundleOpener = Callable[[Path, int], OpenedBundle]
 def open_bundle_detector(path: Path, threads: int) -> OpenedBundle:
     """Open a bundle with the runtime it names; errors as `BundleDetector.open`."""
     detector = BundleDetector.open(path, threads)
-    return OpenedBundle(detector, detector.bundle.manifest, label_rules(detector))
+    second = open_second_stage(detector.bundle)
+    return OpenedBundle(detector, detector.bundle.manifest, label_rules(detector), second)
 
 
 class LocalDetector:
-    """Holds one opened bundle; implements the pipeline's `Detector`. Safe for many threads."""
+    """Holds one opened bundle; implements the pipeline's `Detector` and `Embedder`. Safe for many threads."""
 
     def __init__(self, opener: BundleOpener = open_bundle_detector, *, threads: int = 1) -> None:
         """Begin without a network."""
@@ -101,6 +112,23 @@ class LocalDetector:
         """Return what the network can tell apart, by slug."""
         return self._opened.labels if self._opened else {}
 
+    @property
+    def attribute_rules(self) -> AttributeRules | None:
+        """Return how the bundle tells attributes, if it does."""
+        return self._opened.second.rules if self._opened and self._opened.second else None
+
+    def embed(self, rgb: Rgb, box: XyxyNorm) -> Float32:
+        """Return the embedding of a box; implements the second stage's `Embedder`.
+
+        Raises:
+            BackendError: The bundle has no second stage, or it could not be run.
+        """
+        with self._lock:
+            if self._opened is None or self._opened.second is None:
+                message = "there is no second stage on this device"
+                raise BackendError(message)
+            return self._opened.second.embedder.embed(rgb, box)
+
     def load(self, path: Path) -> None:
         """Open the bundle at `path` and go on with it; when that fails, the one before stays.
 
@@ -117,7 +145,7 @@ class LocalDetector:
             self.looks = self.failures = self._failures_in_a_row = 0
             self._times_ms.clear()
         if before is not None:
-            before.detector.close()
+            before.close()
         _log.info("detector: bundle %s release %d", opened.manifest.name, opened.manifest.release)
 
     def unload(self) -> None:
@@ -127,7 +155,7 @@ class LocalDetector:
             self.path = None
             self.generation += 1
         if before is not None:
-            before.detector.close()
+            before.close()
 
     def detect(self, rgb: Rgb, *, min_score: float | None = None) -> list[Detection]:
         """Return what is seen in `rgb`, (h, w, 3) uint8, with a score of at least `min_score`.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edge_agent.camera.frame import Frame
+from edge_agent.errors import BackendError
+from edge_agent.pipeline.attributes import AttributeReader, told_nothing
 from edge_agent.pipeline.boxes import from_crop
 from edge_agent.pipeline.confirm import median_score
 from edge_agent.pipeline.decide import Situation, Standing, decide_offload, instead_of_local, is_in_doubt
@@ -26,6 +29,8 @@ from edge_agent.pipeline.zones import Zone
 from edge_agent.wire.detection import Detection, DetectorRef, FrameSize
 from edge_agent.wire.event import Event
 from edge_agent.wire.offload import OffloadReply
+
+_log = logging.getLogger(__name__)
 
 _LEAST_SCORE = 0.05
 # Scores below this share of the lowest threshold are noise that even a followed thing gains nothing from.
@@ -64,15 +69,23 @@ class CameraPipeline:
         self._tracker = Tracker(self._birth_score, self._threshold, self._settings.track)
         self._events = EventBuilder(identity, rng, self._settings.events, zones)
         self._whole_asked_s = float("-inf")
+        self._attributes: AttributeReader | None = None
 
     @property
     def labels(self) -> Mapping[str, LabelRule]:
         """Return what is watched for, with the thresholds in force."""
         return self._rules
 
-    def use_detector(self, detector: Detector | None, labels: Mapping[str, LabelRule]) -> None:
-        """Go on with another detector; things in view keep their events."""
+    def use_detector(
+        self,
+        detector: Detector | None,
+        labels: Mapping[str, LabelRule],
+        attributes: AttributeReader | None = None,
+    ) -> None:
+        """Go on with another detector, and its second stage; things in view keep their events."""
         self._detector, self._rules, self._own_rules = detector, dict(labels), dict(labels)
+        self._attributes = attributes
+        self._events.attributes = attributes.values if attributes else told_nothing
 
     def set_threshold(self, threshold: float | None) -> None:
         """Count things as seen from this score on, for all labels; none: as each detector recommends."""
@@ -107,6 +120,7 @@ class CameraPipeline:
             if d.label in self._rules
         ]
         step = self._tracker.update(detections, frame.monotonic_s, tall=_tall(frame))
+        self._look_closer(frame, step.alive)
         events = self._events.step(step.alive, step.gone, self._rule, _moment(frame))
         unsure = self._unsure(frame.monotonic_s)
         wanted = self._ask(frame, replace(situation, unsure=bool(unsure)), conditions, unsure)
@@ -142,6 +156,15 @@ class CameraPipeline:
         gone = self._tracker.forget_all()
         events = self._events.step((), gone, self._rule, Moment(time_s, monotonic_s, size))
         return PipelineResult(events=tuple(events), counts=count_labels(self._rules, ()))
+
+    def _look_closer(self, frame: Frame, tracks: Sequence[Track]) -> None:
+        if self._attributes is None:
+            return
+        try:
+            self._attributes.look(frame.rgb, tracks, frame.monotonic_s)
+        except BackendError as error:
+            # What things are is known; what they are like stays untold, which is no false word.
+            _log.warning("attributes are not told: %s", error)
 
     def _rule(self, track: Track) -> LabelRule:
         known = track.cloud.detector if track.cloud else _UNKNOWN_DETECTOR

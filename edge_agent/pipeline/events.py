@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from edge_agent.pipeline.attributes import told_nothing
 from edge_agent.pipeline.boxes import iou
 from edge_agent.pipeline.confirm import is_confirmed, median_score
 from edge_agent.pipeline.detector import LabelRule
 from edge_agent.pipeline.track import Track
 from edge_agent.pipeline.zones import Zone, zones_of
+from edge_agent.wire.attributes import AttributeValue
 from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Answerer, DetectorRef, FrameSize
 from edge_agent.wire.event import (
@@ -24,6 +26,7 @@ from edge_agent.wire.event import (
 )
 
 Rules = Callable[[Track], LabelRule]
+Attributes = Callable[[Track], Mapping[str, AttributeValue]]
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,8 @@ class EventBuilder:
         self._rng = rng
         self.settings = settings or EventSettings()
         self.zones = tuple(zones)
+        self.attributes: Attributes = told_nothing
+        """What is known of a thing beside its label."""
         self._open: dict[int, _Open] = {}
 
     def step(self, tracks: Sequence[Track], gone: Sequence[Track], rules: Rules, now: Moment) -> list[Event]:
@@ -191,7 +196,7 @@ class EventBuilder:
 
     def _is_news(self, track: Track, opened: _Open, now_s: float) -> bool:
         settings, quiet_s = self.settings, now_s - opened.sent_s
-        state = _state(track, opened)
+        state = self._state(track, opened)
         if state[0] != opened.sent_state[0]:
             return True
         if quiet_s < settings.update_every_s:
@@ -209,7 +214,7 @@ class EventBuilder:
 
     def _event(self, event_type: EventType, track: Track, opened: _Open, now: Moment) -> Event:
         opened.sent_s, opened.sent_box, opened.sent_top = now.monotonic_s, track.box, opened.top_score
-        opened.sent_state = _state(track, opened)
+        opened.sent_state = self._state(track, opened)
         seen_s = now.utc_s(track.last_s)
         return Event(
             event_type=event_type,
@@ -232,8 +237,15 @@ class EventBuilder:
             answered_by=_answerer(track),
             offload_reason=track.cloud.reason if track.cloud else None,
             snapshot=SnapshotInfo(available=self.settings.snapshots, blurred=self.settings.blurred),
+            attributes=dict(self.attributes(track)),
             clock=EventClock(boot_id=self._identity.boot_id, monotonic_s=now.monotonic_s),
         )
+
+    def _state(self, track: Track, opened: _Open) -> tuple[object, ...]:
+        """Return what is news when it changes: first what cannot wait, then what can."""
+        verdict = track.cloud.verdict if track.cloud else None
+        told = tuple((slug, known.value) for slug, known in self.attributes(track).items())
+        return verdict, opened.zones, track.stationary, told
 
     def _new_id(self, time_s: float) -> str:
         """Return an id that sorts by time: milliseconds since 1970, then chance."""
@@ -244,11 +256,6 @@ def count_labels(labels: Mapping[str, LabelRule], seen: Sequence[SeenObject]) ->
     """Return how many of each label are in view, by slug; labels of which there are none too."""
     counts = Counter(thing.label for thing in seen)
     return {label: counts[label] for label in [*labels, *(c for c in counts if c not in labels)]}
-
-
-def _state(track: Track, opened: _Open) -> tuple[object, ...]:
-    verdict = track.cloud.verdict if track.cloud else None
-    return verdict, opened.zones, track.stationary
 
 
 def _confirmed_by_cloud(track: Track) -> bool:

@@ -9,6 +9,8 @@ from edge_agent.runtime.backend import Backend, output_names
 from edge_agent.runtime.bundle import Bundle
 from edge_agent.runtime.litert import LITERT_MODULE, TFLITE_MODULE, LiteRtBackend
 from edge_agent.runtime.onnx import OnnxBackend
+from edge_agent.wire.attributes import AttributeStage
+from edge_agent.wire.inputs import InputSpec
 from edge_agent.wire.manifest import RuntimeName
 
 _logger = logging.getLogger(__name__)
@@ -33,19 +35,29 @@ def open_backend(bundle: Bundle, threads: int = 1) -> Backend:
         ArtifactError: The network is not what the manifest promises.
     """
     manifest = bundle.manifest
-    model = bundle.read(manifest.model_file)
-    outputs = output_names(manifest.heads)
-    if manifest.runtime == "onnx":
+    return _open(bundle, manifest.model_file, manifest.input, output_names(manifest.heads), threads)
+
+
+def open_embedding(bundle: Bundle, stage: AttributeStage, threads: int = 1) -> Backend:
+    """Load the embedding network of a bundle's second stage; errors as `open_backend`."""
+    return _open(bundle, stage.model_file, stage.input, (stage.output,), threads)
+
+
+def _open(
+    bundle: Bundle, model_file: str, spec: InputSpec, outputs: tuple[str, ...], threads: int
+) -> Backend:
+    runtime, model = bundle.manifest.runtime, bundle.read(model_file)
+    if runtime == "onnx":
         try:
-            return OnnxBackend(model, manifest.input, outputs, threads)
+            return OnnxBackend(model, spec, outputs, threads)
         except ImportError as error:
-            raise _missing(manifest.runtime) from error
-    for module in _TFLITE_MODULES[manifest.runtime]:
+            raise _missing(runtime) from error
+    for module in _TFLITE_MODULES[runtime]:
         try:
-            return LiteRtBackend(model, manifest.input, outputs, threads, module)
+            return LiteRtBackend(model, spec, outputs, threads, module)
         except ImportError:
             _logger.debug("%s is not installed", module)
-    raise _missing(manifest.runtime)
+    raise _missing(runtime)
 
 
 def _missing(runtime: RuntimeName) -> BackendError:

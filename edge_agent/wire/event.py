@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from edge_agent.wire.attributes import AttributeValue
 from edge_agent.wire.base import Document, Name, XyxyNorm
 from edge_agent.wire.detection import Answerer, DetectorRef, FrameSize, Score
 
@@ -68,4 +69,7 @@ class Event(Document):
     answered_by: Answerer
     offload_reason: OffloadReason | None = None
     snapshot: SnapshotInfo = SnapshotInfo()
+    attributes: dict[str, AttributeValue] = Field(
+        default={}, description="by slug; those that could not be told are missing"
+    )
     clock: EventClock

@@ -7,6 +7,7 @@ A bundle is a folder, or a zip of it:
     golden/*.png         pictures with known answers for the device's smoke test
     licenses/*.txt       notices of every subnet inside
     receipt.json         what compression removed, and what it cost
+    attributes.json      how the values of attributes are told apart, where it has some
 """
 
 from __future__ import annotations
@@ -15,27 +16,28 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from edge_agent.wire.attributes import AttributeStage
 from edge_agent.wire.base import Document, Name, RelativePath, Sha256, Slug
 from edge_agent.wire.detection import Detection, DetectorRef, Precision
+from edge_agent.wire.inputs import InputSpec
+
+__all__ = [
+    "AnchorFreeDecoder",
+    "AnchorFreeLevel",
+    "AttributeStage",
+    "Decoder",
+    "GoldenFrame",
+    "Head",
+    "InputSpec",
+    "LabelSpec",
+    "Manifest",
+    "MeasuredLimits",
+    "RuntimeName",
+    "SsdDecoder",
+    "SubnetRef",
+]
 
 RuntimeName = Literal["litert", "onnx", "tflite"]
-
-
-class InputSpec(Document):
-    """How a picture becomes the network's input: RGB, NHWC, letterboxed, then (byte - mean) / std.
-
-    A network with int8 input takes `byte - 128` at scale 1/128, which is the same for mean 127 and std 128
-    (the quantized zero point is -1).
-    """
-
-    name: str
-    width_px: int = Field(gt=0, le=4096)
-    height_px: int = Field(gt=0, le=4096)
-    dtype: Literal["int8", "uint8", "float32"]
-    mean: float = 127.0
-    std: float = 128.0
-    pad_value: int = Field(127, ge=0, le=255)
-    resize: Literal["letterbox"] = "letterbox"
 
 
 class AnchorFreeLevel(Document):
@@ -142,12 +144,15 @@ class Manifest(Document):
     subnets: tuple[SubnetRef, ...] = ()
     golden: tuple[GoldenFrame, ...] = ()
     measured: MeasuredLimits | None = None
+    attributes: AttributeStage | None = None
     created: float = Field(description="UTC seconds since 1970")
 
     @model_validator(mode="after")
     def _files_are_listed(self) -> Self:
         needed = {self.model_file, *(golden.image_file for golden in self.golden)}
         needed |= {h.decoder.anchors_file for h in self.heads if isinstance(h.decoder, SsdDecoder)}
+        if self.attributes is not None:
+            needed |= {self.attributes.model_file, self.attributes.rules_file}
         if missing := sorted(needed - self.files.keys()):
             message = f"'files' has no digest for {', '.join(missing)}"
             raise ValueError(message)

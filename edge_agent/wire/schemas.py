@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from edge_agent.wire.attributes import AttributeRules
 from edge_agent.wire.base import Document
 from edge_agent.wire.correction import Correction, Feedback
 from edge_agent.wire.detection import Detection
@@ -27,6 +28,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "detection": Detection,
     "event": Event,
     "manifest": Manifest,
+    "attribute-rules": AttributeRules,
     "device-profile": DeviceProfile,
     "camera-detail": CameraDetail,
     "label-attributes": LabelAttributes,

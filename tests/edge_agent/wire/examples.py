@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_agent.wire.attributes import AttributeRule, AttributeRules, AttributeStage, AttributeValue
 from edge_agent.wire.base import Document
 from edge_agent.wire.correction import Correction, Feedback
 from edge_agent.wire.detection import Detection, DetectorRef, FrameSize
@@ -71,11 +72,26 @@ EVENT = Event(
     answered_by="cloud",
     offload_reason="unsure",
     snapshot=SnapshotInfo(available=True, blurred=True),
+    attributes={"kind": AttributeValue(value="diet", score=0.75)},
     clock=EventClock(boot_id="boot-1", monotonic_s=12.5),
 )
 
 EXAMPLES: dict[str, Document] = {
     "detection": DETECTION,
+    "attribute-rules": AttributeRules(
+        attributes=(
+            AttributeRule(
+                name="Kind",
+                slug="kind",
+                labels=("can",),
+                values=("diet", "regular"),
+                centre=(0.5, 0.25),
+                means=((1.0, 0.0), (0.0, 1.0)),
+                least_similarity=0.25,
+                least_margin=0.125,
+            ),
+        )
+    ),
     "event": EVENT,
     "manifest": Manifest(
         name="persons-v2-litert-int8",
@@ -84,7 +100,12 @@ EXAMPLES: dict[str, Document] = {
         runtime="litert",
         precision="int8",
         model_file="model.tflite",
-        files={"model.tflite": DIGEST, "golden/0.png": DIGEST},
+        files={
+            "model.tflite": DIGEST,
+            "golden/0.png": DIGEST,
+            "embedding.tflite": DIGEST,
+            "attributes.json": DIGEST,
+        },
         input=InputSpec(name="images", width_px=512, height_px=384, dtype="int8"),
         heads=(
             Head(
@@ -99,6 +120,12 @@ EXAMPLES: dict[str, Document] = {
         golden=(GoldenFrame(image_file="golden/0.png", detections=(DETECTION,)),),
         measured=MeasuredLimits(
             machine="x86_64", ms_p50=10.0, ms_p99=12.0, peak_memory_bytes=60_000_000, ap50=0.9, images=20
+        ),
+        attributes=AttributeStage(
+            model_file="embedding.tflite",
+            rules_file="attributes.json",
+            input=InputSpec(name="images", width_px=128, height_px=128, dtype="int8"),
+            output="embedding",
         ),
         created=1_800_000_000.0,
     ),

@@ -53,6 +53,13 @@ def test_document_with_an_unknown_field_is_read_and_keeps_it(name: str) -> None:
     assert document.model_extra == {"from_the_future": {"x": 1}}
 
 
+@pytest.mark.parametrize(("name", "field"), [("event", "attributes"), ("manifest", "attributes")])
+def test_document_without_a_later_field_is_still_read(name: str, field: str) -> None:
+    raw = json.loads((GOLDEN / f"{name}.json").read_text())
+    del raw[field]
+    assert not getattr(DOCUMENTS[name].from_json(json.dumps(raw)), field)
+
+
 def test_profile_with_an_unknown_field_is_refused() -> None:
     raw = json.loads(EXAMPLES["device-profile"].to_json()) | {"rom": 1}
     with pytest.raises(ValueError, match="rom"):
