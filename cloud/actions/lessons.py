@@ -8,19 +8,16 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from cloud.actions.corrected import correct, newest_of_each, standing_of
 from cloud.actions.open_home import Home
 from cloud.datasets.frames import LabelledBox, LabelledFrame, PictureSource
 from cloud.datasets.images import image_size
 from cloud.errors import TrainingError
 from cloud.settings import Settings
-from cloud.store import corrections, detectors, labels
-from cloud.store.tables import Frame, Media, StoredCorrection
-from edge_agent.wire.base import XyxyNorm
+from cloud.store import corrections, detectors, labels, media
+from cloud.store.tables import Frame, Media
+from edge_agent.wire.correction import Correction
 from edge_agent.wire.detection import DetectorRef
-
-# Around a false alarm the surroundings are background too; around a drawn box they may hold what nobody drew.
-_WRONG_MARGIN = 0.25
-_DRAWN_MARGIN = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def lessons_of(session: Session, home: Path, detector_id: str) -> list[LabelledF
     A frame without boxes counts only when somebody said that nothing is there.
     """
     return [
-        *labelled_frames(session, home, detector_id),
+        *_corrected_on_media(session, home, detector_id),
         *corrected_frames(session, home, detector_id),
     ]
 
@@ -86,25 +83,25 @@ def tagged_frames(session: Session, home: Path, detector_id: str, role: str = "t
 
 
 def corrected_frames(session: Session, home: Path, detector_id: str) -> list[LabelledFrame]:
-    """Return corrections as partial frames: only around the box is known what is there."""
-    newest: dict[str, StoredCorrection] = {}
-    for row in reversed(corrections.every(session, detector_id)):
-        newest[row.event_id or row.id] = row
-    frames = [_corrected(home, row) for row in newest.values()]
-    return [frame for frame in frames if frame is not None]
+    """Return corrections of what cameras saw as partial frames: only around the box is known what is there.
+
+    What was said about the same picture makes one frame.
+    """
+    rows = {row.id: row for row in corrections.every(session, detector_id)}
+    frames: dict[str, LabelledFrame] = {}
+    for said in newest_of_each(corrections.document_of(row) for row in rows.values()):
+        path = rows[said.id].key_frame_path
+        if path is None or said.media_id is not None or not _teaches(said):
+            continue
+        key = said.key_frame_sha256 or said.id
+        frames[key] = correct(frames.get(key) or _unknown(home / path), said)
+    return list(frames.values())
 
 
 def classes_of(known: Sequence[str], frames: Sequence[LabelledFrame]) -> list[str]:
     """Return the classes in a stable order: those known before, then new ones by name."""
     found = sorted({box.label for frame in frames for box in frame.boxes})
     return list(dict.fromkeys([*known, *found]))
-
-
-def around(box: XyxyNorm, margin: float) -> XyxyNorm:
-    """Return a box with a margin of `margin` times its own size on each side, within the picture."""
-    x1, y1, x2, y2 = box
-    dx, dy = (x2 - x1) * margin, (y2 - y1) * margin
-    return (max(0.0, x1 - dx), max(0.0, y1 - dy), min(1.0, x2 + dx), min(1.0, y2 + dy))
 
 
 def media_path(settings: Settings, media: Media) -> Path:
@@ -129,20 +126,36 @@ def _labelled(home: Path, media: Media, frame: Frame) -> LabelledFrame:
     )
 
 
-def _corrected(home: Path, row: StoredCorrection) -> LabelledFrame | None:
-    if row.key_frame_path is None or row.box is None or row.verdict == "right":
-        return None
-    x1, y1, x2, y2 = row.box
-    box = (x1, y1, x2, y2)
-    is_background = row.verdict == "wrong"
-    if not is_background and row.label is None:
-        return None
-    path = home / row.key_frame_path
+def _corrected_on_media(session: Session, home: Path, detector_id: str) -> list[LabelledFrame]:
+    """Return the labelled frames of media as they are after what was said about them since."""
+    frames: dict[tuple[str, int], LabelledFrame] = {}
+    updated: dict[tuple[str, int], float] = {}
+    for row, frame in labels.of_detector(session, detector_id):
+        if frame.boxes or frame.nothing_here:
+            frames[row.id, frame.frame_index] = _labelled(home, row, frame)
+            updated[row.id, frame.frame_index] = frame.updated
+    known = {row.id: row for row in media.of_detector(session, detector_id) if row.role == "teach"}
+    rows = corrections.every(session, detector_id)
+    for said in newest_of_each(corrections.document_of(row) for row in rows):
+        if said.media_id not in known or said.frame_index is None or not _teaches(said):
+            continue
+        key = (said.media_id, said.frame_index)
+        # Who labelled the frame later saw it as a whole.
+        if said.created > updated.get(key, float("-inf")):
+            base = frames.get(key) or _unlabelled(home, known[said.media_id], said.frame_index)
+            frames[key] = correct(base, said)
+    return list(frames.values())
+
+
+def _teaches(said: Correction) -> bool:
+    return standing_of(said, taught=True, picture=True, can_come=True) == "lesson"
+
+
+def _unlabelled(home: Path, row: Media, frame_index: int) -> LabelledFrame:
+    source = source_of(home, row, frame_index)
+    return LabelledFrame(source, row.width_px, row.height_px, (), trusted_xyxy_norm=())
+
+
+def _unknown(path: Path) -> LabelledFrame:
     width, height = image_size(path)
-    return LabelledFrame(
-        source=PictureSource(path),
-        width_px=width,
-        height_px=height,
-        boxes=() if is_background else (LabelledBox(str(row.label), box),),
-        trusted_xyxy_norm=(around(box, _WRONG_MARGIN if is_background else _DRAWN_MARGIN),),
-    )
+    return LabelledFrame(PictureSource(path), width, height, (), trusted_xyxy_norm=())

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 from pydantic import ValidationError
 
-from cloud.actions.corrections import add_box
+from cloud.actions.corrections import add_box, withdraw
 from cloud.api.models import CorrectionBox, CorrectionView, EventView, NewCorrection
 from cloud.api.services import Used
 from cloud.api.views import correction_view, event_view
@@ -65,28 +65,44 @@ def correct(services: Used, body: NewCorrection) -> CorrectionView:
         correction = Correction(id=new_id("cor"), created=services.clock.now_s(), **said)
     except ValidationError as error:
         raise InputError(str(error.errors()[0]["msg"])) from error
-    return correction_view(services.record_correction(correction, body.detector_id).row)
+    row = services.record_correction(correction, body.detector_id).row
+    with services.database.read() as session:
+        return correction_view(session, corrections.find(session, row.id))
 
 
 @router.get("/corrections")
-def list_corrections(services: Used, detector: str | None = None) -> list[CorrectionView]:
-    """List corrections, newest first."""
+def list_corrections(
+    services: Used, detector: str | None = None, *, withdrawn: bool = False
+) -> list[CorrectionView]:
+    """List corrections with their provenance, newest first; on request with those taken back."""
     with services.database.read() as session:
-        return [correction_view(row) for row in corrections.every(session, detector)]
+        rows = corrections.every(session, detector, withdrawn=withdrawn)
+        return [correction_view(session, row) for row in rows]
 
 
 @router.get("/corrections/{correction_id}")
 def show_correction(services: Used, correction_id: str) -> CorrectionView:
     """Show a correction, and whether its picture has come."""
     with services.database.read() as session:
-        return correction_view(corrections.find(session, correction_id))
+        return correction_view(session, corrections.find(session, correction_id))
 
 
 @router.patch("/corrections/{correction_id}")
 def draw(services: Used, correction_id: str, body: CorrectionBox) -> CorrectionView:
     """Set where a missed object is, drawn on its key frame."""
     with services.database.write(durable=True) as session:
-        return correction_view(add_box(session, correction_id, box=body.box, label=body.label))
+        return correction_view(session, add_box(session, correction_id, box=body.box, label=body.label))
+
+
+@router.delete("/corrections/{correction_id}")
+def take_back(services: Used, correction_id: str) -> CorrectionView:
+    """Take a correction back: it stays as a record and teaches nothing."""
+    with services.database.write(durable=True) as session:
+        done = withdraw(session, correction_id, now_s=services.clock.now_s())
+        view = correction_view(session, done.row)
+    services.tell(done.desired)
+    services.live.publish({"type": "correction", "correction": view.correction})
+    return view
 
 
 @router.get("/corrections/{correction_id}/frame.jpg", response_class=FileResponse)

@@ -6,10 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cloud.actions.corrected import Standing
 from cloud.actions.detectors import DetectorState
 from cloud.actions.media import Role
 from edge_agent.wire.base import Name, XyxyNorm
 from edge_agent.wire.correction import CorrectionSource, Verdict
+from edge_agent.wire.detection import DetectorRef
 
 Label = str
 Tag = Annotated[str, Field(min_length=1, max_length=80)]
@@ -211,15 +213,21 @@ class EventView(BaseModel):
 
 
 class NewCorrection(_Body):
-    """What a person says; `detector_id` names who shall learn from a missed object."""
+    """What a person says about an event, a moment of a camera, or a frame of a medium.
+
+    `detector_id` names who shall learn from a missed object.
+    """
 
     verdict: Verdict
     device: Name | None = None
     event_id: str | None = None
     camera: Name | None = None
     time: float | None = None
+    media_id: str | None = None
+    frame_index: int | None = Field(None, ge=0)
     label: Label | None = Field(None, max_length=80)
     box: XyxyNorm | None = None
+    detector: DetectorRef | None = None
     source: CorrectionSource = "api"
     author: str | None = Field(None, max_length=200)
     detector_id: str | None = None
@@ -233,8 +241,13 @@ class CorrectionBox(_Body):
 
 
 class CorrectionView(BaseModel):
-    """A correction; `key_frame` tells whether its picture has come, without which nothing can be learned."""
+    """A correction with its provenance; `standing` is what becomes of it, `meaning` that in words.
+
+    `key_frame` tells whether the camera's picture has come, without which nothing can be learned.
+    """
 
     correction: dict[str, Any]
     detector_id: str | None
     key_frame: bool
+    standing: Standing
+    meaning: str

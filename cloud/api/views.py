@@ -9,6 +9,8 @@ from typing import Any, cast
 
 from sqlalchemy.orm import Session
 
+from cloud.actions.corrected import STANDINGS
+from cloud.actions.corrections import standing
 from cloud.actions.detectors import state_of
 from cloud.actions.devices import stats_of
 from cloud.api.models import (
@@ -123,10 +125,15 @@ def event_view(session: Session, state: EventState, history: Sequence[Event] | N
     )
 
 
-def correction_view(row: StoredCorrection) -> CorrectionView:
-    """Return a correction."""
+def correction_view(session: Session, row: StoredCorrection) -> CorrectionView:
+    """Return a correction, and what becomes of it."""
+    now = standing(session, row)
     return CorrectionView(
-        correction=document(row.body), detector_id=row.detector_id, key_frame=row.key_frame_path is not None
+        correction=document(row.body),
+        detector_id=row.detector_id,
+        key_frame=row.key_frame_path is not None,
+        standing=now,
+        meaning=STANDINGS[now],
     )
 
 

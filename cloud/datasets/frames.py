@@ -43,8 +43,8 @@ class LabelledFrame:
     `tags` are the classes that are somewhere in the picture, nobody said where; none when nobody said so. A
     frame with tags and neither boxes nor "nothing here" teaches presence only, never boxes.
 
-    `hard_negative_xyxy_norm` are places where a detector saw something and a person said that nothing is: they
-    are background as all that is trusted and not boxed, and worth learning harder.
+    `hard_negative_xyxy_norm` are places where a detector saw something and a person said that nothing is
+    there: background, as all that is trusted and not boxed, and worth learning harder.
     """
 
     source: PictureSource

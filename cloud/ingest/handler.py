@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable
@@ -13,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from cloud.ingest.batches import ParsedBatch, parse_batch, store_batch
 from cloud.ingest.live import LiveFeed
-from cloud.store import corrections, devices, events
+from cloud.store import devices, events
 from cloud.store.database import Database
+from cloud.store.ids import new_id
 from edge_agent.clock import Clock
 from edge_agent.errors import ElfowlError, ProtocolError
 from edge_agent.wire.correction import Correction, Feedback
@@ -45,7 +45,7 @@ class Outgoing:
 
 
 class RecordCorrection(Protocol):
-    """Stores a correction and asks for its picture."""
+    """Stores a correction once, however often it is said, and asks for its picture."""
 
     def __call__(self, correction: Correction) -> object:
         """Store it; raises `ElfowlError` when it makes no sense."""
@@ -149,11 +149,7 @@ class Handler:
         if message.retained:
             return
         feedback = Feedback.from_json(message.payload)
-        correction = correction_from(feedback, device, message.payload, self._clock.now_s())
-        with self._database.read() as session:
-            if _is_said_already(session, correction):
-                return
-        self._record(correction)
+        self._record(correction_from(feedback, device, self._clock.now_s()))
 
     def bury(self, message: Incoming, reason: str) -> None:
         """Keep a message that cannot be dealt with where people can look at it."""
@@ -170,25 +166,18 @@ class Handler:
         return device, leaf
 
 
-def correction_from(feedback: Feedback, device: str, payload: bytes, now_s: float) -> Correction:
-    """Return the correction that a feedback on MQTT means."""
-    digest = hashlib.sha256(device.encode() + b"\0" + payload + str(int(now_s)).encode()).hexdigest()
+def correction_from(feedback: Feedback, device: str, now_s: float) -> Correction:
+    """Return the correction that a feedback on MQTT means; who records it knows what was said before."""
     return Correction(
-        id=f"cor_{digest[:12]}",
+        id=new_id("cor"),
         verdict=feedback.verdict,
         device=device,
         event_id=feedback.event_id,
         camera=feedback.camera,
         time=feedback.time,
         label=feedback.label,
+        box=feedback.box,
         source="mqtt",
+        author=feedback.author,
         created=now_s,
     )
-
-
-def _is_said_already(session: Session, correction: Correction) -> bool:
-    """Return whether the newest correction of the event says the same: MQTT delivers at least once."""
-    if correction.event_id is None:
-        return any(row.id == correction.id for row in corrections.every(session))
-    newest = corrections.newest_of_event(session, correction.event_id)
-    return newest is not None and (newest.verdict, newest.label) == (correction.verdict, correction.label)

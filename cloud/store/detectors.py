@@ -148,7 +148,10 @@ def count_examples(session: Session, detector_id: str) -> dict[str, int]:
         "labelled_frames": _count(session, frames),
         "boxes": _count(session, select(LabelBox.id).where(LabelBox.frame_id.in_(frames))),
         "corrections": _count(
-            session, select(StoredCorrection.id).where(StoredCorrection.detector_id == detector_id)
+            session,
+            select(StoredCorrection.id).where(
+                StoredCorrection.detector_id == detector_id, StoredCorrection.withdrawn.is_(None)
+            ),
         ),
     }
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cloud.actions.corrections import record
 from cloud.actions.open_home import Home
-from cloud.errors import NotFoundError
 from cloud.ingest.handler import Handler, Incoming
 from cloud.ingest.live import LiveFeed
 from cloud.store import corrections, devices, events
@@ -17,41 +17,47 @@ from edge_agent.wire.correction import Correction, Feedback
 from edge_agent.wire.status import Stats
 from edge_agent.wire.topics import Topics
 from tests.cloud.homes import DEVICE, add_device, batch, item, make_home
+from tests.fakes.clock import FakeClock
 
 TOPICS = Topics(DEVICE)
 
 
-class Notebook:
-    """Records corrections in a list and in the store."""
+class Recorder:
+    """Records corrections as the running cloud does."""
 
     def __init__(self, home: Home) -> None:
-        self.home = home
-        self.said: list[Correction] = []
-        self.refusal: Exception | None = None
+        self._home = home
 
     def __call__(self, correction: Correction) -> None:
-        if self.refusal is not None:
-            raise self.refusal
-        self.said.append(correction)
-        with self.home.database.write() as session:
-            corrections.add(session, correction, detector_id=None)
+        with self._home.database.write() as session:
+            record(session, correction, now_s=self._home.clock.now_s())
+
+    @property
+    def said(self) -> list[Correction]:
+        with self._home.database.read() as session:
+            return [corrections.document_of(row) for row in reversed(corrections.every(session))]
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    home = make_home(tmp_path)
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def home(tmp_path: Path, clock: FakeClock) -> Home:
+    home = make_home(tmp_path, clock)
     add_device(home)
     return home
 
 
 @pytest.fixture
-def notebook(home: Home) -> Notebook:
-    return Notebook(home)
+def recorder(home: Home) -> Recorder:
+    return Recorder(home)
 
 
 @pytest.fixture
-def handler(home: Home, notebook: Notebook) -> Handler:
-    return Handler(home.database, home.clock, LiveFeed(), notebook, "elfowl")
+def handler(home: Home, recorder: Recorder) -> Handler:
+    return Handler(home.database, home.clock, LiveFeed(), recorder, "elfowl")
 
 
 def events_message(seq: int) -> Incoming:
@@ -124,24 +130,46 @@ def test_stats_of_another_device_are_put_aside(handler: Handler, home: Home) -> 
 
 
 def test_feedback_becomes_a_correction_once_however_often_it_is_delivered(
-    handler: Handler, notebook: Notebook
+    handler: Handler, recorder: Recorder
 ) -> None:
-    handler.handle([feedback(), feedback()])
-    handler.handle([feedback()])
-    assert [(said.verdict, said.device, said.source) for said in notebook.said] == [("wrong", DEVICE, "mqtt")]
+    handler.handle([events_message(1)])
+    handler.handle([feedback(author="phone"), feedback(author="phone")])
+    handler.handle([feedback(author="phone")])
+    (said,) = recorder.said
+    assert (said.verdict, said.device, said.source, said.author) == ("wrong", DEVICE, "mqtt", "phone")
 
 
-def test_feedback_that_changes_its_mind_is_another_correction(handler: Handler, notebook: Notebook) -> None:
-    handler.handle([feedback("wrong"), feedback("right")])
-    assert [said.verdict for said in notebook.said] == ["wrong", "right"]
+def test_feedback_about_a_missed_object_is_one_correction_even_when_it_comes_again_later(
+    handler: Handler, recorder: Recorder, home: Home, clock: FakeClock
+) -> None:
+    missed = Feedback(verdict="missed", camera="front", time=5.0, label="person", box=(0.1, 0.1, 0.2, 0.2))
+    message = Incoming(TOPICS.feedback, missed.to_json().encode())
+    handler.handle([message])
+    clock.advance(60.0)
+    handler.handle([message])
+    (said,) = recorder.said
+    assert (said.camera, said.time, said.box) == ("front", 5.0, missed.box)
+    with home.database.read() as session:
+        wanted = devices.desired_of(session, DEVICE).frames_wanted
+    assert [(frame.request_id, frame.event_id, frame.time) for frame in wanted] == [(said.id, None, 5.0)]
+
+
+def test_feedback_that_changes_its_mind_is_another_correction(
+    handler: Handler, recorder: Recorder, clock: FakeClock
+) -> None:
+    handler.handle([events_message(1), feedback("wrong")])
+    for verdict in ("wrong", "right"):
+        clock.advance(1.0)
+        handler.handle([events_message(1), feedback(verdict)])
+    assert [said.verdict for said in recorder.said] == ["wrong", "right"]
 
 
 def test_feedback_about_an_unknown_event_is_put_aside(
-    handler: Handler, notebook: Notebook, home: Home
+    handler: Handler, recorder: Recorder, home: Home
 ) -> None:
-    notebook.refusal = NotFoundError("there is no event")
     assert handler.handle([feedback(), events_message(1)])
-    assert dead_letters(home) == ["there is no event"]
+    assert recorder.said == []
+    assert "there is no event" in dead_letters(home)[0]
 
 
 def test_batch_that_cannot_be_stored_is_not_answered(handler: Handler, home: Home) -> None:
