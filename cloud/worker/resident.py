@@ -1,0 +1,77 @@
+"""A resident teaching worker for programs: blocks until what is labelled now is learned.
+
+    with ResidentTeacher(settings, SystemClock()) as teacher:
+        teacher.learn(detector_id)             # the first detector, and all features in memory
+        ...                                    # label one more frame in the store
+        state = teacher.learn(detector_id)     # `state.took_s`: from the call to the new detector
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from types import TracebackType
+from typing import Self
+
+from cloud.errors import TrainingError
+from cloud.jobs.teaching import TeachingService
+from cloud.jobs.teaching_protocol import LiveState
+from cloud.settings import Settings
+from edge_agent.clock import Clock
+
+_PATIENCE_S = 600.0
+
+
+class ResidentTeacher:
+    """The same service, worker process and socket that pages are served by, called from one thread."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="resident-teacher", daemon=True)
+        self._service: TeachingService | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._service = asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._service is not None:
+            asyncio.run_coroutine_threadsafe(self._service.stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def learn(self, detector_id: str, *, patience_s: float = _PATIENCE_S) -> LiveState:
+        """Return the state in which all is learned that is labelled when this is called.
+
+        Raises:
+            TrainingError: It cannot be learned, or there is nothing to learn from.
+            TimeoutError: It took longer than `patience_s`.
+        """
+        learning = asyncio.run_coroutine_threadsafe(self._learn(detector_id, patience_s), self._loop)
+        return learning.result()
+
+    async def _open(self) -> TeachingService:
+        return TeachingService(self._settings, self._clock)
+
+    async def _learn(self, detector_id: str, patience_s: float) -> LiveState:
+        if self._service is None:
+            message = "enter the teacher first: `with ResidentTeacher(...) as teacher:`"
+            raise RuntimeError(message)
+        before = await self._service.begin(detector_id)
+        async with asyncio.timeout(patience_s):
+            async for state in self._service.follow(detector_id):
+                if state.stage in {"waiting", "failed"} and state is not before:
+                    raise TrainingError(state.error or state.message)
+                if state.stage == "ready" and state.learned != before.learned:
+                    return state
+        message = f"detector {detector_id!r} is gone"
+        raise TrainingError(message)
