@@ -1,9 +1,7 @@
 """A resident teaching worker for programs: blocks until what is labelled now is learned.
 
-    with ResidentTeacher(settings, SystemClock()) as teacher:
-        teacher.learn(detector_id)             # the first detector, and all features in memory
-        ...                                    # label one more frame in the store
-        state = teacher.learn(detector_id)     # `state.took_s`: from the call to the new detector
+The first `learn` teaches a detector and leaves all features in memory; label one more frame in the store, and
+the next `learn` says in `took_s` how long an update takes.
 """
 
 from __future__ import annotations
