@@ -1,0 +1,1 @@
+"""What things are like, told on their crops from a handful of examples; presence in whole frames alike."""
