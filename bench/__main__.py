@@ -1,9 +1,13 @@
-"""`python -m bench NAME [--json]`: run one benchmark, or `all`; print its table, keep its JSON."""
+"""`python -m bench NAME [--json] [--quick]`: run one benchmark, or `all`; print its table, keep its JSON.
+
+With `--quick`, benchmarks that can take a short look do so, and nothing is kept.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import pkgutil
 import sys
@@ -16,8 +20,9 @@ _NOT_BENCHES = {"__main__", "result"}
 
 
 def names() -> list[str]:
-    """Return the benchmarks: every module here that has `run() -> Result`."""
-    return [m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name not in _NOT_BENCHES]
+    """Return the benchmarks: every module here that has `run() -> Result`; packages hold their parts."""
+    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
+    return [module.name for module in modules if not module.ispkg and module.name not in _NOT_BENCHES]
 
 
 def main() -> int:
@@ -25,11 +30,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("name", choices=[*names(), "all"])
     parser.add_argument("--json", action="store_true", help="print the JSON document instead of the table")
+    parser.add_argument(
+        "--quick", action="store_true", help="take a short look where there is one; keep nothing"
+    )
     arguments = parser.parse_args()
     clock = SystemClock()
     for name in names() if arguments.name == "all" else [arguments.name]:
-        result: Result = importlib.import_module(f"bench.{name}").run()
-        result.write(clock)
+        run = importlib.import_module(f"bench.{name}").run
+        short = arguments.quick and "quick" in inspect.signature(run).parameters
+        result: Result = run(quick=True) if short else run()
+        if not arguments.quick:
+            result.write(clock)
         print(json.dumps(result.document(clock), indent=2) if arguments.json else result.table())
     return 0
 

@@ -17,13 +17,17 @@ Metric = float | int | None | dict[str, "Metric"] | list["Metric"]
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured; `ratios` are against the baseline that `baseline` names, in the same run."""
+    """What was measured; `ratios` are against the baseline that `baseline` names, in the same run.
+
+    `pictures` are SVG documents by file name, kept beside the JSON.
+    """
 
     name: str
     baseline: str
     metrics: dict[str, Metric]
     ratios: dict[str, Metric] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    pictures: dict[str, str] = field(default_factory=dict)
 
     def document(self, clock: Clock) -> dict[str, object]:
         """Return the JSON document."""
@@ -40,6 +44,8 @@ class Result:
     def write(self, clock: Clock, folder: Path = RESULTS) -> Path:
         """Keep the result as `NAME.json`."""
         folder.mkdir(parents=True, exist_ok=True)
+        for name, svg in self.pictures.items():
+            (folder / name).write_text(svg)
         path = folder / f"{self.name}.json"
         path.write_text(json.dumps(self.document(clock), indent=2) + "\n")
         return path
@@ -80,5 +86,11 @@ def _flatten(prefix: str, values: dict[str, Metric]) -> list[tuple[str, str]]:
         if isinstance(value, dict):
             rows += _flatten(f"{prefix}{key}.", value)
         else:
-            rows.append((f"{prefix}{key}", f"{value:.4g}" if isinstance(value, float) else str(value)))
+            rows.append((f"{prefix}{key}", _text(value)))
     return rows
+
+
+def _text(value: Metric) -> str:
+    if isinstance(value, list):
+        return ", ".join(_text(one) for one in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""What the benchmarks `create` and `race` share: frames to learn from, rivals, a fresh process, a picture."""
