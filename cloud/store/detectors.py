@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, or_, select, update
@@ -102,13 +102,16 @@ def add_labels(session: Session, detector_id: str, labels: Sequence[str]) -> Non
 
 
 def find_version(session: Session, detector_id: str, version: int | None = None) -> Version:
-    """Return one version; the newest when `version` is none.
+    """Return one version; the one in use when `version` is none.
 
     Raises:
         NotFoundError: There is no such version.
     """
-    query = select(Version).where(Version.detector_id == detector_id).order_by(Version.version.desc())
-    found = session.scalar(query if version is None else query.where(Version.version == version))
+    query = select(Version).where(Version.detector_id == detector_id)
+    rows = list(session.scalars(query if version is None else query.where(Version.version == version)))
+    found = in_use(rows)
+    if version is not None and rows:
+        found = rows[0]
     if found is None:
         detector = session.get(Detector, detector_id)
         name = detector_id if detector is None else detector.name
@@ -116,6 +119,18 @@ def find_version(session: Session, detector_id: str, version: int | None = None)
         message = f"detector {name!r} {advice if version is None else f'has no version {version}'}"
         raise NotFoundError(message)
     return found
+
+
+def in_use(versions: Iterable[Version]) -> Version | None:
+    """Return the newest version that was not measured to be worse than the one in use before it."""
+    newest_first = sorted(versions, key=lambda row: -row.version)
+    return next((row for row in newest_first if verdict_of(row) != "worse"), None)
+
+
+def verdict_of(version: Version) -> str | None:
+    """Return how a version compared with the one in use when it was trained; none: not compared."""
+    verdict = (version.metrics.get("compared") or {}).get("verdict")
+    return verdict if isinstance(verdict, str) else None
 
 
 def next_version(session: Session, detector_id: str) -> int:

@@ -145,3 +145,30 @@ def test_detector_deleted_takes_media_labels_and_versions_along(home: Home) -> N
         assert labels.of_detector(session, detector_id) == []
         with pytest.raises(NotFoundError):
             detectors.find_version(session, detector_id, 1)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "used"),
+    [
+        ((None,), 1),
+        ((None, "better"), 2),
+        ((None, "not measurably different"), 2),
+        ((None, "not compared"), 2),
+        ((None, "worse"), 1),
+        ((None, "better", "worse", "worse"), 2),
+        ((None, "worse", "better"), 3),
+    ],
+)
+def test_find_version_in_use_is_the_newest_that_is_not_worse(
+    home: Home, verdicts: tuple[str | None, ...], used: int
+) -> None:
+    detector_id = add_detector(home, "raced")
+    with home.database.write() as session:
+        for number, verdict in enumerate(verdicts, 1):
+            compared = None if verdict is None else {"verdict": verdict}
+            detectors.add_version(
+                session, detector_id=detector_id, version=number, metrics={"compared": compared}, now_s=1.0
+            )
+    with home.database.read() as session:
+        assert detectors.find_version(session, detector_id).version == used
+        assert detectors.find_version(session, detector_id, len(verdicts)).version == len(verdicts)
