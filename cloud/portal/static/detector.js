@@ -1,5 +1,6 @@
 // One detector: teach, train, versions, shrink and send, on one page.
 import { useEffect, useState } from "preact/hooks";
+import { LiveCard, useLive } from "./live.js";
 import { Shrink } from "./shrink.js";
 import { Teach } from "./teach.js";
 import { Train, Versions } from "./training.js";
@@ -20,6 +21,7 @@ function Page({ detector: id }) {
   const detector = useLoad(() => api(`/detectors/${id}`));
   const loaded = useLoad(() => api(`/detectors/${id}/media`));
   const [media, setMedia] = useState(null);
+  const teaching = useLive(id);
   const [round, setRound] = useState(0); // a renamed class: boxes that were loaded carry its old name
   useEffect(() => { if (loaded.value) setMedia(taughtFirst(loaded.value)); }, [loaded.value]);
   useEffect(() => { if (detector.value) setTitle(detector.value.name); }, [detector.value?.name]);
@@ -29,16 +31,19 @@ function Page({ detector: id }) {
   if (failure && !(detector.value && media)) return html`<${Failure} error=${failure} retry=${() => { detector.reload(); loaded.reload(); }} />`;
   if (!detector.value || !media) return html`<${Loading} />`;
   const onLabels = async (_answer, renamed) => { await detector.reload(); if (renamed) setRound((n) => n + 1); };
-  const onLabelled = (mediaId, index, isLabelled) => setMedia((before) => withLabelled(before, mediaId, index, isLabelled));
+  const onLabelled = (mediaId, index, isLabelled) => { setMedia((before) => withLabelled(before, mediaId, index, isLabelled)); teaching.begin(); };
   const frames = media.filter(isTaught).reduce((sum, one) => sum + one.labelled.length, 0);
 
   return html`<div class="stack">
     ${failure && html`<${Failure} error=${failure} retry=${() => { detector.reload(); loaded.reload(); }} />`}
     <div class="two">
       <section id="teach" aria-labelledby="teach-title"><h2 id="teach-title" class="sr">Teach</h2>
-        <${Teach} key=${round} detector=${detector.value} media=${media} onMedia=${loaded.reload} onLabels=${onLabels} onLabelled=${onLabelled} />
+        <${Teach} key=${round} detector=${detector.value} media=${media} onMedia=${loaded.reload} onLabels=${onLabels} onLabelled=${onLabelled} teaching=${teaching} />
       </section>
       <div class="stack side">
+        <section id="live" class="card" aria-labelledby="live-title"><h2 id="live-title">Live</h2>
+          <${LiveCard} teaching=${teaching} frames=${frames} />
+        </section>
         <section id="train" class="card" aria-labelledby="train-title"><h2 id="train-title">Train</h2>
           <${Train} detector=${detector.value} frames=${frames} onDone=${detector.reload} />
         </section>

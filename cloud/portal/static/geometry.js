@@ -43,3 +43,11 @@ export function cornerAt([x1, y1, x2, y2], [x, y], reachX, reachY) {
 export function oppositeCorner([x1, y1, x2, y2], index) {
   return [[x2, y2], [x1, y2], [x1, y1], [x2, y1]][index];
 }
+
+/** Intersection over union of two boxes, 0..1. */
+export function iou(a, b) {
+  const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
+  const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
+  if (width <= 0 || height <= 0) return 0;
+  return (width * height) / (area(a) + area(b) - width * height);
+}

@@ -7,6 +7,8 @@ import { cellKey, cellsOf, isVideo, nextUnlabelled, stepped } from "./filmstrip.
 import { moved, resized } from "./geometry.js";
 import { KeySheet, useKeys } from "./keys.js";
 import { LabelBook, isLabelled } from "./labelbook.js";
+import { LiveLine, useLiveBoxes } from "./live.js";
+import { nextProposed, seenWords, unseen } from "./livewords.js";
 import { Strip, VideoBar } from "./strip.js";
 import { Empty, Failure, api, html } from "./ui.js";
 import { plural } from "./words.js";
@@ -47,8 +49,9 @@ function BoxList({ boxes, labels, chosen, onChoose, onRemove, onRelabel }) {
  * @param onMedia   something was uploaded
  * @param onLabels  the classes changed
  * @param onLabelled labels were saved: (media id, index, whether the frame is labelled now)
+ * @param teaching  what `useLive` gives: the live detector
  */
-export function Teach({ detector, media, onMedia, onLabels, onLabelled }) {
+export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching }) {
   const { labels } = detector;
   const [label, setLabel] = useState(labels[0] ?? null);
   const [cell, setCell] = useState(null);
@@ -68,6 +71,7 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled }) {
   const kept = cell && media.some((one) => one.id === cell.media.id) ? cell : null;
   const here = kept ?? cells.find((one) => !isDone(one)) ?? cells[0] ?? null;
   const page = here ? book.page(here.media.id, here.index).value : null;
+  const seen = useLiveBoxes(teaching.live, here);
 
   // The first unlabelled frame is chosen once; it stays when its own labels come.
   useEffect(() => { if (!kept && here) setCell(here); }, [kept, here]);
@@ -108,6 +112,9 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled }) {
   const undo = () => { book.undo(here.media.id, here.index); setChosen(-1); };
   const redo = () => { book.redo(here.media.id, here.index); setChosen(-1); };
   const next = () => go(nextUnlabelled(cells, here, isDone));
+  const proposals = unseen(seen ?? [], boxes);
+  const takeProposals = () => { if (proposals.length) setBoxes([...boxes, ...proposals.map(({ label: name, box }) => ({ label: name, box }))]); };
+  const useful = nextProposed(teaching.live, media, here, isDone);
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const nudge = (key, step) => { const [x, y] = arrows[key.split("+").at(-1)]; mend((box) => step(box, x * NUDGE, y * NUDGE)); };
   const withArrows = (before) => Object.keys(arrows).map((arrow) => `${before}+${arrow}`);
@@ -125,6 +132,8 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled }) {
     { keys: ["ArrowLeft", "ArrowRight"], words: "One frame (of pictures: one picture) back or on", run: (key) => go(stepped(cells, here, key === "ArrowLeft" ? -1 : 1)) },
     { keys: ["Shift+ArrowLeft", "Shift+ArrowRight"], words: "Ten frames back or on", run: (key) => go(stepped(cells, here, key.endsWith("Left") ? -10 : 10)) },
     { keys: ["n"], words: "Next frame without labels", run: next },
+    { keys: ["t"], words: "Take the boxes that the live detector sees", run: takeProposals },
+    { keys: ["p"], words: "Go to the frame that helps most", run: () => go(useful?.cell) },
     { keys: ["Escape"], words: "Choose no box", run: () => setChosen(-1) },
     { keys: ["?"], words: "This sheet", run: () => setSheet(true) },
   ];
@@ -137,7 +146,15 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled }) {
       <${PickFiles} onFiles=${add} words="Add pictures or videos" />
     </div>
     <${BoxEditor} src=${framePath(here.media.id, here.index)} alt=${`Frame ${here.index} of ${here.media.name}`} size=${[here.media.width_px, here.media.height_px]}
-      boxes=${boxes} labels=${labels} label=${label} chosen=${chosen} onChange=${setBoxes} onChoose=${setChosen} readOnly=${["loading", "unknown"].includes(page.state)} />
+      boxes=${boxes} proposals=${proposals} labels=${labels} label=${label} chosen=${chosen} onChange=${setBoxes} onChoose=${setChosen} readOnly=${["loading", "unknown"].includes(page.state)} />
+    <div class="row apart">
+      <${LiveLine} live=${teaching.live} onCancel=${teaching.cancel} />
+      ${teaching.live && html`<div class="row">
+        <span class="muted">${seenWords(seen, proposals)}</span>
+        <button type="button" onClick=${takeProposals} disabled=${!proposals.length} aria-keyshortcuts="T">Take its boxes <kbd>T</kbd></button>
+        <button type="button" onClick=${() => go(useful.cell)} disabled=${!useful} title=${useful?.reason} aria-keyshortcuts="P">Most useful next <kbd>P</kbd></button>
+      </div>`}
+    </div>
     <div class="row apart">
       <div class="row">
         <button type="button" onClick=${() => go(stepped(cells, here, -10))} aria-label="Ten frames back" aria-keyshortcuts="Shift+ArrowLeft">−10</button>

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { merged, query } from "./static/eventlist.js";
 import { cellsOf, nextUnlabelled, proposed, stepped } from "./static/filmstrip.js";
-import { cornerAt, fromCorners, hit, isBigEnough, moved, oppositeCorner, resized } from "./static/geometry.js";
+import { cornerAt, fromCorners, hit, iou, isBigEnough, moved, oppositeCorner, resized } from "./static/geometry.js";
 import { begun, changed, redone, undone } from "./static/history.js";
 import { isTyping, keyOf, shownKey } from "./static/keymap.js";
 import { LabelBook } from "./static/labelbook.js";
+import { curvePoints, knownWords, learningWords, nextProposed, qualityWords, seenWords, troubleWords, unseen } from "./static/livewords.js";
 import { nextStep, stateOf } from "./static/nextstep.js";
 import { nextWords, saidAbout } from "./static/said.js";
 import { deviceState } from "./static/states.js";
@@ -239,4 +240,41 @@ test("numbers in words", () => {
   assert.equal(duration(200), "about 4 min");
   assert.equal(ago(100, 160), "60 s ago");
   assert.equal(ago(null), "never");
+});
+
+const LIVE = { stage: "ready", progress: 1, seconds_left: null, frames: 5, learned: 100, ap50: 0.834, ap50_how: "cross_validation", message: "", error: null, next_frames: [] };
+test("what is shared of two boxes is counted once", () => {
+  assert.equal(iou(BOX, BOX), 1);
+  assert.equal(iou(BOX, [0.5, 0.7, 0.9, 0.9]), 0);
+  assert.ok(Math.abs(iou([0, 0, 0.5, 1], [0.25, 0, 0.75, 1]) - 1 / 3) < 1e-9);
+});
+test("the live detector is told in words, and an estimate never as a test", () => {
+  assert.equal(knownWords(LIVE, 112), "Learned from 5 frames, 12 s ago");
+  assert.equal(knownWords({ ...LIVE, learned: null }, 112), "");
+  assert.equal(qualityWords(LIVE), "AP50 0.83 (cross-validation)");
+  assert.equal(qualityWords({ ...LIVE, ap50: null }), "");
+  assert.equal(learningWords(LIVE), "");
+  assert.equal(learningWords({ ...LIVE, stage: "learning", progress: 0.42, seconds_left: 2.1 }), "Learning … 42 %, about 3 s left");
+  assert.equal(learningWords({ ...LIVE, stage: "starting", progress: 0 }), "Getting ready …");
+  assert.equal(troubleWords({ ...LIVE, stage: "failed", error: "disk full" }), "disk full");
+  assert.equal(troubleWords(LIVE), "");
+});
+test("boxes that are drawn already are not offered again", () => {
+  const same = { label: "cup", box: [0.21, 0.2, 0.4, 0.6], score: 0.9 };
+  const other = { label: "plate", box: BOX, score: 0.8 };
+  assert.deepEqual(unseen([same, other], [{ label: "cup", box: BOX }]), [other]);
+  assert.equal(seenWords(null, []), "");
+  assert.equal(seenWords([], []), "It sees nothing here.");
+  assert.equal(seenWords([same, other], [other]), "It sees 2 objects here, 1 not drawn yet.");
+  assert.equal(seenWords([same], []), "It sees 1 object here, as drawn.");
+});
+test("the proposed frame is never one that is labelled, shown or gone", () => {
+  const media = [{ id: "m" }];
+  const live = { next_frames: [{ media_id: "gone", frame_index: 0 }, { media_id: "m", frame_index: 1 }, { media_id: "m", frame_index: 2 }, { media_id: "m", frame_index: 3, reason: "far" }] };
+  const proposed = nextProposed(live, media, { media: media[0], index: 1 }, ({ index }) => index === 2);
+  assert.deepEqual([proposed.cell.index, proposed.reason], [3, "far"]);
+  assert.equal(nextProposed(null, media, null, () => false), null);
+});
+test("the curve rises to the right", () => {
+  near(curvePoints([{ frames: 2, ap50: 0.5 }, { frames: 4, ap50: 1 }], 100, 50).flat(), [50, 25, 100, 0]);
 });
