@@ -7,9 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
+from cloud.subnets.graph import INPUT_NAME, OUTPUT_NAMES
 from cloud.subnets.manifest import SubnetManifest
-from cloud.subnets.onnx_trunk import INPUT_NAME, OUTPUT_NAMES
 from cloud.subnets.trunks import load_graph
+from cloud.subnets.widen import widened
 from edge_agent.vision.arrays import Float32, Rgb
 
 Features = tuple[Float32, ...]
@@ -39,7 +40,9 @@ class OnnxExtractor:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         self._subnet = subnet
-        self._session = ort.InferenceSession(load_graph(subnet), options, providers=["CPUExecutionProvider"])
+        self._session = ort.InferenceSession(
+            widened(load_graph(subnet)), options, providers=["CPUExecutionProvider"]
+        )
         # Index by byte: the same numbers as (byte - 127) / 128, several times faster.
         self._normalised = ((np.arange(256) - 127) / 128).astype(np.float32)
 

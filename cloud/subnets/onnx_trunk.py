@@ -13,9 +13,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from cloud.subnets.adapters.inverted_residual import ConvBn, InvertedResidual, InvertedResidualTrunk
+from cloud.subnets.graph import INPUT_NAME, OUTPUT_NAMES
 
-OUTPUT_NAMES = ("stride8", "stride16", "stride32")
-INPUT_NAME = "image"
 _OPSET = 17
 _IR_VERSION = 8
 
