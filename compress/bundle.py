@@ -14,6 +14,7 @@ import numpy as np
 from compress.capture import INPUT_NAME
 from compress.forms import Form
 from compress.protocol import Compressible, LicenceNotice, Rgb
+from compress.second_stage import StageFiles
 from edge_agent.runtime.bundle import MANIFEST_FILE, digest_files
 from edge_agent.wire.detection import Detection
 from edge_agent.wire.manifest import GoldenFrame, Head, InputSpec, Manifest, MeasuredLimits
@@ -37,6 +38,7 @@ class BundleSpec:
     thresholds: Mapping[str, float] | None = None
     golden: tuple[tuple[Detection, ...], ...] = ()
     measured: MeasuredLimits | None = None
+    stage: StageFiles | None = None
 
 
 def bundle_name(detector_name: str, version: int, profile: str, form: str) -> str:
@@ -70,6 +72,9 @@ def write_bundle(
     """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(model, folder / spec.form.model_file)
+    if spec.stage is not None:
+        shutil.copyfile(spec.stage.model, folder / spec.stage.manifest.model_file)
+        (folder / spec.stage.manifest.rules_file).write_text(spec.stage.rules.to_json(), "utf-8")
     _write_licences(folder, spec.detector.licences)
     for index, picture in enumerate(golden):
         _write_png(folder / _golden_file(index), picture)
@@ -100,6 +105,7 @@ def make_manifest(spec: BundleSpec, files: Mapping[str, str]) -> Manifest:
             for index, detections in enumerate(spec.golden)
         ),
         measured=spec.measured,
+        attributes=spec.stage.manifest if spec.stage else None,
         created=spec.created,
     )
 

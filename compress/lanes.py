@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from compress.bundle import write_bundle
 from compress.forms import FULL, LITERT_FP32, LITERT_INT8, ONNX_INT8, Form
 from compress.measure import Trial, check_parity, try_form
 from compress.order import Order
 from compress.processes import Child
+from compress.second_stage import OUTPUT_NAME, measure_stage, stage_files
 from compress.workbench import Workbench
 
 
@@ -28,7 +31,7 @@ def litert_lane(bench: Workbench, order: Order, exporter: Child) -> list[Trial]:
         parity = _try(bench, order, LITERT_FP32, float_file, full_run=False)
         parity.camera.close()
         check_parity(parity, order.captured.references)
-        return [_try(bench, order, LITERT_INT8, int8_file)]
+        return [_with_stage(_try(bench, order, LITERT_INT8, int8_file), order, exporter, bench)]
 
 
 def onnx_lane(bench: Workbench, order: Order, exporter: Child) -> list[Trial]:
@@ -43,7 +46,7 @@ def onnx_lane(bench: Workbench, order: Order, exporter: Child) -> list[Trial]:
         full = _try(bench, order, FULL, float_file)
         check_parity(full, order.captured.references)
     with bench.step("onnx_measure"):
-        return [full, _try(bench, order, ONNX_INT8, int8_file)]
+        return [full, _with_stage(_try(bench, order, ONNX_INT8, int8_file), order, exporter, bench)]
 
 
 def _export(
@@ -68,9 +71,31 @@ def _export(
         },
         note,
     )
-    exporter.close()
     bench.meter.end(steps[-1])
+    if order.stage is None:
+        exporter.close()
     return float_file, int8_file
+
+
+def _with_stage(trial: Trial, order: Order, exporter: Child, bench: Workbench) -> Trial:
+    """Export the second stage with the process that wrote the first, and run it as a camera does."""
+    if order.stage is None:
+        return trial
+    model = bench.folder / f"embedding_{trial.form.name}{trial.model.suffix}"
+    exporter.ask(
+        {
+            "program": str(order.stage.program_file),
+            "pixels": str(order.stage.crops_file),
+            "outputs": [OUTPUT_NAME],
+            "float_out": str(model.with_name(f"float_{model.name}")),
+            "int8_out": str(model),
+        }
+    )
+    exporter.close()
+    files = stage_files(order.stage, trial.form, model)
+    folder = bench.folder / f"stage_{trial.form.name}"
+    write_bundle(folder, replace(order.spec(trial.form), stage=files), trial.model)
+    return replace(trial, stage=files, embedding=measure_stage(order.stage, folder))
 
 
 def _try(bench: Workbench, order: Order, form: Form, model: Path, *, full_run: bool = True) -> Trial:

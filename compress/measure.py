@@ -15,6 +15,8 @@ from compress.errors import ParityError
 from compress.forms import Form
 from compress.pictures import StoredPictures
 from compress.processes import Child
+from compress.second_stage import StageFiles
+from edge_agent.wire.receipt import EmbeddingMeasurement
 
 MAX_FLOAT_ERROR = 1e-4
 """A float export may differ from torch by so much in any raw output, or by this share of the largest one."""
@@ -36,6 +38,8 @@ class Trial:
     max_abs_error: float
     camera: Child
     inference_ms: tuple[float, ...] = ()
+    stage: StageFiles | None = None
+    embedding: EmbeddingMeasurement | None = None
 
 
 def try_form(

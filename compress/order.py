@@ -9,6 +9,7 @@ from compress.capture import Capture
 from compress.forms import Form
 from compress.pictures import StoredPictures
 from compress.protocol import Compressible
+from compress.second_stage import CapturedStage
 from edge_agent.wire.profile import DeviceProfile
 
 
@@ -22,6 +23,7 @@ class Order:
     created: float
     pictures: StoredPictures
     captured: Capture
+    stage: CapturedStage | None = None
 
     def spec(self, form: Form) -> BundleSpec:
         """Return what is known of a bundle before it was tried."""

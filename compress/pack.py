@@ -61,6 +61,7 @@ def _pack_form(
             ap50=measured.ap50,
             images=measured.images,
         ),
+        stage=trial.stage,
     )
     # The receipt inside a bundle cannot hold the bundle's own digest; the one beside it does.
     inner = _receipt(bench, order, before, (measured,), measured)
@@ -95,6 +96,7 @@ def _measurement(order: Order, trial: Trial, full: Trial, thresholds: Mapping[st
         ms_p50=percentile_ms(trial.inference_ms, 50),
         ms_p99=percentile_ms(trial.inference_ms, 99),
         peak_memory_bytes=run.peak_memory_bytes,
+        embedding=trial.embedding,
     )
 
 

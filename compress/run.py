@@ -14,6 +14,7 @@ from compress.pictures import store_pictures
 from compress.progress import ProgressListener, ProgressMeter, Stage, Step
 from compress.protocol import Compressible
 from compress.result import Result
+from compress.second_stage import capture_stage
 from compress.workbench import Cancelled, open_workbench
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.wire.profile import DeviceProfile
@@ -85,7 +86,13 @@ def compress(
                 detector, pictures.calibration[:_PARITY_PICTURES], bench.folder / "network.pt2"
             )
             order = Order(
-                detector, profile, release or detector.ref.version, clock.now_s(), pictures, captured
+                detector,
+                profile,
+                release or detector.ref.version,
+                clock.now_s(),
+                pictures,
+                captured,
+                capture_stage(detector, bench.folder),
             )
         lanes = [
             functools.partial(lane, bench, order, exporter)

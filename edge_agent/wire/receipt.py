@@ -29,6 +29,17 @@ class Measurement(Document):
     peak_memory_bytes: int | None = None
     bundle_sha256: Sha256 | None = None
     bundle_bytes: int | None = None
+    embedding: EmbeddingMeasurement | None = Field(None, description="none: it tells no attributes")
+
+
+class EmbeddingMeasurement(Document):
+    """The second stage of a bundle, as its runtime ran it, against torch's float answers."""
+
+    bytes: int = Field(ge=0, description="size of the embedding network")
+    crops: int = Field(ge=0)
+    cosine_median: float = Field(description="of embeddings with torch's")
+    cosine_least: float
+    same_value: float = Field(ge=0.0, le=1.0, description="share of crops that are told the same")
 
 
 class Removal(Document):

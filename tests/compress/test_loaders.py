@@ -9,7 +9,7 @@ import pytest
 from compress.errors import UnknownDetectorError
 from compress.loaders import ENTRY_POINT_GROUP, load_detector
 
-TINY = EntryPoint("tiny", "tests.compress.tiny:load_tiny", ENTRY_POINT_GROUP)
+TINY = EntryPoint("tiny", "tests.compress.tiny_attributes:load_tiny", ENTRY_POINT_GROUP)
 BROKEN = EntryPoint("broken", "no_such_package:load", ENTRY_POINT_GROUP)
 
 

@@ -11,15 +11,20 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from compress.errors import BudgetError, CancelledError
 from compress.progress import Progress
 from compress.run import compress
+from edge_agent.pipeline.attributes import open_second_stage
 from edge_agent.pipeline.detect import BundleDetector
+from edge_agent.runtime.bundle import Bundle
+from edge_agent.vision.few_shot import choose_value, similarities
 from edge_agent.wire.receipt import Receipt
 from tests.compress.test_choose import MB, profile
 from tests.compress.tiny import TinyDetector, scene
+from tests.compress.tiny_attributes import crop
 
 ROOT = Path(__file__).parents[2]
 FILES = ["litert_int8.zip", "onnx_int8.zip", "receipt.html", "receipt.json"]
@@ -33,7 +38,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-detector\nVersion: 1\n")
     (info / "entry_points.txt").write_text(
-        "[elfowl.detector_loaders]\ntiny = tests.compress.tiny:load_tiny\n"
+        "[elfowl.detector_loaders]\ntiny = tests.compress.tiny_attributes:load_tiny\n"
     )
     return {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
 
@@ -66,6 +71,10 @@ def test_cli_run_makes_bundles_that_answer_as_the_full_detector(
         _bundle_is_sound(Path(measured["path"]), measured["sha256"])
     receipt = Receipt.from_json(Path(told["receipt"]).read_bytes())
     assert receipt.after[0].bundle_sha256 == told["bundles"]["litert_int8"]["sha256"]
+    for measurement in receipt.after:
+        assert measurement.embedding is not None
+        assert measurement.embedding.cosine_least > 0.95
+        assert measurement.embedding.same_value == 1.0
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[0].endswith("s left")
 
@@ -78,6 +87,17 @@ def _bundle_is_sound(file: Path, sha256: str) -> None:
     assert bundle.manifest.measured is not None
     assert len(detector.detect(scene(2001).rgb)) == len(scene(2001).boxes_px)
     detector.close()
+    _second_stage_tells_bright_from_dark(bundle)
+
+
+def _second_stage_tells_bright_from_dark(bundle: Bundle) -> None:
+    stage = open_second_stage(bundle)
+    assert stage is not None
+    rule = stage.rules.attributes[0]
+    for bright in (True, False):
+        embedding = stage.embedder.embed(crop(77, bright=bright), (0.0, 0.0, 1.0, 1.0))
+        similar = similarities(embedding[None], np.array(rule.centre), np.array(rule.means))[0]
+        assert choose_value(similar, rule.least_similarity, rule.least_margin) == (0 if bright else 1)
 
 
 @pytest.mark.slow

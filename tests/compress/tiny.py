@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from compress.capture import normalised
-from compress.protocol import Compressible, HeldOutPicture, LicenceNotice, Rgb, TruthBox
+from compress.protocol import HeldOutPicture, LicenceNotice, Rgb, TruthBox
 from edge_agent.wire.detection import DetectorRef
 from edge_agent.wire.manifest import AnchorFreeDecoder, AnchorFreeLevel, LabelSpec, SubnetRef
 
@@ -165,8 +165,3 @@ def held_out(seed: int) -> HeldOutPicture:
         for x1, y1, x2, y2 in one.boxes_px
     )
     return HeldOutPicture(f"scene {seed}", lambda: one.rgb, truth)
-
-
-def load_tiny(reference: str) -> Compressible | None:
-    """Be a detector loader that knows one detector."""
-    return TinyDetector() if reference == "tiny" else None

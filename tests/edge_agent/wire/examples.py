@@ -21,7 +21,7 @@ from edge_agent.wire.manifest import (
 )
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
 from edge_agent.wire.profile import DeviceProfile, InstallNotes
-from edge_agent.wire.receipt import Measurement, Receipt, Removal
+from edge_agent.wire.receipt import EmbeddingMeasurement, Measurement, Receipt, Removal
 from edge_agent.wire.status import CameraDetail, CameraStats, LabelAttributes, Stats, UpdateState
 from edge_agent.wire.sync import (
     Ack,
@@ -262,6 +262,9 @@ EXAMPLES: dict[str, Document] = {
                 peak_memory_bytes=60_000_000,
                 bundle_sha256=DIGEST,
                 bundle_bytes=4_000_000,
+                embedding=EmbeddingMeasurement(
+                    bytes=3_000_000, crops=12, cosine_median=0.99, cosine_least=0.97, same_value=1.0
+                ),
             ),
         ),
         removed=(Removal(stage="quantize", what="float weights", parameters_before=10, parameters_after=10),),
