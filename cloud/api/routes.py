@@ -7,7 +7,7 @@ import inspect
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from cloud.api import bundles, detectors, device, devices, events, jobs, media, server, teaching
+from cloud.api import bundles, detectors, device, devices, evaluations, events, jobs, media, server, teaching
 
 PREFIX = "/api/v1"
 
@@ -25,6 +25,7 @@ def _say_what_routes_do(part: APIRouter) -> None:
 for part in (
     server.router,
     detectors.router,
+    evaluations.router,
     media.router,
     teaching.router,
     jobs.router,

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from cloud.commands.backend import Examples
-from cloud.commands.connect import connect, local
+from cloud.commands.connect import connect
+from cloud.commands.evaluate import compare, evaluate, quality_line
 from cloud.commands.options import (
     AsJson,
     Home,
@@ -26,10 +27,12 @@ from cloud.commands.terminal import answer, interruptible, megabytes, percent, p
 from cloud.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, help="Detectors: teach, train, measure, compress.")
+app.command("evaluate")(evaluate)
+app.command("compare")(compare)
 
 Reference = Annotated[str, typer.Argument(metavar="NAME|ID", help="Name or id of the detector.")]
 Versioned = Annotated[
-    str, typer.Argument(metavar="NAME|ID[@VERSION]", help="Name or id, the newest version by default.")
+    str, typer.Argument(metavar="NAME|ID[@VERSION]", help="Name or id, the version in use by default.")
 ]
 
 
@@ -97,34 +100,13 @@ def train(
     backend = connect(home, url, token)
     with interruptible() as stop, progress_shown() as terminal:
         made = backend.train(detector, budget_s, terminal.show, stop.is_set)
-    how = f"in {made['seconds']:.1f} s from {made['frames']} frames: {_quality(made)}"
-    answer(made, [f"trained version {made['version']} of {made['detector']} {how}"], as_json=as_json)
-
-
-@app.command()
-def evaluate(
-    detector: Versioned,
-    images: Images = None,
-    video: Video = None,
-    labels: Labels = None,
-    *,
-    keep: Annotated[
-        bool, typer.Option(help="Keep the frames to test on, for a detector that has none yet.")
-    ] = True,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure a detector on labelled frames that it has not learned from."""
-    examples = Examples(images, video, labels)
-    examples.check(labels_needed=True)
-    measured = local(home).evaluate(detector, examples, keep=keep)
-    for warning in measured["warnings"]:
-        typer.echo(f"warning: {warning}", err=True)
-    if measured["kept"]:
-        typer.echo(
-            f"kept these {measured['kept']} frames to test {detector} on (--no-keep: do not)", err=True
-        )
-    answer(measured, [_quality(measured), *_class_lines(measured)], as_json=as_json)
+    how = f"in {made['seconds']:.1f} s from {made['frames']} frames: {quality_line(made)}"
+    lines = [f"trained version {made['version']} of {made['detector']} {how}"]
+    if made.get("kept_out"):
+        lines.append(f"{made['kept_out']} labelled frames near test frames were not learned from")
+    if made.get("compared"):
+        lines.append(made["compared"]["words"])
+    answer(made, lines, as_json=as_json)
 
 
 @app.command()
@@ -181,24 +163,8 @@ def _tests(images: Path | None, video: Path | None, labels: Path | None) -> Exam
     return tests
 
 
-def _class_lines(measured: dict[str, Any]) -> list[str]:
-    return [
-        f"  {name:24} AP50 {percent(one['ap50'])}  AP {percent(one['ap'])}  of {one['truth']}"
-        for name, one in measured["per_class"].items()
-    ]
-
-
 def _amount(made: dict[str, Any]) -> str:
     return f"{made['media']} files, {made['frames']} labelled frames, {made['boxes']} boxes"
-
-
-def _quality(measured: dict[str, Any]) -> str:
-    if measured.get("ap50") is None:
-        return "not measured: too few frames to keep some for that"
-    return (
-        f"AP50 {percent(measured['ap50'])}, AP {percent(measured['ap'])} on {measured['images']} frames; "
-        f"recommended threshold {measured['threshold']:.2f}"
-    )
 
 
 def _detector_line(one: dict[str, Any]) -> str:

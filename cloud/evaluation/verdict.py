@@ -1,4 +1,7 @@
-"""Whether a new version is better than the one in use: a pure function, and what follows from it."""
+"""Whether a new version is better than the one in use: a pure function.
+
+A version that is worse does not take over: see `cloud.store.detectors.in_use`.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,6 @@ def verdict_of(difference: Estimate | None) -> Verdict:
     if difference.high < 0 and difference.value <= -SMALL_CHANGE:
         return "worse"
     return "not measurably different"
-
-
-def takes_over(verdict: str | None) -> bool:
-    """Return whether a new version is used from now on: unless it was measured to be worse."""
-    return verdict != "worse"
 
 
 def told(verdict: Verdict, new: int, old: int, difference: Estimate | None, images: int) -> str:

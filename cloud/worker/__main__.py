@@ -45,6 +45,14 @@ def _do(kind: str, home: Home, job: dict[str, Any], stop: threading.Event) -> di
         return train(
             home, job["detector_id"], budget_s=job.get("budget_s"), progress=_tell, cancelled=stop.is_set
         )
+    if kind == "evaluate":
+        from cloud.worker.evaluate import evaluate_job  # noqa: PLC0415
+
+        return evaluate_job(home, job, _tell)
+    if kind == "compare":
+        from cloud.worker.compare import compare_job  # noqa: PLC0415
+
+        return compare_job(home, job, _tell)
     from cloud.worker.shrink import shrink  # noqa: PLC0415
 
     reference = f"{job['detector_id']}@{job['version']}"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from cloud.actions.detectors import split_reference, version_path
-from cloud.actions.lessons import labelled_frames, lessons_of
+from cloud.actions.frozen import clean_test_frames, without_tests
+from cloud.actions.lessons import lessons_of
 from cloud.actions.open_home import Home, open_home
 from cloud.detector.files import load_detector
 from cloud.detector.full import FullDetector
 from cloud.errors import NotFoundError
 from cloud.settings import settings_from
 from cloud.store import detectors
+from cloud.worker.attributes import with_attributes
 from cloud.worker.train import held_out_frames
 
 
@@ -43,11 +45,13 @@ def load_version(home: Home, reference: str) -> FullDetector:
     with home.database.read() as session:
         detector = detectors.find(session, name)
         found = detectors.find_version(session, detector.id, version)
-        frames = lessons_of(session, home.settings.home, detector.id)
-        tests = labelled_frames(session, home.settings.home, detector.id, "test")
+        lessons = lessons_of(session, home.settings.home, detector.id)
+        frames = without_tests(home, session, detector.id, lessons)
+        tests = clean_test_frames(home, session, detector.id, found.version)
     folder = version_path(home.settings, detector.id, found.version)
-    return load_detector(
+    loaded = load_detector(
         folder,
         examples=frames,
         test_frames=tests or held_out_frames(home.settings.home, folder, frames),
     )
+    return with_attributes(home, loaded)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud.actions.detectors import version_path
+from cloud.actions.frozen import SetApart, check_no_leak, set_apart, write_split
 from cloud.actions.lessons import Material, gather
 from cloud.actions.open_home import Home
 from cloud.datasets.frames import LabelledFrame
@@ -20,6 +21,7 @@ from cloud.training.config import Progress as TrainProgress
 from cloud.training.config import TrainConfig
 from cloud.training.evaluate import evaluate
 from cloud.training.fit import TrainResult, fit
+from cloud.worker.compare import compare_with_used, keep_comparison, summary
 from cloud.worker.progress import Cancelled, Listener, Progress, never, to_nobody
 from edge_agent.wire.detection import DetectorRef
 
@@ -51,7 +53,9 @@ def train(
         CancelledError: `cancelled` said so.
         StorageError: The disk is full.
     """
-    material = gather(home, reference)
+    apart = set_apart(home, gather(home, reference))
+    check_no_leak(apart)
+    material = apart.material
     result = fit(
         material.frames,
         material.classes,
@@ -60,7 +64,7 @@ def train(
         cancelled,
         clock=home.clock,
     )
-    return _keep(home, material, result)
+    return _keep(home, apart, result)
 
 
 def _config(home: Home, ref: DetectorRef, budget_s: float | None) -> TrainConfig:
@@ -69,16 +73,27 @@ def _config(home: Home, ref: DetectorRef, budget_s: float | None) -> TrainConfig
     return config if budget_s is None else TrainConfig(**{**vars(config), "budget_s": budget_s})
 
 
-def _keep(home: Home, material: Material, result: TrainResult) -> dict[str, Any]:
+def _keep(home: Home, apart: SetApart, result: TrainResult) -> dict[str, Any]:
+    material = apart.material
     quality = evaluate(result.detector, material.test_frames) if material.test_frames else result.quality
     measured = {} if quality is None else quality.model_dump(mode="json")
-    metrics = {**measured, "seconds": round(result.seconds, 2), "frames": len(material.frames)}
+    compared = compare_with_used(home, result.detector, apart)
+    metrics = {
+        **measured,
+        "seconds": round(result.seconds, 2),
+        "frames": len(material.frames),
+        "kept_out": apart.kept_out,
+        "compared": None if compared is None else summary(compared),
+    }
     folder = version_path(home.settings, material.ref.id, material.ref.version)
     try:
         with storing(folder):
             write_file(folder / METRICS_FILE, json.dumps(metrics, indent=1).encode())
             write_file(folder / SPLIT_FILE, json.dumps(_held_out(home, material)).encode())
             save_detector(result.detector, folder)
+            if compared is not None:
+                keep_comparison(home, material.ref.id, compared)
+            write_split(home, material.ref.id, apart.split.with_taught(material.ref.version, apart.marks))
     except BaseException:
         remove_tree(folder)
         raise

@@ -44,14 +44,20 @@ def near(box: XyxyNorm, random: np.random.Generator) -> XyxyNorm:
     return (x1, y1, x2, y2)
 
 
-def random_frames(seed: int, frames: int = 8, classes: Sequence[str] = ("a", "b", "c")) -> list[AnsweredFrame]:
+def random_frames(
+    seed: int, frames: int = 8, classes: Sequence[str] = ("a", "b", "c")
+) -> list[AnsweredFrame]:
     """Return frames with objects that are found more or less well, and false alarms; some are empty."""
     random = np.random.default_rng(seed)
     made = []
     for number in range(frames):
         truth = [(str(random.choice(classes)), random_box(random)) for _ in range(random.integers(0, 6))]
         found = [
-            (str(label if random.random() < 0.8 else random.choice(classes)), _score(random), near(box, random))
+            (
+                str(label if random.random() < 0.8 else random.choice(classes)),
+                _score(random),
+                near(box, random),
+            )
             for label, box in truth
             for _ in range(random.integers(0, 3))
         ]

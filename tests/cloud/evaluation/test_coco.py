@@ -36,7 +36,7 @@ def reference(truth: dict[str, Any], answers: list[dict[str, Any]], folder: Path
     return np.asarray(evaluation.eval["precision"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), frames=st.integers(1, 9), crowds=st.booleans())
 def test_precision_array_equals_pycocotools(
     tmp_path_factory: pytest.TempPathFactory, seed: int, frames: int, crowds: bool
@@ -55,10 +55,12 @@ def test_precision_array_many_classes_and_detections_equals_pycocotools(tmp_path
     classes = [f"class {number:02d}" for number in range(30)]
     truth, answers = as_coco(random_frames(7, 40, classes), classes)
     answers += [{**answers[0], "score": 0.001 * number} for number in range(150)]
-    np.testing.assert_allclose(precision_array(truth, answers), reference(truth, answers, tmp_path), atol=1e-6)
+    np.testing.assert_allclose(
+        precision_array(truth, answers), reference(truth, answers, tmp_path), atol=1e-6
+    )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_mean_precision_with_all_weights_one_is_cocos(seed: int) -> None:
     frames = random_frames(seed)
@@ -71,7 +73,7 @@ def test_mean_precision_with_all_weights_one_is_cocos(seed: int) -> None:
     assert ap[0] == pytest.approx(total.ap, abs=1e-6)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_coco_table_agrees_with_the_figures_of_training(seed: int) -> None:
     frames = random_frames(seed)
