@@ -13,10 +13,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from cloud.datasets.frames import LabelledFrame
-from cloud.detector.full import FullDetector, new_head
+from cloud.detector.full import FullDetector, manifests_of, new_head
 from cloud.detector.spec import DetectorSpec
 from cloud.errors import InputError
-from cloud.subnets.registry import subnet_by_digest
 
 WEIGHTS_FILE = "detector.safetensors"
 SPEC_FILE = "spec.json"
@@ -32,7 +31,7 @@ def save_detector(detector: FullDetector, folder: Path) -> DetectorSpec:
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.contiguous() for name, value in detector.taught_head.state_dict().items()}
-    weights = save_tensors(tensors, {"format": _FORMAT, "subnet": detector.subnet.sha256})
+    weights = save_tensors(tensors, {"format": _FORMAT, "subnet": _digests(detector.spec)})
     spec = detector.spec.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest()})
     _write(folder / WEIGHTS_FILE, weights)
     _write(folder / SPEC_FILE, spec.model_dump_json(indent=1).encode())
@@ -77,8 +76,12 @@ def _read_spec(path: Path) -> DetectorSpec:
         place = ".".join(str(part) for part in first["loc"]) or "document"
         message = f"{path}: {place}: {first['msg']}; copy the detector again"
         raise InputError(message) from error
-    subnet_by_digest(spec.subnet.sha256 or "")
+    manifests_of(spec)
     return spec
+
+
+def _digests(spec: DetectorSpec) -> str:
+    return " ".join(use.ref.sha256 or "" for use in spec.subnets)
 
 
 def _read_weights(path: Path, spec: DetectorSpec) -> dict[str, torch.Tensor]:
@@ -96,7 +99,7 @@ def _read_weights(path: Path, spec: DetectorSpec) -> dict[str, torch.Tensor]:
     if spec.weights_sha256 not in {None, hashlib.sha256(weights).hexdigest()}:
         message = f"{path}: not the weights that spec.json names; copy the detector again"
         raise InputError(message)
-    if facts.get("format") != _FORMAT or facts.get("subnet") != spec.subnet.sha256:
+    if facts.get("format") != _FORMAT or facts.get("subnet") != _digests(spec):
         message = f"{path}: made for another subnet or by another version; train the detector again"
         raise InputError(message)
     return tensors

@@ -29,19 +29,19 @@ from edge_agent.wire.manifest import AnchorFreeDecoder, LabelSpec, SubnetRef
 
 
 class FullNetwork(nn.Module):
-    """Trunk and head as one network.
+    """Trunks and head as one network.
 
     Input `(n, 3, h, w) float32`, (byte - 127) / 128, RGB. Output: scores `(n, h/8, w/8, classes)` logits,
     boxes `(n, h/8, w/8, 4)` distances in strides, not negative.
     """
 
-    def __init__(self, trunk: nn.Module, head: AnchorFreeHead) -> None:
+    def __init__(self, trunks: Sequence[nn.Module], head: AnchorFreeHead) -> None:
         super().__init__()
-        self.trunk, self.head = trunk, head
+        self.trunks, self.head = nn.ModuleList(trunks), head
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return scores and boxes, NHWC."""
-        scores, boxes = self.head(self.trunk(image))
+        scores, boxes = self.head([level for trunk in self.trunks for level in trunk(image)])
         return scores.permute(0, 2, 3, 1), boxes.permute(0, 2, 3, 1)
 
 
@@ -59,9 +59,9 @@ class FullDetector:
     test_frames: tuple[LabelledFrame, ...] = ()
 
     @property
-    def subnet(self) -> SubnetManifest:
-        """Return the pretrained subnet that the head builds on."""
-        return subnet_by_digest(self.spec.subnet.sha256 or "")
+    def manifests(self) -> tuple[SubnetManifest, ...]:
+        """Return the pretrained subnets that the head builds on."""
+        return manifests_of(self.spec)
 
     @property
     def ref(self) -> DetectorRef:
@@ -91,18 +91,19 @@ class FullDetector:
     @property
     def subnets(self) -> tuple[SubnetRef, ...]:
         """Return the pretrained subnets inside."""
-        return (self.spec.subnet,)
+        return tuple(use.ref for use in self.spec.subnets)
 
     @property
     def licences(self) -> tuple[LicenceNotice, ...]:
         """Return the licence texts that must travel with a bundle."""
-        return (LicenceNotice(self.subnet.name, licence_text(self.subnet)),)
+        return tuple(LicenceNotice(one.name, licence_text(one)) for one in self.manifests)
 
     def network(self) -> nn.Module:
-        """Return trunk and head as one network in eval mode: a copy, free to be pruned."""
+        """Return trunks and head as one network in eval mode: a copy, free to be pruned."""
         head = new_head(self.spec)
         head.load_state_dict(self.taught_head.state_dict())
-        return FullNetwork(load_trunk(self.subnet), head).eval().requires_grad_(requires_grad=False)
+        trunks = [load_trunk(subnet) for subnet in self.manifests]
+        return FullNetwork(trunks, head).eval().requires_grad_(requires_grad=False)
 
     def calibration_pictures(self, limit: int) -> Sequence[Rgb]:
         """Return up to `limit` pictures of the camera, spread evenly over those there are."""
@@ -134,14 +135,14 @@ class FullDetector:
         pictures: Sequence[Rgb],
         *,
         score_floor: float | None = None,
-        extractor: FeatureExtractor | None = None,
+        extractors: Sequence[FeatureExtractor] | None = None,
     ) -> list[list[Detection]]:
         """Return what is seen in each picture, in one pass.
 
         Args:
             pictures: Each `(h, w, 3) uint8 RGB`, of any size.
             score_floor: Report from this score on; none = each class from its own threshold on.
-            extractor: Runs the subnet; none = the one that this process shares.
+            extractors: Run the subnets, in the spec's order; none = those that this process shares.
 
         Raises:
             CameraError: A picture is empty or not RGB.
@@ -150,8 +151,9 @@ class FullDetector:
         if not pictures:
             return []
         boxed = [letterbox(rgb, *self.input_size_px, self.spec.input.pad_value) for rgb in pictures]
-        runner = extractor or shared_extractor(self.subnet)
-        levels = runner.features(np.stack([one.pixels for one in boxed]))
+        runners = extractors or [shared_extractor(subnet) for subnet in self.manifests]
+        pixels = np.stack([one.pixels for one in boxed])
+        levels = tuple(level for runner in runners for level in runner.features(pixels))
         scores, boxes = run_head(self.taught_head, levels)
         return [
             decode_detections(self.spec, scores[[i]], boxes[[i]], one.to_source_norm, score_floor)
@@ -159,11 +161,19 @@ class FullDetector:
         ]
 
 
+def manifests_of(spec: DetectorSpec) -> tuple[SubnetManifest, ...]:
+    """Return the manifests of the subnets that a spec names.
+
+    Raises:
+        InputError: This elfowl lacks one.
+    """
+    return tuple(subnet_by_digest(use.ref.sha256 or "") for use in spec.subnets)
+
+
 def new_head(spec: DetectorSpec) -> AnchorFreeHead:
     """Return an untaught head of the shape that the spec asks for."""
-    subnet = subnet_by_digest(spec.subnet.sha256 or "")
-    channels = [level.channels for level in subnet.levels]
-    return AnchorFreeHead(channels, len(spec.labels), spec.head_channels)
+    channels = [level.channels for subnet in manifests_of(spec) for level in subnet.levels]
+    return AnchorFreeHead(channels, len(spec.labels), spec.head_channels, spec.block)
 
 
 def run_head(head: AnchorFreeHead, levels: Features) -> tuple[Float32, Float32]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edge_agent.wire.base import Document, Sha256
 from edge_agent.wire.detection import DetectorRef
@@ -12,6 +12,11 @@ from edge_agent.wire.manifest import AnchorFreeDecoder, AnchorFreeLevel, Head, I
 
 SCORES_OUTPUT = "scores"
 BOXES_OUTPUT = "boxes"
+
+
+Architecture = Literal["anchor_free_stride8", "light_stride8"]
+Block = Literal["dense3", "dense3_separable5"]
+"""What lies between neck and outputs: one dense 3x3 convolution, or that and a separable 5x5."""
 
 
 class ClassQuality(Document):
@@ -34,21 +39,43 @@ class Quality(Document):
     how: Literal["cross_validation", "held_out", "test"] = "test"
 
 
-class DetectorSpec(Document):
-    """Everything about a full detector but its weights."""
+class SubnetUse(Document):
+    """A pretrained subnet in a detector, and how much of each of its levels went in.
 
-    schema_version: Literal[1] = Field(1, alias="schema")
+    A gate is 0 where training switched a level off; it is already inside the weights and only reported.
+    """
+
+    ref: SubnetRef
+    gates: tuple[float, ...] = Field((1.0, 1.0, 1.0), min_length=1, max_length=8)
+
+
+class DetectorSpec(Document):
+    """Everything about a full detector but its weights.
+
+    Files of schema 1 named one subnet, and their heads all had the block `dense3_separable5`.
+    """
+
+    schema_version: Literal[2] = Field(2, alias="schema")
     detector: DetectorRef
     labels: tuple[LabelSpec, ...] = Field(min_length=1)
     input_width_px: int = Field(gt=0, le=4096, multiple_of=32)
     input_height_px: int = Field(gt=0, le=4096, multiple_of=32)
-    subnet: SubnetRef
-    architecture: Literal["anchor_free_stride8"] = "anchor_free_stride8"
+    subnets: tuple[SubnetUse, ...] = Field(min_length=1, max_length=4)
+    architecture: Architecture = "anchor_free_stride8"
+    block: Block = "dense3"
     head_channels: int = Field(64, gt=0, le=1024)
     nms_iou: float = Field(0.5, gt=0.0, le=1.0)
     peak_kernel: int = Field(3, ge=1, le=15)
     quality: Quality | None = None
     weights_sha256: Sha256 | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_schema_1(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the file says
+        if not isinstance(given, dict) or given.get("schema") != 1 or "subnet" not in given:
+            return given
+        kept = {name: value for name, value in given.items() if name not in {"schema", "subnet"}}
+        return {**kept, "subnets": [{"ref": given["subnet"]}], "block": "dense3_separable5"}
 
     @property
     def decoder(self) -> AnchorFreeDecoder:

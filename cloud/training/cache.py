@@ -21,7 +21,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from cloud.training.views import View
+from cloud.training.views import Tile
 from cloud.training.windows import Corner
 from edge_agent.vision.arrays import Rgb
 
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 Half = npt.NDArray[np.float16]
 """Features; half precision halves memory and disk, and training does not notice."""
 
-_FORMAT = "features-1"
+_FORMAT = "features-2"
 _RESERVE_BYTES = 64_000_000
 """So much of the disk is left to what cannot be made again."""
 
@@ -134,7 +134,9 @@ def picture_digest(rgb: Rgb) -> str:
     return digest.hexdigest()
 
 
-def cache_key(picture_sha256: str, view: View, windows: Sequence[Corner] | None, subnet_sha256: str) -> str:
-    """Return the name of the features of these windows (none = the whole map) of one view."""
-    text = repr((_FORMAT, picture_sha256, view, windows and tuple(windows), subnet_sha256))
+def cache_key(
+    picture_sha256: str, tiles: Sequence[Tile], windows: Sequence[Corner] | None, subnet_sha256: str
+) -> str:
+    """Return the name of the features of these windows (none = the whole map) of one network input."""
+    text = repr((_FORMAT, picture_sha256, tuple(tiles), windows and tuple(windows), subnet_sha256))
     return hashlib.sha256(text.encode()).hexdigest()

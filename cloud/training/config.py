@@ -24,14 +24,18 @@ class TrainConfig:
         threads: Threads for looking at pictures and for the folds; each uses one core.
         cache_dir: Where features of pictures are kept from one training to the next; none keeps nothing.
         cache_bytes: How much may be kept there; the longest unused goes first.
-        views_per_frame: Differently cut and coloured copies of a picture; fewer when there are many pictures.
+        subnets: Names of the pretrained subnets to build on.
+        views_per_frame: Random network inputs made of each picture; fewer when there are many pictures.
         max_views: Over all pictures, so that hundreds of pictures do not take hundreds of times longer.
         long_side_px: Longer side of the network's input at most; large objects get a smaller input.
-        epochs: How often each view is seen.
-        min_steps: However few the views are.
+        epochs: How often each window is seen.
+        min_steps: However few the windows are.
+        max_steps: However many the windows are.
         batch: Windows in one step.
         learning_rate: Peak of the one-cycle schedule.
         folds: Parts of the cross-validation when there are few frames.
+        fold_steps_share: Steps of a run that only checks, as a share of those of the run that counts.
+        sparsity: Price of an open gate where several subnets are combined.
     """
 
     ref: DetectorRef = field(default_factory=lambda: DetectorRef(id="untitled", name="untitled", version=1))
@@ -40,14 +44,18 @@ class TrainConfig:
     threads: int = 2
     cache_dir: Path | None = None
     cache_bytes: int = 2_000_000_000
-    views_per_frame: int = 12
-    max_views: int = 360
-    long_side_px: int = 640
-    epochs: int = 4
-    min_steps: int = 120
+    subnets: tuple[str, ...] = ("ssd_mobilenet_v2",)
+    views_per_frame: int = 6
+    max_views: int = 240
+    long_side_px: int = 512
+    epochs: int = 2
+    min_steps: int = 100
+    max_steps: int = 600
     batch: int = 16
     learning_rate: float = 4e-3
     folds: int = 3
+    fold_steps_share: float = 0.5
+    sparsity: float = 0.02
 
 
 @dataclass(frozen=True)

@@ -15,18 +15,21 @@ from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.pictures import read_pictures
 from cloud.datasets.split import FEW_FRAMES, Split, folds, hold_out
 from cloud.detector.full import FullDetector
-from cloud.detector.spec import DetectorSpec, Quality
+from cloud.detector.head import LEVELS
+from cloud.detector.spec import DetectorSpec, Quality, SubnetUse
 from cloud.errors import InputError, TrainingError
 from cloud.subnets.features import shared_extractor
 from cloud.subnets.manifest import SubnetManifest
 from cloud.subnets.registry import subnet_by_name
 from cloud.training.cache import DiskCache, NoCache
 from cloud.training.config import CancelledError, Progress, TrainConfig
-from cloud.training.learn import LearnPlan, pool_windows
+from cloud.training.learn import LearnPlan
+from cloud.training.pool import pool_windows
 from cloud.training.reporter import Reporter
-from cloud.training.runs import CHECKPOINTS, Heads, Pace, Run, carry_out, check
+from cloud.training.runs import CHECKPOINTS, Chosen, Pace, Run, carry_out, choose
 from cloud.training.samples import FrameSamples, SamplePlan, frame_samples, look_at_frames
 from cloud.training.threshold import DEFAULT_THRESHOLD
+from cloud.training.views import tile_sizes
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.labels import slugify
@@ -34,16 +37,17 @@ from edge_agent.wire.manifest import LabelSpec
 
 logger = logging.getLogger(__name__)
 
-_SUBNET = "efficientnet_lite0"
-_MAX_STEPS = 800
-_FOLD_STEPS_SHARE = 0.75
 _LOOK_SHARE = 0.45
 _LEAST_VIEWS = 2
 _LEAST_LEARN_S = 1.0
 _LONG_SIDES_PX = (320, 416, 512, 640)
 _LEAST_SIDE_PX = 128
 _OBJECT_PX = 32
-_WINDOWS_PER_VIEW = 4
+_GRID = 2
+_LEAST_TILE_PX = 128
+_MOST_OF_TILE = 0.5
+_WINDOWS = {1: 4, 2: 2}
+"""Windows of a tile, by tiles a side."""
 
 
 @dataclass(frozen=True)
@@ -97,41 +101,24 @@ def fit(
     clock = clock or SystemClock()
     start_s = clock.monotonic_s()
     check_examples(frames, classes)
-    spec = _first_spec(frames, classes, config, subnet_by_name(_SUBNET))
-    plan = SamplePlan(
-        (spec.input_width_px, spec.input_height_px),
-        tuple(classes),
-        max(1, min(config.views_per_frame, config.max_views // len(frames))),
-        _WINDOWS_PER_VIEW,
-        config.seed,
-    )
+    subnets = [subnet_by_name(name) for name in config.subnets]
+    spec = first_spec(frames, classes, config, subnets)
+    plan = plan_samples(frames, classes, spec, config)
     reporter = Reporter(progress, clock, views=len(frames) * (plan.views + 1), threads=config.threads)
     with one_thread_each():
-        samples = _look(frames, plan, config, reporter, cancelled, clock)
+        samples = look(frames, plan, config, subnets, reporter, cancelled, clock)
         pool = pool_windows(samples)
         samples = [sample.without_windows() for sample in samples]
         runs = plan_runs(frames, pool.frame_of.tolist(), config)
         reporter.learning(sum(run.plan.steps for run in runs))
         pace = Pace(clock, seconds_to_learn(config.budget_s, clock.monotonic_s() - start_s))
-        heads = carry_out(runs, pool, len(classes), config.threads, pace, reporter.learned, cancelled)
+        lessons = carry_out(runs, pool, len(classes), config.threads, pace, reporter.learned, cancelled)
         reporter.checking()
-        few = len(frames) < FEW_FRAMES
-        best = check(spec, runs[1:] if few else runs, heads[1:] if few else heads, samples)
-    index, quality = best or (len(CHECKPOINTS) - 1, None)
-    if quality is not None:
-        quality = quality.model_copy(update={"how": "cross_validation" if few else "held_out"})
-    detector = FullDetector(_with_quality(spec, quality), _first(heads)[index], tuple(frames))
+        best = choose(spec, runs, lessons, samples)
+    detector = FullDetector(spec_of(spec, best), best.lesson.head, tuple(frames))
     seconds = clock.monotonic_s() - start_s
     logger.info("taught %s from %d frames in %.1f s", ", ".join(classes), len(frames), seconds)
-    return TrainResult(detector, quality, seconds, sum(one.views for one in samples), runs[0].plan.steps)
-
-
-def _first(heads: Sequence[Heads | None]) -> Heads:
-    """Return the heads of the run that makes the detector; it is never given up."""
-    if heads[0] is None:
-        message = "training ended without a detector; give it more time"
-        raise TrainingError(message)
-    return heads[0]
+    return TrainResult(detector, best.quality, seconds, sum(one.views for one in samples), runs[0].plan.steps)
 
 
 def check_examples(frames: Sequence[LabelledFrame], classes: Sequence[str]) -> None:
@@ -188,6 +175,28 @@ def _large_enough(frames: Sequence[LabelledFrame], long_px: int) -> bool:
     return bool(sides) and float(np.percentile(sides, 25)) >= _OBJECT_PX
 
 
+def plan_samples(
+    frames: Sequence[LabelledFrame], classes: Sequence[str], spec: DetectorSpec, config: TrainConfig
+) -> SamplePlan:
+    """Return how the frames are looked at."""
+    size_px = (spec.input_width_px, spec.input_height_px)
+    grid = choose_grid(frames, size_px)
+    views = max(1, min(config.views_per_frame, config.max_views // len(frames)))
+    return SamplePlan(size_px, tuple(classes), views, grid, _WINDOWS[grid], config.seed)
+
+
+def choose_grid(frames: Sequence[LabelledFrame], size_px: tuple[int, int]) -> int:
+    """Return how many tiles a side random inputs have: 2, but 1 where objects would not fit into tiles."""
+    tile_px = np.array([min(tile_sizes(length, _GRID)) for length in size_px])
+    if tile_px.min() < _LEAST_TILE_PX:
+        return 1
+    sides = [
+        (x2 - x1, y2 - y1) for frame in frames for x1, y1, x2, y2 in (b.box_xyxy_norm for b in frame.boxes)
+    ]
+    fits = np.percentile(np.array(sides) * size_px, 90, axis=0) <= _MOST_OF_TILE * tile_px
+    return _GRID if bool(fits.all()) else 1
+
+
 def plan_runs(
     frames: Sequence[LabelledFrame], frame_of_window: Sequence[int], config: TrainConfig
 ) -> list[Run]:
@@ -203,7 +212,9 @@ def plan_runs(
     return [
         Run(
             split,
-            _learn_plan(sum(windows[n] for n in split.train), 1.0 if i == 0 else _FOLD_STEPS_SHARE, config),
+            _learn_plan(
+                sum(windows[n] for n in split.train), 1.0 if i == 0 else config.fold_steps_share, config
+            ),
         )
         for i, split in enumerate(splits)
     ]
@@ -219,13 +230,24 @@ def seconds_to_learn(budget_s: float, spent_s: float) -> float:
 
 
 def _learn_plan(windows: int, share: float, config: TrainConfig) -> LearnPlan:
-    steps = round(min(_MAX_STEPS, max(config.min_steps, windows * config.epochs // config.batch)) * share)
-    return LearnPlan(steps, config.batch, config.learning_rate, config.seed, CHECKPOINTS)
+    steps = min(config.max_steps, max(config.min_steps, windows * config.epochs // config.batch))
+    return LearnPlan(
+        max(1, round(steps * share)),
+        config.batch,
+        config.learning_rate,
+        config.seed,
+        CHECKPOINTS,
+        sparsity=config.sparsity if len(config.subnets) > 1 else 0.0,
+    )
 
 
-def _first_spec(
-    frames: Sequence[LabelledFrame], classes: Sequence[str], config: TrainConfig, subnet: SubnetManifest
+def first_spec(
+    frames: Sequence[LabelledFrame],
+    classes: Sequence[str],
+    config: TrainConfig,
+    subnets: Sequence[SubnetManifest],
 ) -> DetectorSpec:
+    """Return the spec of a detector that is to be taught."""
     width_px, height_px = choose_input_size(frames, config.long_side_px)
     return DetectorSpec(
         detector=config.ref,
@@ -234,31 +256,44 @@ def _first_spec(
         ),
         input_width_px=width_px,
         input_height_px=height_px,
-        subnet=subnet.ref,
+        subnets=tuple(SubnetUse(ref=subnet.ref) for subnet in subnets),
     )
 
 
-def _with_quality(spec: DetectorSpec, quality: Quality | None) -> DetectorSpec:
-    if quality is None:
+def spec_of(spec: DetectorSpec, chosen: Chosen) -> DetectorSpec:
+    """Return the spec with what training found: gates, thresholds and quality."""
+    gates = chosen.lesson.gates
+    uses = tuple(
+        SubnetUse(ref=use.ref, gates=gates[i * LEVELS : (i + 1) * LEVELS])
+        for i, use in enumerate(spec.subnets)
+    )
+    spec = spec.model_copy(update={"subnets": uses})
+    if chosen.quality is None:
         return spec
     labels = tuple(
-        label.model_copy(update={"threshold": quality.per_class[label.name].threshold})
+        label.model_copy(update={"threshold": chosen.quality.per_class[label.name].threshold})
         for label in spec.labels
     )
-    return spec.model_copy(update={"labels": labels, "quality": quality})
+    return spec.model_copy(update={"labels": labels, "quality": chosen.quality})
 
 
-def _look(
+def look(
     frames: Sequence[LabelledFrame],
     plan: SamplePlan,
     config: TrainConfig,
+    subnets: Sequence[SubnetManifest],
     reporter: Reporter,
     cancelled: Callable[[], bool],
     clock: Clock,
 ) -> list[FrameSamples]:
-    """Look at all views of all frames; the result is in the order of `frames`."""
+    """Look at all views of all frames with all subnets; the result is in the order of `frames`.
+
+    Raises:
+        InputError: A picture cannot be read.
+        CancelledError: `cancelled` said so.
+    """
     cache = DiskCache(config.cache_dir, config.cache_bytes) if config.cache_dir else NoCache()
-    extractor = shared_extractor(subnet_by_name(_SUBNET))
+    extractors = [shared_extractor(subnet) for subnet in subnets]
     by_source = {frame.source: frame for frame in frames}
     start_s, finished = clock.monotonic_s(), 0
 
@@ -284,10 +319,10 @@ def _look(
         spent = (clock.monotonic_s() - start_s) / max(1e-3, config.budget_s * _LOOK_SHARE)
         return views >= _LEAST_VIEWS and spent > (finished + config.threads) / len(frames)
 
-    def look(frame: LabelledFrame, rgb: Rgb) -> FrameSamples:
-        return frame_samples(frame, rgb, plan, extractor, cache, enough)
+    def look_at(frame: LabelledFrame, rgb: Rgb) -> FrameSamples:
+        return frame_samples(frame, rgb, plan, extractors, cache, enough)
 
-    samples = {one.frame.source: one for one in look_at_frames(pictures(), config.threads, look, looked)}
+    samples = {one.frame.source: one for one in look_at_frames(pictures(), config.threads, look_at, looked)}
     if isinstance(cache, DiskCache):
         cache.trim()
     return [samples[frame.source] for frame in frames]

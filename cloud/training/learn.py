@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import nn
 
 from cloud.detector.head import AnchorFreeHead
-from cloud.detector.loss import TargetBatch, detection_loss
+from cloud.detector.loss import detection_loss
+from cloud.detector.spec import Block
 from cloud.errors import TrainingError
 from cloud.training.optimize import FlatAdamW, one_cycle
-from cloud.training.samples import FrameSamples
+from cloud.training.pool import WindowPool
+from cloud.training.teachable import TeachableHead
+
+Kept = TypeVar("Kept")
 
 _CHECK_STEPS = 16
 _ASTRAY = (
@@ -23,57 +26,11 @@ _ASTRAY = (
 
 
 @dataclass(frozen=True)
-class WindowPool:
-    """All windows of some frames as tensors.
-
-    `levels` are NHWC float16, each channel multiplied by its level's `scales (channels,)` to a spread of 1;
-    `targets` are NCHW float32; `frame_of (n,)` are the numbers of the frames.
-    """
-
-    levels: tuple[torch.Tensor, ...]
-    scales: tuple[torch.Tensor, ...]
-    targets: TargetBatch
-    frame_of: torch.Tensor
-
-    def batch(self, indices: torch.Tensor) -> tuple[list[torch.Tensor], TargetBatch]:
-        """Return these windows: features NCHW float32 (channels last in memory), and targets."""
-        levels = [level[indices].float().permute(0, 3, 1, 2) for level in self.levels]
-        targets = self.targets
-        return levels, TargetBatch(
-            targets.heat[indices],
-            targets.distances[indices],
-            targets.box_weight[indices],
-            targets.trusted[indices],
-        )
-
-    def of_frames(self, frames: Sequence[int]) -> torch.Tensor:
-        """Return the indices of the windows of these frames."""
-        return torch.isin(self.frame_of, torch.tensor(list(frames))).nonzero()[:, 0]
-
-
-def pool_windows(samples: Sequence[FrameSamples]) -> WindowPool:
-    """Stack the windows of all frames."""
-    windows = [window for sample in samples for window in sample.windows]
-    levels = tuple(
-        torch.from_numpy(np.stack([window.levels[i] for window in windows]))
-        for i in range(len(windows[0].levels))
-    )
-    parts = [
-        torch.from_numpy(np.stack([getattr(window.targets, name) for window in windows])).permute(0, 3, 1, 2)
-        for name in ("heat", "distances", "box_weight", "trusted")
-    ]
-    scales = tuple(_channel_scales(level) for level in levels)
-    for level, scale in zip(levels, scales, strict=True):
-        level.mul_(scale)
-    frame_of = [number for number, sample in enumerate(samples) for _ in sample.windows]
-    return WindowPool(
-        levels, scales, TargetBatch(*(part.contiguous() for part in parts)), torch.tensor(frame_of)
-    )
-
-
-@dataclass(frozen=True)
 class LearnPlan:
-    """How long and how fast to learn; at each progress in `checkpoints`, ascending, a copy is kept."""
+    """How long and how fast to learn; at each progress in `checkpoints`, ascending, a copy is kept.
+
+    `sparsity` is the price of an open gate; 0 where there is nothing to choose from.
+    """
 
     steps: int
     batch: int
@@ -81,6 +38,16 @@ class LearnPlan:
     seed: int
     checkpoints: tuple[float, ...] = (1.0,)
     head_channels: int = 64
+    block: Block = "dense3"
+    sparsity: float = 0.0
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What learning gave: a plain head in eval mode, and the gates that are inside its adapters."""
+
+    head: AnchorFreeHead
+    gates: tuple[float, ...] = field(default=())
 
 
 def mean_distances(pool: WindowPool) -> list[float]:
@@ -91,20 +58,13 @@ def mean_distances(pool: WindowPool) -> list[float]:
     return mean
 
 
-def _channel_scales(level: torch.Tensor) -> torch.Tensor:
-    """Return 1 / standard deviation of each channel, `(channels,) float32`, from a sample of the windows."""
-    some = level[:: max(1, len(level) // 100)].float().flatten(0, 2)
-    variance = some.square().mean(0) - some.mean(0).square()
-    return 1 / variance.clamp(min=0.0).sqrt().clamp(min=0.05)
-
-
 def learn(
     pool: WindowPool,
     frames: Sequence[int],
     classes: int,
     plan: LearnPlan,
     keep_going: Callable[[float], float],
-) -> list[AnchorFreeHead]:
+) -> list[Lesson]:
     """Teach a new head from the windows of some frames.
 
     Args:
@@ -116,31 +76,68 @@ def learn(
             shall have; 1 ends the training. It may raise to cancel.
 
     Returns:
-        A head for each of the plan's checkpoints, in eval mode.
+        A lesson for each of the plan's checkpoints.
 
     Raises:
         TrainingError: The loss is not a finite number.
     """
     generator = torch.Generator().manual_seed(plan.seed)
-    head = AnchorFreeHead([level.shape[3] for level in pool.levels], classes, plan.head_channels)
+    head = TeachableHead([level.shape[3] for level in pool.levels], classes, plan.head_channels, plan.block)
     head.start_from(mean_distances(pool), generator)
+
+    def price() -> torch.Tensor:
+        return plan.sparsity * head.open_gates().sum()
+
+    def keep() -> Lesson:
+        return Lesson(_checked(head.folded(pool.bases, plan.block)), head.gate_values())
+
+    return teach(head, pool, pool.of_frames(frames), plan, keep_going, keep, price, generator)
+
+
+def teach(
+    head: nn.Module,
+    pool: WindowPool,
+    windows: torch.Tensor,
+    plan: LearnPlan,
+    keep_going: Callable[[float], float],
+    keep: Callable[[], Kept],
+    price: Callable[[], torch.Tensor] | None,
+    generator: torch.Generator,
+) -> list[Kept]:
+    """Lower the loss of `head` on these windows; return what `keep` gave at each checkpoint.
+
+    Args:
+        head: Takes the pool's levels and returns logits and distances, NCHW. It is changed.
+        pool: All windows.
+        windows: Numbers of those to learn from; one that comes twice counts twice.
+        plan: How long, how fast, and when to keep a copy.
+        keep_going: As in `learn`.
+        keep: Makes a copy of the head.
+        price: Added to the loss, none = nothing.
+        generator: Of the order of the windows.
+
+    Raises:
+        TrainingError: The loss is not a finite number.
+    """
     head = head.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizer = FlatAdamW(head)
-    batches = _batches(pool.of_frames(frames), plan.batch, generator)
+    batches = _batches(windows, plan.batch, generator)
     waiting, kept = list(plan.checkpoints), []
     for step in range(plan.steps):
         progress = keep_going(step / plan.steps)
         while waiting and progress >= waiting[0] and waiting[0] < 1.0:
-            kept.append(_folded(head, pool.scales))
+            kept.append(keep())
             del waiting[0]
         if progress >= 1.0:
             break
         loss = _loss(head, pool, next(batches))
+        if price is not None:
+            loss = loss + price()
         if step % _CHECK_STEPS == 0 and not torch.isfinite(loss):
             raise TrainingError(_ASTRAY)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step(one_cycle(progress, plan.learning_rate))
-    return kept + [_folded(head, pool.scales) for _ in waiting]
+    return kept + [keep() for _ in waiting]
 
 
 def _batches(indices: torch.Tensor, size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
@@ -153,18 +150,13 @@ def _batches(indices: torch.Tensor, size: int, generator: torch.Generator) -> It
         order = order[size:]
 
 
-def _loss(head: AnchorFreeHead, pool: WindowPool, indices: torch.Tensor) -> torch.Tensor:
+def _loss(head: nn.Module, pool: WindowPool, indices: torch.Tensor) -> torch.Tensor:
     levels, targets = pool.batch(indices)
     logits, distances = head(levels)
     return detection_loss(logits, distances, targets).mean()
 
 
-def _folded(trained: AnchorFreeHead, scales: Sequence[torch.Tensor]) -> AnchorFreeHead:
-    """Return a copy with the scaling of the features inside the adapters' weights."""
-    head = copy.deepcopy(trained).requires_grad_(requires_grad=False)
-    for adapter, scale in zip(head.adapters, scales, strict=True):
-        if isinstance(adapter, nn.Conv2d):
-            adapter.weight.mul_(scale[None, :, None, None])
+def _checked(head: AnchorFreeHead) -> AnchorFreeHead:
     if not all(bool(torch.isfinite(value).all()) for value in head.state_dict().values()):
         raise TrainingError(_ASTRAY)
-    return head.eval()
+    return head

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from cloud.training.config import Progress
 from edge_agent.clock import Clock
 
-_VIEW_COST = 0.06
-_STEP_COST = 0.045
+_VIEW_COST = 0.05
+_STEP_COST = 0.025
 _CHECK_COST = 0.5
 _GUESS_FROM = 0.05
 

@@ -13,9 +13,11 @@ from cloud.datasets.split import Split
 from cloud.detector.full import decode_detections, run_head
 from cloud.detector.head import AnchorFreeHead
 from cloud.detector.spec import DetectorSpec, Quality
+from cloud.errors import TrainingError
 from cloud.training.config import CancelledError
 from cloud.training.evaluate import SCORE_FLOOR, AnsweredFrame, measure
-from cloud.training.learn import LearnPlan, WindowPool, learn
+from cloud.training.learn import LearnPlan, Lesson, learn
+from cloud.training.pool import WindowPool
 from cloud.training.samples import FrameSamples
 from edge_agent.clock import Clock
 
@@ -81,8 +83,8 @@ class Pace:
         return max(1e-3, left_s, self.seconds * _SECOND_LEAST_SHARE if number == 1 else 0.0)
 
 
-Heads = list[AnchorFreeHead]
-"""The heads of one run, at its checkpoints."""
+Lessons = list[Lesson]
+"""What one run gave, at its checkpoints."""
 
 
 def carry_out(
@@ -93,15 +95,15 @@ def carry_out(
     pace: Pace,
     report: Callable[[float], None],
     cancelled: Callable[[], bool],
-) -> list[Heads | None]:
-    """Carry out all runs, `threads` at a time; return the heads of each, none for those given up.
+) -> list[Lessons | None]:
+    """Carry out all runs, `threads` at a time; return the lessons of each, none for those given up.
 
     Raises:
         CancelledError: `cancelled` said so.
         TrainingError: A run went astray.
     """
 
-    def one(number: int) -> Heads | None:
+    def one(number: int) -> Lessons | None:
         run = runs[number]
         try:
             return learn(pool, run.split.train, classes, run.plan, pace.stepper(number))
@@ -121,7 +123,7 @@ def carry_out(
 
 
 def _watch(
-    futures: Sequence[Future[Heads | None]],
+    futures: Sequence[Future[Lessons | None]],
     pace: Pace,
     report: Callable[[float], None],
     cancelled: Callable[[], bool],
@@ -139,9 +141,51 @@ def _watch(
         report(sum(pace.done.copy().values()) / len(futures))
 
 
-def answer(spec: DetectorSpec, head: AnchorFreeHead, samples: FrameSamples) -> AnsweredFrame:
+@dataclass(frozen=True)
+class Chosen:
+    """The lesson that becomes the detector, and how well it does; none when nothing was held out."""
+
+    lesson: Lesson
+    quality: Quality | None
+
+
+def choose(
+    spec: DetectorSpec,
+    runs: Sequence[Run],
+    lessons: Sequence[Lessons | None],
+    samples: Sequence[FrameSamples],
+    levels: Sequence[int] | None = None,
+) -> Chosen:
+    """Return the best checkpoint of the first run, as far as what was held out shows which that is.
+
+    Args:
+        spec: Of the detector.
+        runs: The first makes the detector; where it holds nothing out, the others check.
+        lessons: What each gave.
+        samples: Of all frames.
+        levels: Numbers of the levels of the samples that the detector has; none = all.
+
+    Raises:
+        TrainingError: The first run gave nothing.
+    """
+    if lessons[0] is None:
+        message = "training ended without a detector; give it more time"
+        raise TrainingError(message)
+    few = not runs[0].split.held_out
+    checked = check(spec, runs[1:] if few else runs, lessons[1:] if few else lessons, samples, levels)
+    if checked is None:
+        return Chosen(lessons[0][-1], None)
+    index, quality = checked
+    how = "cross_validation" if few else "held_out"
+    return Chosen(lessons[0][index], quality.model_copy(update={"how": how}))
+
+
+def answer(
+    spec: DetectorSpec, head: AnchorFreeHead, samples: FrameSamples, levels: Sequence[int] | None = None
+) -> AnsweredFrame:
     """Return what a head says about the plain view of a frame."""
-    scores, boxes = run_head(head, tuple(level.astype(np.float32) for level in samples.plain_levels))
+    own = samples.plain_levels if levels is None else [samples.plain_levels[i] for i in levels]
+    scores, boxes = run_head(head, tuple(level.astype(np.float32) for level in own))
     found = decode_detections(spec, scores, boxes, samples.plain.boxes_norm, SCORE_FLOOR)
     return AnsweredFrame(samples.frame, tuple(found))
 
@@ -149,8 +193,9 @@ def answer(spec: DetectorSpec, head: AnchorFreeHead, samples: FrameSamples) -> A
 def check(
     spec: DetectorSpec,
     runs: Sequence[Run],
-    heads: Sequence[Heads | None],
+    lessons: Sequence[Lessons | None],
     samples: Sequence[FrameSamples],
+    levels: Sequence[int] | None = None,
 ) -> tuple[int, Quality] | None:
     """Return the best checkpoint on held-out frames and its quality; none when nothing was held out.
 
@@ -160,8 +205,8 @@ def check(
     checked: list[tuple[int, Quality]] = []
     for index in range(len(CHECKPOINTS)):
         answered = [
-            answer(spec, own[index], samples[number])
-            for run, own in zip(runs, heads, strict=True)
+            answer(spec, own[index].head, samples[number], levels)
+            for run, own in zip(runs, lessons, strict=True)
             if own is not None
             for number in run.split.held_out
             if samples[number].frame.trusted_xyxy_norm is None

@@ -13,7 +13,7 @@ from cloud.datasets.frames import LabelledFrame
 from cloud.subnets.features import FeatureExtractor
 from cloud.training.cache import FeatureCache, Half, cache_key, picture_digest
 from cloud.training.targets import STRIDE_PX, Targets, build_targets, clip_boxes
-from cloud.training.views import View, draw_view, plain_view, random_view
+from cloud.training.views import Tile, View, draw_tiles, plain_view, random_tiles
 from cloud.training.windows import Corner, all_windows, choose_windows, inner_cells, window_size
 from edge_agent.vision.arrays import Float32, Int64, Rgb
 
@@ -52,12 +52,13 @@ class FrameSamples:
 
 @dataclass(frozen=True)
 class SamplePlan:
-    """How many views of each frame, at which input size, for which classes."""
+    """How many random inputs of each frame, of `grid` x `grid` tiles, at which size, for which classes."""
 
     size_px: tuple[int, int]
     classes: tuple[str, ...]
     views: int
-    windows_per_view: int
+    grid: int
+    windows_per_tile: int
     seed: int
 
 
@@ -76,7 +77,7 @@ def frame_samples(
     frame: LabelledFrame,
     rgb: Rgb,
     plan: SamplePlan,
-    extractor: FeatureExtractor,
+    extractors: Sequence[FeatureExtractor],
     cache: FeatureCache,
     enough: Callable[[int], bool],
 ) -> FrameSamples:
@@ -87,49 +88,86 @@ def frame_samples(
     """
     labels, digest = labels_of(frame, plan.classes), picture_digest(rgb)
     plain = plain_view(*plan.size_px, (rgb.shape[1], rgb.shape[0]))
-    look = partial(_features, rgb=rgb, digest=digest, extractor=extractor, cache=cache)
-    whole = look(plain, None)
+    look = partial(_features, rgb=rgb, digest=digest, plan=plan, extractors=extractors, cache=cache)
+    whole = look((Tile(plain),), None)
     corners = all_windows(plan.size_px)
-    windows = _with_targets(plain, corners, labels, plan, _cut(whole, corners, plan.size_px))
+    windows = _with_targets(Tile(plain), corners, labels, plan, _cut(whole, corners, plan.size_px))
     views = 1
     for number in range(plan.views):
         if enough(views):
             break
         views += 1
-        random = np.random.default_rng([plan.seed, number, int(digest[:16], 16)])
-        view = random_view(plain, random)
-        inside = clip_boxes(view.boxes_px(labels.boxes_norm), plan.size_px)
-        chosen = choose_windows(inside, plan.size_px, plan.windows_per_view, random)
-        levels = look(view, chosen)
-        cut = [tuple(level[i] for level in levels) for i in range(len(chosen))]
-        windows += _with_targets(view, chosen, labels, plan, cut)
+        windows += _random_windows(plain, labels, plan, [plan.seed, number, int(digest[:16], 16)], look)
     return FrameSamples(frame, tuple(windows), plain, whole, views)
 
 
+def _random_windows(
+    plain: View,
+    labels: Labels,
+    plan: SamplePlan,
+    seed: list[int],
+    look: Callable[[tuple[Tile, ...], list[Corner]], tuple[Half, ...]],
+) -> list[Window]:
+    """Return windows of one random network input."""
+    random = np.random.default_rng(seed)
+    tiles = tuple(random_tiles(plain, labels.boxes_norm, plan.grid, random))
+    chosen = [_choose(tile, labels, plan, random) for tile in tiles]
+    # Windows are cut from the whole input; targets are made for each tile alone.
+    levels = look(
+        tiles,
+        [
+            (row + tile.top_px // STRIDE_PX, column + tile.left_px // STRIDE_PX)
+            for tile, corners in zip(tiles, chosen, strict=True)
+            for row, column in corners
+        ],
+    )
+    cut = iter([tuple(level[i] for level in levels) for i in range(sum(map(len, chosen)))])
+    return [
+        window
+        for tile, corners in zip(tiles, chosen, strict=True)
+        for window in _with_targets(tile, corners, labels, plan, [next(cut) for _ in corners])
+    ]
+
+
+def _choose(tile: Tile, labels: Labels, plan: SamplePlan, random: np.random.Generator) -> list[Corner]:
+    """Return the windows of one tile."""
+    size_px = (tile.view.width_px, tile.view.height_px)
+    inside = clip_boxes(tile.view.boxes_px(labels.boxes_norm), size_px)
+    return choose_windows(inside, size_px, plan.windows_per_tile, random, window_size(plan.size_px))
+
+
 def _features(
-    view: View,
+    tiles: tuple[Tile, ...],
     windows: list[Corner] | None,
     *,
     rgb: Rgb,
     digest: str,
-    extractor: FeatureExtractor,
+    plan: SamplePlan,
+    extractors: Sequence[FeatureExtractor],
     cache: FeatureCache,
 ) -> tuple[Half, ...]:
-    """Return features a level: of the whole view `(1, h, w, c)`, or of windows `(n, rows, columns, c)`."""
-    key = cache_key(digest, view, windows, extractor.subnet.sha256)
-    kept = cache.get(key)
-    if kept is not None:
-        return kept
+    """Return all subnets' features: of the input `(1, h, w, c)`, or of windows `(n, rows, columns, c)`."""
+    levels: list[Half] = []
+    pixels: Rgb | None = None
+    for extractor in extractors:
+        key = cache_key(digest, tiles, windows, extractor.subnet.sha256)
+        kept = cache.get(key)
+        if kept is None:
+            pixels = draw_tiles(tiles, rgb, plan.size_px)[None] if pixels is None else pixels
+            kept = _look(extractor, pixels, windows)
+            cache.put(key, kept)
+        levels += kept
+    return tuple(levels)
+
+
+def _look(extractor: FeatureExtractor, pixels: Rgb, windows: list[Corner] | None) -> tuple[Half, ...]:
+    """Run one subnet on one network input."""
     # In C order, channels last: what convolution is fastest on, and the same whether it comes from the cache.
-    levels = tuple(
-        level.astype(np.float16, order="C") for level in extractor.features(draw_view(view, rgb)[None])
-    )
-    if windows is not None:
-        size_px = (view.width_px, view.height_px)
-        cut = _cut(levels, windows, size_px)
-        levels = tuple(np.stack([window[i] for window in cut]) for i in range(len(levels)))
-    cache.put(key, levels)
-    return levels
+    levels = tuple(level.astype(np.float16, order="C") for level in extractor.features(pixels))
+    if windows is None:
+        return levels
+    cut = _cut(levels, windows, (pixels.shape[2], pixels.shape[1]))
+    return tuple(np.stack([one[i] for one in cut]) for i in range(len(levels)))
 
 
 def _cut(
@@ -151,23 +189,25 @@ def _cut(
 
 
 def _with_targets(
-    view: View,
+    tile: Tile,
     corners: Sequence[Corner],
     labels: Labels,
     plan: SamplePlan,
     features: Sequence[tuple[Half, ...]],
 ) -> list[Window]:
+    view = tile.view
+    size_px, window = (view.width_px, view.height_px), window_size(plan.size_px)
     whole = build_targets(
         view.boxes_px(labels.boxes_norm),
         labels.classes,
         len(plan.classes),
-        plan.size_px,
+        size_px,
         None if labels.trusted_norm is None else view.boxes_px(labels.trusted_norm),
     )
     windows = []
     for corner, levels in zip(corners, features, strict=True):
-        part = whole.window(*corner, window_size(plan.size_px))
-        trusted = part.trusted * inner_cells(corner, plan.size_px)
+        part = whole.window(*corner, window)
+        trusted = part.trusted * inner_cells(corner, size_px, window, is_part=size_px != plan.size_px)
         windows.append(Window(levels, replace(part, trusted=trusted)))
     return windows
 

@@ -5,7 +5,9 @@ A view is plain numbers, so it can name a cache entry and be drawn again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -76,6 +78,71 @@ def random_view(plain: View, random: np.random.Generator) -> View:
         brightness=float(random.uniform(-25, 25)),
         tint=(float(random.uniform(-8, 8)), float(random.uniform(-8, 8)), float(random.uniform(-8, 8))),
     )
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A view that fills part of a network input, from (`left_px`, `top_px`) on."""
+
+    view: View
+    left_px: int = 0
+    top_px: int = 0
+
+
+def tile_sizes(length_px: int, count: int) -> list[int]:
+    """Return `count` lengths, multiples of 32, that together make `length_px`, a multiple of 32."""
+    borders = [round(i * length_px / 32 / count) * 32 for i in range(count + 1)]
+    return [after - before for before, after in pairwise(borders)]
+
+
+def random_tiles(plain: View, boxes_norm: Float32, grid: int, random: np.random.Generator) -> list[Tile]:
+    """Return what a network input is put together from: `grid` x `grid` random views of one picture.
+
+    All but one look at an object, as far as there are any. So one look at the input shows many objects, each
+    in another size and light, for the price of one.
+
+    Args:
+        plain: The view that inference has.
+        boxes_norm: `(n, 4)` xyxy, of the objects.
+        grid: Tiles a side; 1 = one view that may lie anywhere.
+        random: Where from all the rest is drawn.
+    """
+    if grid == 1:
+        return [Tile(random_view(plain, random))]
+    widths, heights = tile_sizes(plain.width_px, grid), tile_sizes(plain.height_px, grid)
+    objects = random.permutation(boxes_norm)[: grid * grid - 1] if len(boxes_norm) else boxes_norm
+    points = [*((objects[:, :2] + objects[:, 2:]) / 2), *random.random((grid * grid, 2))]
+    return [
+        Tile(
+            _view_of(points[row * grid + column], plain, (widths[column], heights[row]), random),
+            sum(widths[:column]),
+            sum(heights[:row]),
+        )
+        for row in range(grid)
+        for column in range(grid)
+    ]
+
+
+def _view_of(point_norm: Float32, plain: View, size_px: tuple[int, int], random: np.random.Generator) -> View:
+    """Return a random view of `size_px` that shows a point of the picture in its inner half."""
+    view = random_view(plain, random)
+    content = view.content_width_px, view.content_height_px
+    point_x = 1 - point_norm[0] if view.mirrored else point_norm[0]
+    offsets = []
+    for point, length, frame in zip((point_x, point_norm[1]), content, size_px, strict=True):
+        wanted = frame * random.uniform(0.25, 0.75) - point * length
+        low, high = sorted((0, frame - length))
+        offsets.append(int(np.clip(round(wanted), low, high)))
+    return replace(view, width_px=size_px[0], height_px=size_px[1], left_px=offsets[0], top_px=offsets[1])
+
+
+def draw_tiles(tiles: Sequence[Tile], rgb: Rgb, size_px: tuple[int, int]) -> Rgb:
+    """Return the network input that the tiles make, `(height, width, 3) uint8`."""
+    pixels = np.full((size_px[1], size_px[0], 3), PAD_VALUE, np.uint8)
+    for tile in tiles:
+        part = draw_view(tile.view, rgb)
+        pixels[tile.top_px : tile.top_px + part.shape[0], tile.left_px : tile.left_px + part.shape[1]] = part
+    return pixels
 
 
 def _offset(frame_px: int, content_px: int, random: np.random.Generator) -> int:

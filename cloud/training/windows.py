@@ -40,7 +40,11 @@ def _steps(cells: int, window: int) -> list[int]:
 
 
 def choose_windows(
-    boxes_px: Float32, size_px: tuple[int, int], count: int, random: np.random.Generator
+    boxes_px: Float32,
+    size_px: tuple[int, int],
+    count: int,
+    random: np.random.Generator,
+    window: tuple[int, int] | None = None,
 ) -> list[Corner]:
     """Return up to `count` different windows: all but one around objects, as far as there are any.
 
@@ -49,42 +53,56 @@ def choose_windows(
         size_px: (width, height) of the input.
         count: How many windows.
         random: Where each lies around its object, and which objects.
+        window: (rows, columns) of a window; none = what fits the input.
     """
+    window = window or window_size(size_px)
     chosen: dict[Corner, None] = {}
     objects = boxes_px[(boxes_px[:, 2] - boxes_px[:, 0] > 1) & (boxes_px[:, 3] - boxes_px[:, 1] > 1)]
     for box in random.permutation(objects)[: count - 1]:
-        chosen[_around((box[:2] + box[2:]) / 2 / STRIDE_PX, size_px, random)] = None
+        chosen[_around((box[:2] + box[2:]) / 2 / STRIDE_PX, size_px, window, random)] = None
     # Few attempts: a small input has fewer windows than were asked for.
     for _ in range(4 * count):
         if len(chosen) >= count:
             break
         anywhere = random.random(2) * np.array(size_px) / STRIDE_PX
-        chosen[_around(anywhere, size_px, random)] = None
+        chosen[_around(anywhere, size_px, window, random)] = None
     return list(chosen)
 
 
-def _around(centre_cells: Float32, size_px: tuple[int, int], random: np.random.Generator) -> Corner:
+def _around(
+    centre_cells: Float32,
+    size_px: tuple[int, int],
+    window: tuple[int, int],
+    random: np.random.Generator,
+) -> Corner:
     """Return a window that has the point in its inner half."""
     corner = []
-    for middle, length_px, window in zip(
-        centre_cells[::-1], size_px[::-1], window_size(size_px), strict=True
-    ):
-        start = middle - window / 2 + random.uniform(-window / 4, window / 4)
+    for middle, length_px, cells in zip(centre_cells[::-1], size_px[::-1], window, strict=True):
+        start = middle - cells / 2 + random.uniform(-cells / 4, cells / 4)
         aligned = round(float(start) / ALIGN_CELLS) * ALIGN_CELLS
-        corner.append(int(np.clip(aligned, 0, length_px // STRIDE_PX - window)))
+        corner.append(int(np.clip(aligned, 0, length_px // STRIDE_PX - cells)))
     return corner[0], corner[1]
 
 
-def inner_cells(corner: Corner, size_px: tuple[int, int]) -> Float32:
-    """Return `(rows, columns, 1) float32`: 0 on the rim, whose neighbours the block cannot see, else 1."""
-    rows, columns = window_size(size_px)
+def inner_cells(
+    corner: Corner, size_px: tuple[int, int], window: tuple[int, int], *, is_part: bool
+) -> Float32:
+    """Return `(rows, columns, 1) float32`: 0 on the rim, whose neighbours the block cannot see, else 1.
+
+    Args:
+        corner: Of the window.
+        size_px: (width, height) of the input, or of the tile.
+        window: (rows, columns) of the window.
+        is_part: Whether something else begins beyond `size_px`: then its edges are rim too.
+    """
+    rows, columns = window
     mask = np.ones((rows, columns, 1), np.float32)
-    if corner[0] > 0:
+    if is_part or corner[0] > 0:
         mask[0] = 0
-    if corner[1] > 0:
+    if is_part or corner[1] > 0:
         mask[:, 0] = 0
-    if corner[0] + rows < size_px[1] // STRIDE_PX:
+    if is_part or corner[0] + rows < size_px[1] // STRIDE_PX:
         mask[-1] = 0
-    if corner[1] + columns < size_px[0] // STRIDE_PX:
+    if is_part or corner[1] + columns < size_px[0] // STRIDE_PX:
         mask[:, -1] = 0
     return mask

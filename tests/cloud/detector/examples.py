@@ -5,25 +5,32 @@ from __future__ import annotations
 import torch
 
 from cloud.detector.full import FullDetector, new_head
-from cloud.detector.spec import DetectorSpec
+from cloud.detector.spec import DetectorSpec, SubnetUse
 from cloud.subnets.registry import subnet_by_name
 from edge_agent.wire.detection import DetectorRef
 from edge_agent.wire.manifest import LabelSpec
 
 
-def small_spec(*names: str, threshold: float = 0.3) -> DetectorSpec:
+def small_spec(
+    *names: str, threshold: float = 0.3, subnets: tuple[str, ...] = ("efficientnet_lite0",)
+) -> DetectorSpec:
     labels = tuple(LabelSpec(name=name, slug=name, threshold=threshold) for name in names or ("cat", "dog"))
     return DetectorSpec(
         detector=DetectorRef(id="d1", name="pets", version=2),
         labels=labels,
         input_width_px=128,
         input_height_px=96,
-        subnet=subnet_by_name("efficientnet_lite0").ref,
+        subnets=tuple(SubnetUse(ref=subnet_by_name(name).ref) for name in subnets),
     )
 
 
-def small_detector(*names: str, threshold: float = 0.3, seed: int = 0) -> FullDetector:
-    spec = small_spec(*names, threshold=threshold)
+def small_detector(
+    *names: str,
+    threshold: float = 0.3,
+    seed: int = 0,
+    subnets: tuple[str, ...] = ("efficientnet_lite0",),
+) -> FullDetector:
+    spec = small_spec(*names, threshold=threshold, subnets=subnets)
     head = new_head(spec)
     head.start_from([2.0, 2.0, 2.0, 2.0], torch.Generator().manual_seed(seed))
     return FullDetector(spec, head.eval())

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cloud.detector.files import SPEC_FILE, WEIGHTS_FILE, load_detector, save_detector
+from cloud.detector.full import FullDetector, new_head
 from cloud.errors import InputError
-from tests.cloud.detector.examples import small_detector
+from tests.cloud.detector.examples import small_detector, small_spec
 
 
 def test_save_then_load_detects_the_same(tmp_path: Path) -> None:
@@ -30,7 +32,7 @@ def test_save_writes_little_and_names_its_subnet(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [WEIGHTS_FILE, SPEC_FILE]
     assert (tmp_path / WEIGHTS_FILE).stat().st_size < 2_000_000
     written = json.loads((tmp_path / SPEC_FILE).read_text())
-    assert written["subnet"]["sha256"] == spec.subnet.sha256
+    assert [use["ref"]["sha256"] for use in written["subnets"]] == [use.ref.sha256 for use in spec.subnets]
     assert written["weights_sha256"] == spec.weights_sha256
 
 
@@ -77,8 +79,10 @@ def _spec(**changes: object) -> Callable[[Path], None]:
         _spec(labels=[{"name": "cat", "slug": "cat", "threshold": 0.3}]),
         _spec(head_channels=32),
         _spec(input_width_px=100),
-        _spec(schema=2),
-        _spec(subnet={"name": "x", "source": "y", "licence": "z", "sha256": "0" * 64}),
+        _spec(schema=3),
+        _spec(block="dense3_separable5"),
+        _spec(subnets=[]),
+        _spec(subnets=[{"ref": {"name": "x", "source": "y", "licence": "z", "sha256": "0" * 64}}]),
     ],
 )
 def test_load_damaged_detector_is_refused_in_one_line(tmp_path: Path, damage: Callable[[Path], None]) -> None:
@@ -87,3 +91,23 @@ def test_load_damaged_detector_is_refused_in_one_line(tmp_path: Path, damage: Ca
     with pytest.raises(InputError) as caught:
         load_detector(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_load_reads_files_of_schema_1(tmp_path: Path) -> None:
+    spec = small_spec().model_copy(update={"block": "dense3_separable5"})
+    head = new_head(spec)
+    head.start_from([2.0, 2.0, 2.0, 2.0], torch.Generator().manual_seed(0))
+    save_detector(FullDetector(spec, head.eval()), tmp_path)
+    now = json.loads((tmp_path / SPEC_FILE).read_text())
+    use = now.pop("subnets")[0]
+    del now["block"]
+    (tmp_path / SPEC_FILE).write_text(json.dumps({**now, "schema": 1, "subnet": use["ref"]}))
+    assert load_detector(tmp_path).spec.block == "dense3_separable5"
+    assert load_detector(tmp_path).subnets == FullDetector(spec, head).subnets
+
+
+def test_save_cocktail_keeps_below_two_megabytes(tmp_path: Path) -> None:
+    detector = small_detector(subnets=("efficientnet_lite0", "ssd_mobilenet_v2"))
+    save_detector(detector, tmp_path)
+    assert (tmp_path / WEIGHTS_FILE).stat().st_size < 2_000_000
+    assert load_detector(tmp_path).subnets == detector.subnets

@@ -61,5 +61,19 @@ def test_head_coarse_levels_land_on_the_cells_they_cover() -> None:
     assert change[4:, 8:].all()
 
 
+def test_head_of_two_subnets_sums_what_their_adapters_give() -> None:
+    one = started()
+    head = AnchorFreeHead((*CHANNELS, *CHANNELS), 3).eval()
+    weights = one.state_dict()
+    for level in range(3):
+        half = weights[f"adapters.{level}.weight"] / 2
+        weights[f"adapters.{level}.weight"] = half
+        weights[f"adapters.{level + 3}.weight"] = half
+    head.load_state_dict(weights)
+    with torch.inference_mode():
+        for alone, both in zip(started()(features()), head([*features(), *features()]), strict=True):
+            torch.testing.assert_close(both, alone, atol=1e-5, rtol=1e-4)
+
+
 def test_head_uses_only_layers_that_small_runtimes_have() -> None:
     assert all(isinstance(layer, FOLDABLE) for layer in started().modules())

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cloud.training.cache import DiskCache, FeatureCache, NoCache, cache_key, picture_digest
-from cloud.training.views import plain_view
+from cloud.training.views import Tile, plain_view
 
 LEVELS = (np.arange(8, dtype=np.float16).reshape(1, 2, 4), np.zeros((1, 1, 2), np.float16))
 
@@ -81,7 +81,11 @@ def test_cache_key_changes_with_everything_that_decides_features() -> None:
     keys = {
         cache_key(picture_digest(picture), seen, windows, subnet)
         for picture in (rgb, other, rgb.reshape(6, 4, 3))
-        for seen in (view, replace(view, mirrored=True), replace(view, brightness=1.0))
+        for seen in (
+            (Tile(view),),
+            (Tile(replace(view, mirrored=True)),),
+            (Tile(view), Tile(view, left_px=32)),
+        )
         for windows in (None, [(0, 0)], [(0, 4)])
         for subnet in ("a", "b")
     }

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud.datasets.frames import LabelledBox, LabelledFrame, PictureSource
+from cloud.subnets.registry import subnet_by_name
+from cloud.training.cache import NoCache
+from cloud.training.samples import SamplePlan, frame_samples
 from cloud.training.targets import STRIDE_PX, build_targets
-from cloud.training.views import draw_view, plain_view, random_view
+from cloud.training.views import draw_tiles, draw_view, plain_view, random_tiles, random_view, tile_sizes
 from cloud.training.windows import ALIGN_CELLS, all_windows, choose_windows, inner_cells, window_size
+from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.vision.letterbox import letterbox
 
 SIZE_PX = (160, 128)
@@ -121,7 +128,73 @@ def test_choose_windows_show_the_object() -> None:
 
 def test_inner_cells_rim_counts_only_at_the_edge_of_the_picture() -> None:
     size_px = (512, 384)
-    inner = inner_cells((0, 16), size_px)[..., 0]
+    inner = inner_cells((0, 16), size_px, (16, 16), is_part=False)[..., 0]
     assert inner[0, 5] == 1
     assert inner[-1, 5] == inner[5, 0] == inner[5, -1] == 0
-    assert inner_cells((32, 48), size_px)[-1, -1, 0] == 1
+    assert inner_cells((32, 48), size_px, (16, 16), is_part=False)[-1, -1, 0] == 1
+
+
+def test_inner_cells_edges_of_a_tile_are_rim() -> None:
+    inner = inner_cells((0, 0), (128, 128), (16, 16), is_part=True)[..., 0]
+    assert inner[1:-1, 1:-1].all()
+    assert inner.sum() == 14 * 14
+
+
+@given(st.integers(2, 40), st.integers(1, 4))
+def test_tile_sizes_are_whole_cells_and_fill_the_input(cells: int, count: int) -> None:
+    sizes = tile_sizes(cells * 32, count)
+    assert (len(sizes), sum(sizes)) == (count, cells * 32)
+    assert all(size % 32 == 0 for size in sizes)
+    assert max(sizes) - min(sizes) <= 32
+
+
+@given(st.integers(0, 10_000))
+def test_random_tiles_show_objects_where_their_boxes_are(seed: int) -> None:
+    """A bright block on the left, a dark one on the right: each lies in its box in all tiles."""
+    rgb = np.full((96, 128, 3), 110, np.uint8)
+    rgb[40:56, 20:36] = 255
+    boxes = np.array([[20 / 128, 40 / 96, 36 / 128, 56 / 96]], np.float32)
+    plain = plain_view(256, 192, (128, 96))
+    tiles = random_tiles(plain, boxes, 2, np.random.default_rng(seed))
+    drawn = draw_tiles(tiles, rgb, (256, 192))
+    assert sum(tile.view.width_px * tile.view.height_px for tile in tiles) == 256 * 192
+    first = tiles[0].view.boxes_px(boxes)[0]
+    middle = (first[:2] + first[2:]) / 2
+    assert (middle >= 0).all(), "the first tile looks at the object"
+    assert middle[0] < tiles[0].view.width_px
+    assert middle[1] < tiles[0].view.height_px
+    assert drawn[int(middle[1]), int(middle[0])].sum() > 3 * 150
+
+
+def test_frame_samples_of_tiles_have_targets_where_features_are() -> None:
+    """The stand-in for a subnet answers brightness, so features and targets can be compared."""
+    rgb = np.full((192, 256, 3), 60, np.uint8)
+    rgb[80:104, 120:144] = 255
+    box = LabelledBox("block", (120 / 256, 80 / 192, 144 / 256, 104 / 192))
+    frame = LabelledFrame(PictureSource(Path("a.png")), 256, 192, (box,))
+    plan = SamplePlan((512, 384), ("block",), views=6, grid=2, windows_per_tile=2, seed=0)
+    samples = frame_samples(frame, rgb, plan, [Brightness()], NoCache(), lambda _: False)
+    windows = samples.windows[len(all_windows(plan.size_px)) :]
+    assert len(windows) == 6 * 4 * 2
+    found = 0
+    for window in windows:
+        fine, certain = window.levels[0][..., 0], window.targets.trusted[..., 0] > 0
+        centre = (window.targets.heat[..., 0] == 1.0) & certain
+        found += int(centre.sum())
+        assert (fine[centre] > fine.min() + 20).all(), "bright where the object is"
+    assert found > 10
+
+
+class Brightness:
+    """Answers the mean brightness of each cell at every stride."""
+
+    subnet = subnet_by_name("efficientnet_lite0")
+
+    def features(self, pixels: Rgb) -> tuple[Float32, ...]:
+        n, height, width, _ = pixels.shape
+        return tuple(
+            pixels.reshape(n, height // stride, stride, width // stride, stride * 3).mean(
+                (2, 4), dtype=np.float32
+            )[..., None]
+            for stride in (8, 16, 32)
+        )
