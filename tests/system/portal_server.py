@@ -117,4 +117,4 @@ class PortalServer:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(jpeg_of(1))
         with open_database(self.home / "elfowl.sqlite").write() as session:
-            corrections.note_key_frame(session, correction_id, str(path.relative_to(self.home)))
+            corrections.note_key_frame(session, correction_id, str(path.relative_to(self.home)), None)

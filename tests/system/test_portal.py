@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
+from tests.system.browser import WAIT_MS, drag, expect_saved, has_browser, opened_browser, picture
 from tests.system.portal_server import PortalServer, jpeg_of
 
 pytestmark = [
     pytest.mark.system,
     pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed"),
+    pytest.mark.skipif(not has_browser(), reason="chromium is not installed"),
 ]
 
-_BROWSER_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-_WAIT_MS = 20_000
 _HOSTILE = '<img src=x onerror="window.hacked=1"> ' + "long" * 8
 
 _UNNAMED_BUTTONS = """[...document.querySelectorAll('button')]
@@ -46,10 +36,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalServer]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_BROWSER_FLAGS)
+    with opened_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -68,7 +56,7 @@ def open_page(browser: Browser, server: PortalServer, complaints: list[str]) -> 
 
     def opened(path: str, **options: Any) -> Page:  # noqa: ANN401 - passed on
         context = browser.new_context(base_url=server.url, **options)
-        context.set_default_timeout(_WAIT_MS)
+        context.set_default_timeout(WAIT_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", note)
@@ -76,33 +64,10 @@ def open_page(browser: Browser, server: PortalServer, complaints: list[str]) -> 
         page.goto(path)
         return page
 
-    expect.set_options(timeout=_WAIT_MS)
+    expect.set_options(timeout=WAIT_MS)
     yield opened
     for context in contexts:
         context.close()
-
-
-def _drag(page: Page, stage: Locator, box: tuple[float, float, float, float]) -> None:
-    area = stage.bounding_box()
-    assert area is not None
-    left, top = area["x"], area["y"]
-    width, height = area["width"], area["height"]
-    page.mouse.move(left + box[0] * width, top + box[1] * height)
-    page.mouse.down()
-    page.mouse.move(left + box[2] * width, top + box[3] * height, steps=4)
-    page.mouse.up()
-
-
-def _picture(page: Page) -> Locator:
-    """Wait until the picture is shown and its labels are known, so that boxes can be drawn."""
-    stage = page.locator(".stage:not(.still)")
-    stage.wait_for()
-    expect(stage.locator("img")).to_have_js_property("complete", value=True)
-    return stage
-
-
-def _expect_saved(page: Page) -> None:
-    expect(page.get_by_text("✓ Saved")).to_be_visible()
 
 
 def _labels(server: PortalServer, detector_id: str) -> list[dict[str, Any]]:
@@ -136,24 +101,24 @@ def test_boxes_drawn_by_mouse_and_keys_are_saved_by_themselves(
 ) -> None:
     detector_id = server.add_detector("cups", ["cup", "plate"], pictures=3)
     page = open_page(f"/detectors/{detector_id}")
-    stage = _picture(page)
+    stage = picture(page)
 
-    _drag(page, stage, (0.25, 0.25, 0.5, 0.6))
-    _expect_saved(page)
+    drag(page, stage, (0.25, 0.25, 0.5, 0.6))
+    expect_saved(page)
     assert [box["label"] for box in _labels(server, detector_id)[0]["boxes"]] == ["cup"]
 
     page.keyboard.press("2")  # the chosen box becomes a plate
     page.keyboard.press("Alt+ArrowRight")
     expect(page.locator(".stage .tag")).to_have_text("plate")
     page.keyboard.press("n")
-    _picture(page)
+    picture(page)
     page.keyboard.press("g")
     expect(page.locator(".boxes li")).to_have_count(1)
     page.keyboard.press("n")
-    _picture(page)
+    picture(page)
     page.keyboard.press("0")
     expect(page.get_by_role("button", name="Nothing here")).to_have_attribute("aria-pressed", "true")
-    _expect_saved(page)
+    expect_saved(page)
     page.reload()
     expect(page.get_by_text("3 labelled frames")).to_be_visible()
 
@@ -168,10 +133,10 @@ def test_boxes_drawn_by_mouse_and_keys_are_saved_by_themselves(
 def test_undo_delete_and_redo_reach_the_server(server: PortalServer, open_page: OpenPage) -> None:
     detector_id = server.add_detector("undone", ["cup"], pictures=1)
     page = open_page(f"/detectors/{detector_id}")
-    stage = _picture(page)
+    stage = picture(page)
 
-    _drag(page, stage, (0.1, 0.1, 0.3, 0.3))
-    _drag(page, stage, (0.5, 0.5, 0.8, 0.9))
+    drag(page, stage, (0.1, 0.1, 0.3, 0.3))
+    drag(page, stage, (0.5, 0.5, 0.8, 0.9))
     page.keyboard.press("Delete")
     expect(page.locator(".boxes li")).to_have_count(1)
     page.keyboard.press("Control+z")
@@ -181,7 +146,7 @@ def test_undo_delete_and_redo_reach_the_server(server: PortalServer, open_page: 
     expect(page.locator(".boxes li")).to_have_count(0)
     page.keyboard.press("Control+Shift+z")
     expect(page.locator(".boxes li")).to_have_count(1)
-    _expect_saved(page)
+    expect_saved(page)
 
     assert len(_labels(server, detector_id)[0]["boxes"]) == 1
 
@@ -190,15 +155,15 @@ def test_conflict_is_told_and_either_side_can_win(server: PortalServer, open_pag
     detector_id = server.add_detector("contested", ["cup"], pictures=1)
     media_id = server.get(f"/detectors/{detector_id}/media")[0]["id"]
     page = open_page(f"/detectors/{detector_id}")
-    stage = _picture(page)
+    stage = picture(page)
     theirs = {"revision": 0, "boxes": [], "nothing_here": True, "trusted": None}
     server.http.put(f"/media/{media_id}/frames/0/labels", json=theirs).raise_for_status()
 
-    _drag(page, stage, (0.1, 0.1, 0.3, 0.3))
+    drag(page, stage, (0.1, 0.1, 0.3, 0.3))
     expect(page.get_by_role("alert")).to_contain_text("Somebody else changed this frame")
     assert _labels(server, detector_id)[0]["nothing_here"] is True
     page.get_by_role("button", name="Keep mine").click()
-    _expect_saved(page)
+    expect_saved(page)
 
     assert len(_labels(server, detector_id)[0]["boxes"]) == 1
 
@@ -206,7 +171,7 @@ def test_conflict_is_told_and_either_side_can_win(server: PortalServer, open_pag
 def test_class_renamed_takes_its_boxes_along(server: PortalServer, open_page: OpenPage) -> None:
     detector_id = server.add_detector("renamed", ["cup"], pictures=1)
     page = open_page(f"/detectors/{detector_id}")
-    _drag(page, _picture(page), (0.1, 0.1, 0.3, 0.3))
+    drag(page, picture(page), (0.1, 0.1, 0.3, 0.3))
 
     page.get_by_role("button", name="Rename", exact=True).click()
     page.get_by_label("Name of the class").fill(_HOSTILE.strip())
@@ -219,7 +184,7 @@ def test_class_renamed_takes_its_boxes_along(server: PortalServer, open_page: Op
 
 def test_key_sheet_opens_and_closes_by_keys(server: PortalServer, open_page: OpenPage) -> None:
     page = open_page(f"/detectors/{server.add_detector('keys', ['cup'], pictures=1)}")
-    _picture(page)
+    picture(page)
 
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
@@ -264,7 +229,7 @@ def test_event_is_judged_by_key_and_what_was_missed_is_drawn_later(
     server.add_key_frame(said["correction"]["id"])
     page.reload()
     missed.locator(".stage img").scroll_into_view_if_needed()
-    _drag(page, missed.locator(".stage"), (0.2, 0.2, 0.6, 0.7))
+    drag(page, missed.locator(".stage"), (0.2, 0.2, 0.6, 0.7))
     missed.get_by_role("button", name="Use this box").click()
     expect(missed).to_contain_text("now an example for the next version")
 

@@ -1,0 +1,61 @@
+"""A real browser, and what a person does in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from edge_agent.wire.base import XyxyNorm
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WAIT_MS = 20_000
+
+
+def has_browser() -> bool:
+    """Return whether there is a browser to try pages in."""
+    return shutil.which("chromium") is not None
+
+
+@contextmanager
+def opened_browser() -> Iterator[Browser]:
+    """Open the browser, and close it at the end."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def drag(page: Page, stage: Locator, box: XyxyNorm) -> None:
+    """Draw a box on the picture with the mouse."""
+    area = stage.bounding_box()
+    assert area is not None
+    left, top = area["x"], area["y"]
+    width, height = area["width"], area["height"]
+    page.mouse.move(left + box[0] * width, top + box[1] * height)
+    page.mouse.down()
+    page.mouse.move(left + box[2] * width, top + box[3] * height, steps=4)
+    page.mouse.up()
+
+
+def picture(page: Page) -> Locator:
+    """Wait until the picture is shown and its labels are known, so that boxes can be drawn."""
+    stage = page.locator(".stage:not(.still)")
+    stage.wait_for()
+    expect(stage.locator("img")).to_have_js_property("complete", value=True)
+    return stage
+
+
+def expect_saved(page: Page) -> None:
+    """Wait until the page says that the labels are saved."""
+    expect(page.get_by_text("✓ Saved")).to_be_visible()
