@@ -10,10 +10,12 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from cloud.actions.labels import Imported, import_folder, import_video
+from cloud.actions.labels import Imported, import_labelled
+from cloud.actions.media import map_of
 from cloud.actions.open_home import Home
 from cloud.datasets.coco import CocoImage, CocoLabels, in_folder, labelled_frames, read_coco
 from cloud.datasets.frames import LabelledFrame
+from cloud.datasets.playback import PlaybackMap
 from cloud.errors import InputError
 from cloud.store import labels as label_store
 from cloud.store.files import sha256_of
@@ -76,27 +78,14 @@ def keep_test_material(home: Home, detector_id: str, files: MeasuredFiles) -> Im
         InputError: The labels do not fit the pictures.
         StorageError: The disk is full; nothing is kept.
     """
-    now_s = home.clock.now_s()
-    with home.database.write(durable=True) as session:
-        if files.images is not None:
-            return import_folder(
-                session,
-                home.settings,
-                detector_id=detector_id,
-                folder=files.images,
-                coco=files.coco,
-                now_s=now_s,
-                role="test",
-            )
-        return import_video(
-            session,
-            home.settings,
-            detector_id=detector_id,
-            video=files.video or Path(),
-            coco=files.coco,
-            now_s=now_s,
-            role="test",
-        )
+    return import_labelled(
+        home,
+        detector_id=detector_id,
+        images=files.images,
+        video=files.video,
+        coco=files.coco,
+        role="test",
+    )
 
 
 @dataclass(frozen=True)
@@ -114,12 +103,17 @@ class TaughtFrames:
 
 
 def taught_frames(session: Session, detector_id: str) -> dict[str, TaughtFrames]:
-    """Return the frames that a detector was taught, by the SHA-256 of their file."""
+    """Return the frames of the user's files that a detector was taught, by the SHA-256 of these."""
     indices: dict[str, set[int]] = defaultdict(set)
     rates: dict[str, float] = {}
+    maps: dict[str, PlaybackMap | None] = {}
     for media, frame in label_store.of_detector(session, detector_id):
         if frame.boxes or frame.nothing_here:
-            indices[media.sha256].add(frame.frame_index)
+            if media.id not in maps:
+                maps[media.id] = map_of(media)
+            shown = maps[media.id]
+            source = frame.frame_index if shown is None else shown.to_source(frame.frame_index)
+            indices[media.sha256].add(source)
             rates[media.sha256] = media.fps or _USUAL_FPS
     return {sha: TaughtFrames(rates[sha], tuple(sorted(found))) for sha, found in indices.items()}
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from cloud.actions.media import IMAGE_SUFFIXES, Role, import_file
+from cloud.actions.media import Role, Share, Staged, map_of, note, refuse_unready, stage
+from cloud.actions.open_home import Home
 from cloud.datasets.coco import CocoImage, CocoLabels, in_folder
+from cloud.datasets.label_set import IMAGE_SUFFIXES
+from cloud.datasets.playback import PlaybackMap
 from cloud.errors import InputError
-from cloud.settings import Settings
 from cloud.store import detectors, labels
 from cloud.store.labels import FrameLabels
 from cloud.store.tables import Media
@@ -28,52 +30,41 @@ class Imported:
     boxes: int
 
 
-def import_folder(
-    session: Session,
-    settings: Settings,
+def import_labelled(
+    home: Home,
     *,
     detector_id: str,
-    folder: Path,
+    images: Path | None,
+    video: Path | None,
     coco: CocoLabels,
-    now_s: float,
     role: Role = "teach",
+    progress: Share | None = None,
 ) -> Imported:
-    """Take in the pictures of a folder that a COCO file names, with their labels.
+    """Take in the pictures of a folder that a COCO file names, or a video, with their labels: all or nothing.
 
     Raises:
-        InputError: A picture is missing or broken, or its size is not what the labels say.
+        InputError: A file is missing or broken, its size is not what the labels say, or it has no such frame.
         StorageError: The disk is full.
     """
-    find = in_folder(folder)
+    find = in_folder(images) if images is not None else (lambda _image: video or Path())
     paths = {image.id: find(image) for image in coco.images}
-    rows: dict[Path, Media] = {}
-    for path in dict.fromkeys(paths.values()):
-        rows[path] = import_file(
-            session, settings, detector_id=detector_id, source=path, now_s=now_s, role=role
-        )
-    pairs = [(rows[paths[image.id]], image) for image in coco.images]
-    return _store(session, detector_id, coco.classes if role == "teach" else (), pairs, now_s)
-
-
-def import_video(
-    session: Session,
-    settings: Settings,
-    *,
-    detector_id: str,
-    video: Path,
-    coco: CocoLabels,
-    now_s: float,
-    role: Role = "teach",
-) -> Imported:
-    """Take in a video, with the labels of its frames.
-
-    Raises:
-        InputError: The video is broken, or the labels name frames that it has not.
-        StorageError: The disk is full.
-    """
-    row = import_file(session, settings, detector_id=detector_id, source=video, now_s=now_s, role=role)
-    pairs = [(row, image) for image in coco.images]
-    return _store(session, detector_id, coco.classes if role == "teach" else (), pairs, now_s)
+    staged: dict[Path, Staged] = {}
+    try:
+        for path in dict.fromkeys(paths.values()):
+            staged[path] = stage(home.settings, detector_id, path, progress=progress)
+        now_s = home.clock.now_s()
+        with home.database.write(durable=True) as session:
+            rows = {
+                path: note(session, home.settings, one, detector_id, now_s, role)
+                for path, one in staged.items()
+            }
+            pairs = [(rows[paths[image.id]], image) for image in coco.images]
+            classes = coco.classes if role == "teach" else ()
+            return _store(session, detector_id, classes, pairs, now_s)
+    except BaseException:
+        for one in staged.values():
+            one.discard()
+        raise
 
 
 def import_for_media(session: Session, row: Media, coco: CocoLabels, *, now_s: float) -> Imported:
@@ -81,7 +72,9 @@ def import_for_media(session: Session, row: Media, coco: CocoLabels, *, now_s: f
 
     Raises:
         InputError: The labels name frames that it has not, or another size.
+        ConflictError: It is still being prepared.
     """
+    refuse_unready(row)
     images = coco.images
     if row.kind == "image":
         images = tuple(image for image in images if Path(image.file_name).name == row.name) or images
@@ -89,7 +82,8 @@ def import_for_media(session: Session, row: Media, coco: CocoLabels, *, now_s: f
             message = f"the labels are of {len(images)} pictures, none of them named {row.name}"
             raise InputError(message)
     pairs = [(row, image) for image in images]
-    return _store(session, row.detector_id, coco.classes if row.role == "teach" else (), pairs, now_s)
+    classes = coco.classes if row.role == "teach" else ()
+    return _store(session, row.detector_id, classes, pairs, now_s)
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -117,8 +111,9 @@ def _store(
     now_s: float,
 ) -> Imported:
     boxes = 0
+    maps = {row.id: map_of(row) for row, _ in pairs}
     for row, image in pairs:
-        index = _checked_index(row, image)
+        index = _checked_index(row, image, maps[row.id])
         known = labels.find(session, row.id, index)
         said = FrameLabels(
             tuple((box.label, box.box_xyxy_norm) for box in image.boxes),
@@ -139,22 +134,47 @@ def _store(
     return Imported(len({row.id for row, _ in pairs}), len(pairs), boxes)
 
 
-def _checked_index(row: Media, image: CocoImage) -> int:
+def _checked_index(row: Media, image: CocoImage, shown: PlaybackMap | None) -> int:
     if row.kind == "image":
         index = 0
     elif image.frame_index is None:
         message = f"image {image.id} of the labels has no 'frame_index'; a frame of {row.name} needs one"
         raise InputError(message)
     else:
-        index = image.frame_index
+        index = copy_frame(row, shown, image.frame_index)
     if index >= row.frame_count:
         message = f"image {image.id} is frame {index}, but {row.name} has {row.frame_count}, numbered from 0"
         raise InputError(message)
-    labelled, actual = image.width_px / image.height_px, row.width_px / row.height_px
+    check_shape(row, (image.width_px, image.height_px), f"image {image.id}")
+    return index
+
+
+def copy_frame(row: Media, shown: PlaybackMap | None, source_frame: int) -> int:
+    """Return the frame of a video's playback copy that shows a frame of the upload.
+
+    Raises:
+        InputError: The copy leaves it out, because frames follow each other too quickly there.
+    """
+    if shown is None:
+        return source_frame
+    found = shown.to_copy(source_frame)
+    if found is None and source_frame <= shown.source_frames[-1]:
+        message = f"frame {source_frame} of {row.name} is shown too briefly to be kept; label its neighbour"
+        raise InputError(message)
+    # Past the end: the number itself says so.
+    return max(source_frame, row.frame_count) if found is None else found
+
+
+def check_shape(row: Media, labelled_px: tuple[int, int], place: str) -> None:
+    """Refuse labels that are for a picture of another shape; another scale is fine.
+
+    Raises:
+        InputError: The shapes differ.
+    """
+    labelled, actual = labelled_px[0] / labelled_px[1], row.width_px / row.height_px
     if abs(labelled / actual - 1) > _SIZE_TOLERANCE:
         message = (
-            f"image {image.id}: the labels are for {image.width_px}x{image.height_px}, "
+            f"{place}: the labels are for {labelled_px[0]}x{labelled_px[1]}, "
             f"but {row.name} has {row.width_px}x{row.height_px}; export them again"
         )
         raise InputError(message)
-    return index

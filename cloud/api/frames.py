@@ -7,6 +7,7 @@ from pathlib import Path
 import simplejpeg
 
 from cloud.actions.lessons import source_of
+from cloud.actions.media import refuse_unready
 from cloud.datasets.pictures import read_picture
 from cloud.errors import NotFoundError
 from cloud.settings import Settings
@@ -35,7 +36,10 @@ def check_index(row: Media, index: int) -> None:
 
     Raises:
         NotFoundError: It has not.
+        ConflictError: It is a video that is still being prepared.
+        InputError: It is a video that cannot be read.
     """
+    refuse_unready(row)
     if not 0 <= index < row.frame_count:
         message = f"{row.name} has no frame {index}; it has {row.frame_count}, numbered from 0"
         raise NotFoundError(message)

@@ -152,7 +152,7 @@ def _announced_bytes(scope: Scope) -> int:
 
 
 def _limit_of(path: str) -> int:
-    if path.endswith("/media"):
+    if path.endswith(("/media", "/import")):
         return _UPLOAD_LIMIT_BYTES
     if path.startswith(("/api/v1/device/", "/api/v1/offload", "/api/v1/enrol")):
         return _DEVICE_LIMIT_BYTES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Annotated, BinaryIO
 
@@ -12,13 +13,13 @@ from fastapi.responses import FileResponse
 from starlette.datastructures import UploadFile
 
 from cloud.actions.labels import import_for_media
-from cloud.actions.media import Role, new_media_path, note_file
+from cloud.actions.media import Role, look_at_upload, new_media_path, note, refuse_unready
 from cloud.api.frames import JPEG_QUALITY, check_index, jpeg_of_frame
 from cloud.api.models import ImportedView, LabelsBody, LabelsView, MediaView
 from cloud.api.services import Services, Used
 from cloud.api.views import labels_view, media_view
 from cloud.datasets.coco import parse_coco
-from cloud.errors import InputError, NotFoundError
+from cloud.errors import ConflictError, InputError, NotFoundError
 from cloud.store import detectors, labels, media
 from cloud.store.files import write_stream
 from cloud.store.labels import FrameLabels
@@ -27,7 +28,7 @@ from cloud.store.tables import Frame
 router = APIRouter(tags=["media"])
 
 _CHUNK_BYTES = 1 << 20
-_MAX_FILE_BYTES = 8_000_000_000
+MAX_FILE_BYTES = 8_000_000_000
 _UPLOAD = {
     "requestBody": {
         "required": True,
@@ -55,7 +56,10 @@ def list_media(services: Used, detector_id: str) -> list[MediaView]:
 
 @router.post("/detectors/{detector_id}/media", status_code=201, openapi_extra=_UPLOAD)
 async def upload(request: Request, services: Used, detector_id: str, role: Role = "teach") -> MediaView:
-    """Upload a picture or video as the part `file` of a form; with `role=test` it is never learned from."""
+    """Upload a picture or video as the part `file` of a form; with `role=test` it is never learned from.
+
+    A video that needs a playback copy comes back as `preparing`, with the `job` that makes it.
+    """
     async with request.form(max_files=1, max_fields=4) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
@@ -70,21 +74,20 @@ def _take_in(services: Services, detector_id: str, stream: BinaryIO, name: str, 
     with services.database.read() as session:
         found = detectors.find(session, detector_id)
     path = new_media_path(services.settings, found.id, name)
-    stored = write_stream(path, _chunks(stream), limit_bytes=_MAX_FILE_BYTES)
+    stored = write_stream(path, chunks(stream), limit_bytes=MAX_FILE_BYTES)
+    staged = look_at_upload(stored, name)
     with services.database.write(durable=True) as session:
-        row = note_file(
-            session,
-            services.settings,
-            detector_id=found.id,
-            stored=stored,
-            name=name,
-            now_s=services.clock.now_s(),
-            role=role,
-        )
-        return media_view(session, row)
+        row = note(session, services.settings, staged, found.id, services.clock.now_s(), role)
+        view = media_view(session, row)
+    if row.state == "preparing":
+        # Uploaded again while it is being prepared: its job is known already.
+        with contextlib.suppress(ConflictError):
+            view.job = services.jobs.submit("prepare", found.id, {"media_id": row.id}).id
+    return view
 
 
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+def chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield an upload in parts."""
     while chunk := stream.read(_CHUNK_BYTES):
         yield chunk
 
@@ -117,11 +120,11 @@ def show(services: Used, media_id: str) -> MediaView:
 
 @router.get("/media/{media_id}/playback", response_class=FileResponse)
 def playback(services: Used, media_id: str) -> FileResponse:
-    """Stream the file; answers Range requests."""
+    """Stream a picture, or a video's playback copy; answers Range requests."""
     with services.database.read() as session:
         row = media.find(session, media_id)
-    path = services.settings.home / (row.playback_path or row.path)
-    return FileResponse(path, headers={"X-Content-Type-Options": "nosniff"})
+    refuse_unready(row)
+    return FileResponse(services.settings.home / row.path, headers={"X-Content-Type-Options": "nosniff"})
 
 
 @router.get("/media/{media_id}/frames/{index}.jpg", response_class=FileResponse)

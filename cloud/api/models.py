@@ -8,13 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.actions.corrected import Standing
 from cloud.actions.detectors import DetectorState
-from cloud.actions.media import Role
+from cloud.actions.media import MediaState, Role
 from edge_agent.wire.base import Name, XyxyNorm
 from edge_agent.wire.correction import CorrectionSource, Verdict
 from edge_agent.wire.detection import DetectorRef
 
 Label = str
 Tag = Annotated[str, Field(min_length=1, max_length=80)]
+JobKind = Literal["train", "compress", "prepare", "import", "prelabel", "suggest"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -62,7 +63,7 @@ class JobView(BaseModel):
     """Long work and how far it is; `progress` is 0..1."""
 
     id: str
-    kind: Literal["train", "compress"]
+    kind: JobKind
     detector_id: str
     params: dict[str, Any]
     state: JobState
@@ -77,7 +78,10 @@ class JobView(BaseModel):
 
 
 class MediaView(BaseModel):
-    """A picture or video; `labelled` lists the indices of frames that have labels."""
+    """A picture or video; `labelled` lists the indices of frames that have labels.
+
+    A video has no frames while it is `preparing`, which its `job` does; `reason` says why one is `broken`.
+    """
 
     id: str
     detector_id: str
@@ -89,7 +93,10 @@ class MediaView(BaseModel):
     frame_count: int
     fps: float | None
     created: float
+    state: MediaState
+    reason: str | None
     labelled: list[int]
+    job: str | None = None
 
 
 class BoxBody(_Body):
@@ -120,6 +127,45 @@ class LabelsView(BaseModel):
     nothing_here: bool
     trusted: list[XyxyNorm] | None
     tags: list[Tag] | None = None
+
+
+class ProposalView(BaseModel):
+    """A box that a detector offers for a frame, as fractions of the picture."""
+
+    id: int
+    label: Label
+    score: float
+    box: XyxyNorm
+    proposed_by: str
+    created: float
+
+
+class AcceptBody(_Body):
+    """Which proposals become labels; `ids` none: all. `revision` is that of the labels that were loaded."""
+
+    revision: int = Field(ge=0)
+    ids: list[int] | None = Field(None, max_length=1000)
+
+
+class RejectBody(_Body):
+    """Which proposals are turned down; `ids` none: all."""
+
+    ids: list[int] | None = Field(None, max_length=1000)
+
+
+class PrelabelBody(_Body):
+    """Who shall offer boxes for unlabelled frames: `starter`, a bundle's id, or a detector.
+
+    `media`: of which media, all by default; `min_score`: each class's recommended threshold by default;
+    `every_s`: how far apart the frames of a video are; `labels`: which classes, by default those that the
+    detector has.
+    """
+
+    helper: str = Field(alias="with", min_length=1)
+    media: list[str] | None = Field(None, max_length=10_000)
+    min_score: float | None = Field(None, ge=0.0, le=1.0)
+    every_s: float = Field(1.0, gt=0.0)
+    labels: list[Label] | None = Field(None, max_length=100)
 
 
 class ImportedView(BaseModel):

@@ -7,7 +7,21 @@ import inspect
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from cloud.api import bundles, detectors, device, devices, evaluations, events, jobs, media, server, teaching
+from cloud.api import (
+    bundles,
+    detectors,
+    device,
+    devices,
+    evaluations,
+    events,
+    files,
+    jobs,
+    media,
+    proposals,
+    server,
+    suggestions,
+    teaching,
+)
 
 PREFIX = "/api/v1"
 
@@ -26,7 +40,10 @@ for part in (
     server.router,
     detectors.router,
     evaluations.router,
+    suggestions.router,
     media.router,
+    files.router,
+    proposals.router,
     teaching.router,
     jobs.router,
     bundles.router,

@@ -40,6 +40,8 @@ from cloud.store.tables import (
 )
 from edge_agent.wire.event import Event
 
+_OWN_WORK = frozenset({"train", "compress"})
+
 
 def job_view(job: Job) -> JobView:
     """Return a job."""
@@ -52,9 +54,9 @@ def version_view(version: Version) -> VersionView:
 
 
 def detector_view(session: Session, detector: Detector) -> DetectorView:
-    """Return a detector with its counts, versions and newest job."""
+    """Return a detector with its counts, versions and newest job, less those that only take files in."""
     counts = detectors.count_examples(session, detector.id)
-    newest = jobs.of_detector(session, detector.id)[:1]
+    newest = [job for job in jobs.of_detector(session, detector.id) if job.kind in _OWN_WORK][:1]
     pictures = media.of_detector(session, detector.id)[:1]
     return DetectorView(
         id=detector.id,
@@ -73,7 +75,7 @@ def media_view(session: Session, row: Media) -> MediaView:
     """Return a medium with the frames that are labelled."""
     frames = labels.of_media(session, row.id)
     labelled = [frame.frame_index for frame in frames if labels.says_something(frame)]
-    shown = {name: getattr(row, name) for name in MediaView.model_fields if name != "labelled"}
+    shown = {name: getattr(row, name) for name in MediaView.model_fields if name not in {"labelled", "job"}}
     return MediaView(**shown, labelled=labelled)
 
 

@@ -13,9 +13,9 @@ from cloud.actions import detectors as detector_actions
 from cloud.actions import devices as device_actions
 from cloud.actions.detectors import split_reference
 from cloud.actions.held_out import open_test_files
-from cloud.actions.labels import Imported, import_folder, import_video, pictures_in
+from cloud.actions.labels import Imported, import_labelled, pictures_in
 from cloud.actions.lessons import gather
-from cloud.actions.media import Role, import_file
+from cloud.actions.media import Role, note, stage
 from cloud.actions.open_home import open_home
 from cloud.api.views import bundle_view, detector_view, device_view
 from cloud.commands.backend import Examples, Json, Show, Stopped
@@ -167,23 +167,26 @@ class LocalCloud:
             return detector_view(session, detectors.find(session, detector_id)).model_dump(mode="json")
 
     def _take_in(self, detector_id: str, examples: Examples, role: Role) -> Json:
-        coco = None if examples.labels is None else read_coco(examples.labels)
-        now_s = self.home.clock.now_s()
-        common: dict[str, Any] = {"detector_id": detector_id, "now_s": now_s, "role": role}
-        with self.home.database.write(durable=True) as session:
-            if coco is None:
-                done = self._take_in_unlabelled(session, examples, common)
-            elif examples.images is not None:
-                done = import_folder(session, self._settings, folder=examples.images, coco=coco, **common)
-            else:
-                video = examples.video or Path()
-                done = import_video(session, self._settings, video=video, coco=coco, **common)
+        if examples.labels is None:
+            done = self._take_in_unlabelled(detector_id, examples, role)
+        else:
+            coco = read_coco(examples.labels)
+            done = import_labelled(
+                self.home,
+                detector_id=detector_id,
+                images=examples.images,
+                video=examples.video,
+                coco=coco,
+                role=role,
+            )
         return {"media": done.media, "frames": done.frames, "boxes": done.boxes}
 
-    def _take_in_unlabelled(self, session: Session, examples: Examples, common: dict[str, Any]) -> Imported:
+    def _take_in_unlabelled(self, detector_id: str, examples: Examples, role: Role) -> Imported:
         files = [examples.video] if examples.video else pictures_in(examples.images or Path())
-        for file in files:
-            import_file(session, self._settings, source=file, **common)
+        staged = [stage(self._settings, detector_id, file) for file in files]
+        with self.home.database.write(durable=True) as session:
+            for one in staged:
+                note(session, self._settings, one, detector_id, self.home.clock.now_s(), role)
         return Imported(len(files), 0, 0)
 
     def _refuse_while_busy(self, reference: str, kind: str) -> None:

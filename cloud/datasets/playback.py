@@ -7,7 +7,7 @@ Labels count in frames of this copy; `PlaybackMap` says which frame of the origi
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -59,6 +59,25 @@ class PlaybackMap:
         place = bisect.bisect_left(self.source_frames, source_frame)
         found = place < self.frames and self.source_frames[place] == source_frame
         return place if found else None
+
+
+def runs_of(source_frames: Sequence[int]) -> list[list[int]]:
+    """Return frame numbers as short rows `[first, count, step]`; the step of a run is 0 or 1."""
+    rows: list[list[int]] = []
+    for source in source_frames:
+        last = rows[-1] if rows else None
+        if last is not None and last[1] == 1 and source - last[0] in {0, 1}:
+            last[1:] = [2, source - last[0]]
+        elif last is not None and last[1] > 1 and source == last[0] + last[1] * last[2]:
+            last[1] += 1
+        else:
+            rows.append([source, 1, 1])
+    return rows
+
+
+def frames_of(runs: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Return the frame numbers that `runs_of` made rows of."""
+    return tuple(first + number * step for first, count, step in runs for number in range(count))
 
 
 def make_playback(source: Path, target: Path, progress: Callable[[float], None] | None = None) -> PlaybackMap:

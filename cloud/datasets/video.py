@@ -59,6 +59,21 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise InputError(message) from error
 
 
+def glance(path: Path) -> tuple[int, int]:
+    """Return width and height of the first frame as it is shown, decoding no more than that.
+
+    Raises:
+        InputError: Not a video, empty or too large.
+    """
+    with open_video(path) as (container, stream):
+        for frame in container.decode(stream):
+            _check_size(frame, path)
+            is_turned = quarter_turns(frame) % 2 == 1
+            return (frame.height, frame.width) if is_turned else (frame.width, frame.height)
+    message = f"{path.name}: holds no frame that can be decoded; re-export it as MP4"
+    raise InputError(message)
+
+
 def probe(path: Path) -> VideoFacts:
     """Decode a video once and say what it is.
 

@@ -2,7 +2,7 @@
 
 Invariants:
 - A job that was accepted ends as done, failed or cancelled; when the server is killed, the next one runs it.
-- One job runs at a time: training uses all cores.
+- One job runs at a time: training uses all cores. Files that come in do not wait for it; one at a time too.
 - A child never outlives the server, and a cancelled one is ended at once.
 """
 
@@ -29,6 +29,8 @@ from edge_agent.clock import Clock
 
 _LOG = logging.getLogger(__name__)
 _QUEUE = "jobs"
+_MEDIA_QUEUE = "media"
+_MEDIA_KINDS = frozenset({"prepare", "import"})
 _EXECUTOR = "elfowl"
 _UPDATE_S = 0.2
 
@@ -84,7 +86,8 @@ class JobRunner:
 
         self._workflow = run_job
         DBOS.launch()
-        DBOS.register_queue(_QUEUE, worker_concurrency=1, polling_interval_sec=0.2)
+        for queue in (_QUEUE, _MEDIA_QUEUE):
+            DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.2)
         self._adopt()
 
     def stop(self) -> None:
@@ -106,7 +109,7 @@ class JobRunner:
             job = jobs.add(
                 session, kind=kind, detector_id=detector_id, params=params, now_s=self._clock.now_s()
             )
-        self._enqueue(job.id)
+        self._enqueue(job)
         self._on_change(job)
         return job
 
@@ -128,20 +131,21 @@ class JobRunner:
             stop_child(child)
         return job
 
-    def _enqueue(self, job_id: str) -> None:
+    def _enqueue(self, job: Job) -> None:
         if self._workflow is None:
             message = "the job runner is not started"
             raise RuntimeError(message)
-        with SetWorkflowID(job_id):
-            DBOS.enqueue_workflow(_QUEUE, self._workflow, job_id)
+        queue = _MEDIA_QUEUE if job.kind in _MEDIA_KINDS else _QUEUE
+        with SetWorkflowID(job.id):
+            DBOS.enqueue_workflow(queue, self._workflow, job.id)
 
     def _adopt(self) -> None:
         """Enqueue jobs that were accepted, but not handed over before the server was killed."""
         with self._database.read() as session:
-            waiting = [job.id for job in jobs.unfinished(session)]
-        for job_id in waiting:
-            if DBOS.get_workflow_status(job_id) is None:
-                self._enqueue(job_id)
+            waiting = jobs.unfinished(session)
+        for job in waiting:
+            if DBOS.get_workflow_status(job.id) is None:
+                self._enqueue(job)
 
     def _run_child(self, job_id: str) -> None:
         with self._database.read() as session:

@@ -57,8 +57,11 @@ class Media(Base):
     """A picture or video that examples are drawn on; `path` is relative to the home folder.
 
     `role` is `teach`, or `test`: what is drawn on such a medium is never learned from. `state` is `ready`,
-    `preparing` while a playback copy is made, or `broken` for the `reason`. Labels count in frames of the
-    playback copy where there is one. `look` is a perceptual hash; see `cloud.datasets.looks`.
+    `preparing` while a playback copy is made, or `broken` for the `reason`. When a video is ready, `path` is
+    its playback copy, in whose frames everything counts, and `original_path` what was uploaded; none when
+    the upload itself can be played. `shown` tells which frame of the upload each of the copy shows, as rows
+    of `cloud.datasets.playback.runs_of`; null: the same. `sha256` is of the upload.
+    `look` is a perceptual hash; see `cloud.datasets.looks`.
     """
 
     __tablename__ = "media"
@@ -69,7 +72,7 @@ class Media(Base):
     kind: Mapped[str]
     name: Mapped[str]
     path: Mapped[str]
-    playback_path: Mapped[str | None]
+    original_path: Mapped[str | None]
     sha256: Mapped[str]
     width_px: Mapped[int]
     height_px: Mapped[int]
@@ -79,6 +82,7 @@ class Media(Base):
     state: Mapped[str] = mapped_column(default="ready", server_default="ready")
     reason: Mapped[str | None] = mapped_column(Text)
     look: Mapped[str | None]
+    shown: Mapped[list[Any] | None]
 
 
 class Frame(Base):

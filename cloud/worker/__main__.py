@@ -45,6 +45,29 @@ def _do(kind: str, home: Home, job: dict[str, Any], stop: threading.Event) -> di
         return train(
             home, job["detector_id"], budget_s=job.get("budget_s"), progress=_tell, cancelled=stop.is_set
         )
+    if kind == "prepare":
+        from cloud.worker.incoming import prepare  # noqa: PLC0415
+
+        return prepare(home, job["media_id"], progress=_tell, cancelled=stop.is_set)
+    if kind == "import":
+        from cloud.worker.incoming import take_in  # noqa: PLC0415
+
+        return take_in(home, job, progress=_tell, cancelled=stop.is_set)
+    if kind == "prelabel":
+        from cloud.worker.prelabel import prelabel  # noqa: PLC0415
+
+        return prelabel(home, job, progress=_tell, cancelled=stop.is_set)
+    if kind == "suggest":
+        from cloud.worker.suggest import suggest  # noqa: PLC0415
+
+        return suggest(
+            home,
+            job["detector_id"],
+            media_id=job.get("media_id"),
+            count=job["count"],
+            progress=_tell,
+            cancelled=stop.is_set,
+        )
     if kind == "evaluate":
         from cloud.worker.evaluate import evaluate_job  # noqa: PLC0415
 

@@ -18,7 +18,7 @@ from cloud.actions.held_out import (
     taught_frames,
     warnings_of,
 )
-from cloud.actions.labels import import_folder
+from cloud.actions.labels import import_labelled
 from cloud.actions.lessons import gather
 from cloud.actions.open_home import Home
 from cloud.datasets.coco import read_coco
@@ -57,11 +57,7 @@ def home(tmp_path: Path) -> Home:
     home = make_home(tmp_path / "home")
     detector_id = add_detector(home)
     labels = write_pictures(tmp_path / "teach", {"a.jpg": 10, "b.jpg": 20})
-    with home.database.write() as session:
-        import_folder(
-            session, home.settings, detector_id=detector_id, folder=labels.parent,
-            coco=read_coco(labels), now_s=1.0,
-        )  # fmt: skip
+    import_labelled(home, detector_id=detector_id, images=labels.parent, video=None, coco=read_coco(labels))
     return home
 
 

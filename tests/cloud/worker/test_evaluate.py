@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloud.actions.held_out import open_test_files
-from cloud.actions.labels import import_folder
+from cloud.actions.labels import import_labelled
 from cloud.actions.open_home import Home
 from cloud.datasets.coco import read_coco
 from cloud.training.evaluate import SCORE_FLOOR
@@ -24,11 +24,7 @@ def taught_home(folder: Path) -> Home:
     home = make_home(folder / "home")
     detector_id = add_detector(home)
     labels = write_pictures(folder / "teach")
-    with home.database.write() as session:
-        import_folder(
-            session, home.settings, detector_id=detector_id, folder=labels.parent,
-            coco=read_coco(labels), now_s=1.0,
-        )  # fmt: skip
+    import_labelled(home, detector_id=detector_id, images=labels.parent, video=None, coco=read_coco(labels))
     train(home, "persons", budget_s=1.0)
     return home
 

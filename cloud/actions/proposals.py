@@ -1,0 +1,110 @@
+"""Boxes that a detector offers: a person accepts or rejects them, and nothing is learned from them before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from cloud.store import detectors, labels, media, proposals
+from cloud.store.labels import FrameLabels
+from cloud.store.tables import Frame, Proposal
+from edge_agent.pipeline.boxes import iou
+from edge_agent.wire.base import XyxyNorm
+
+SAME_IOU = 0.7
+"""A box that overlaps a labelled one of its class by this much is that one, and is not offered."""
+
+
+def accept(
+    session: Session,
+    media_id: str,
+    frame_index: int,
+    *,
+    revision: int,
+    ids: Sequence[int] | None,
+    now_s: float,
+) -> Frame:
+    """Make labels of proposals, beside those that the frame has.
+
+    Args:
+        session: A write session.
+        media_id: Which medium.
+        frame_index: Which frame of it.
+        revision: Of the labels that the person saw.
+        ids: Which proposals; none: all that are open.
+        now_s: UTC seconds since 1970.
+
+    Raises:
+        NotFoundError: A proposal is not open any more.
+        ConflictError: Somebody changed the labels since.
+    """
+    taken = proposals.chosen(session, media_id, frame_index, ids)
+    before = labels.find(session, media_id, frame_index)
+    said = FrameLabels(()) if before is None else labels.labels_of(before)
+    boxes = said.boxes + tuple((row.label, box_of(row)) for row in taken)
+    changed = labels.put(
+        session,
+        media_id=media_id,
+        frame_index=frame_index,
+        revision=revision,
+        labels=FrameLabels(boxes, said.nothing_here and not boxes, said.trusted_xyxy_norm, said.tags),
+        now_s=now_s,
+    )
+    detector_id = media.find(session, media_id).detector_id
+    detectors.add_labels(session, detector_id, [row.label for row in taken])
+    proposals.answer(session, taken, proposals.ACCEPTED)
+    return changed
+
+
+def reject(session: Session, media_id: str, frame_index: int, ids: Sequence[int] | None) -> int:
+    """Turn proposals down and return how many; the same box is not offered again.
+
+    Raises:
+        NotFoundError: A proposal is not open any more.
+    """
+    turned_down = proposals.chosen(session, media_id, frame_index, ids)
+    proposals.answer(session, turned_down, proposals.REJECTED)
+    return len(turned_down)
+
+
+def offer(
+    session: Session,
+    media_id: str,
+    frame_index: int,
+    found: Sequence[tuple[str, float, XyxyNorm]],
+    *,
+    proposed_by: str,
+    now_s: float,
+) -> int:
+    """Offer boxes (label, score, xyxy) for a frame and return how many are new to the person."""
+    answered = [
+        (row.label, box_of(row))
+        for row in proposals.of_frame(session, media_id, frame_index, state=None)
+        if row.state != proposals.OPEN
+    ]
+    frame = labels.find(session, media_id, frame_index)
+    known = answered + ([] if frame is None else list(labels.labels_of(frame).boxes))
+    rows = [
+        Proposal(
+            media_id=media_id,
+            frame_index=frame_index,
+            label=label,
+            score=score,
+            x1=box[0],
+            y1=box[1],
+            x2=box[2],
+            y2=box[3],
+            proposed_by=proposed_by,
+            state=proposals.OPEN,
+            created=now_s,
+        )
+        for label, score, box in found
+        if not any(label == other and iou(box, place) >= SAME_IOU for other, place in known)
+    ]
+    return len(proposals.replace_open(session, media_id, frame_index, rows))
+
+
+def box_of(row: Proposal) -> XyxyNorm:
+    """Return the box of a proposal."""
+    return (row.x1, row.y1, row.x2, row.y2)
