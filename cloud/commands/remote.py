@@ -83,6 +83,11 @@ class RemoteCloud:
         """Want a bundle on a device."""
         return cast("Json", self._client.post(f"/devices/{device}/assign", {"bundle_id": bundle}))
 
+    def suggest(self, reference: str, media: str | None, count: int, show: Show, stopped: Stopped) -> Json:
+        """Return which frames to label next."""
+        body: Json = {"count": count} | ({} if media is None else {"media_id": media})
+        return self._follow(self._client.post(f"/detectors/{reference}/suggest", body), show, stopped)
+
     def _follow(self, job: Json, show: Show, stopped: Stopped) -> Json:
         cancelled = False
         while job["state"] not in _ENDED:

@@ -1,0 +1,1 @@
+"""Tests of what is proposed to be labelled next."""
