@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
+from cloud.actions.frozen import without_tests
 from cloud.actions.lessons import Material, gather
 from cloud.actions.open_home import Home
 from cloud.datasets.frames import LabelledFrame, PictureSource
+from cloud.detector.full import FullDetector
+from cloud.errors import TrainingError
 from cloud.jobs.teaching_protocol import NextFrame, Stage
-from cloud.store import labels, media
 from cloud.training.config import CancelledError, TrainConfig
 from cloud.training.config import Progress as TrainProgress
 from cloud.training.session import TeachingSession
-from cloud.worker.next_frames import Footage, farthest_frames
+from cloud.worker.next_frames import doubted_frames, next_frames_of
 from cloud.worker.teacher import Learned, LiveProgress, StoppedError
 
 _PROPOSED = 4
@@ -51,6 +54,7 @@ class StoreSession:
         self._detector_id = detector_id
         self._classes: list[str] = []
         self._session: TeachingSession | None = None
+        self._detector: FullDetector | None = None
 
     def learn(self, progress: Callable[[LiveProgress], None], stopped: Callable[[], bool]) -> Learned:
         """Return a detector that knows all that is labelled now.
@@ -60,13 +64,14 @@ class StoreSession:
             TrainingError: There is nothing to learn from yet.
             NotFoundError: The detector is gone.
         """
-        material = gather(self._home, self._detector_id)
+        material = self._material()
         session = self._session_for(material)
         put_changes(session, material.frames)
         try:
             result = session.update(lambda now: progress(_as_live(now)), stopped)
         except CancelledError as error:
             raise StoppedError(str(error)) from error
+        self._detector = result.detector
         quality = result.quality
         return Learned(
             result.detector,
@@ -75,6 +80,38 @@ class StoreSession:
             None if quality is None else quality.how,
             next_frames_of(self._home, self._detector_id, _PROPOSED),
         )
+
+    def propose(self, _learned: Learned, stopped: Callable[[], bool]) -> tuple[NextFrame, ...]:
+        """Return which frames to label next, by what the detector doubts.
+
+        Raises:
+            StoppedError: `stopped` said so.
+            InputError: A picture cannot be read.
+        """
+
+        def refuse_if_stopped(_done: int) -> None:
+            if stopped():
+                message = "there is something to learn"
+                raise StoppedError(message)
+
+        if self._detector is None:
+            return ()
+        return doubted_frames(self._home, self._detector_id, self._detector, _PROPOSED, refuse_if_stopped)
+
+    def _material(self) -> Material:
+        """Return what is labelled, less what is set apart to test versions on.
+
+        Raises:
+            TrainingError: Nothing is left to learn from.
+        """
+        material = gather(self._home, self._detector_id)
+        with self._home.database.read() as session:
+            frames = without_tests(self._home, session, self._detector_id, material.frames)
+        seen = {box.label for frame in frames for box in frame.boxes}
+        if not seen:
+            message = "all labelled frames are set apart to test on; label some elsewhere"
+            raise TrainingError(message)
+        return replace(material, frames=frames, classes=[name for name in material.classes if name in seen])
 
     def _session_for(self, material: Material) -> TeachingSession:
         """Return the session; other classes need another one, whose features come from the disk."""
@@ -94,19 +131,6 @@ def put_changes(session: Lessons, frames: Sequence[LabelledFrame]) -> None:
     for frame in frames:
         if known.get(frame.source) != frame:
             session.put_frame(frame)
-
-
-def next_frames_of(home: Home, detector_id: str, count: int) -> tuple[NextFrame, ...]:
-    """Return which frames of a detector's files to label next, the best first."""
-    with home.database.read() as session:
-        files = [row for row in media.of_detector(session, detector_id) if row.role == "teach"]
-        said = {row.id: labels.of_media(session, row.id) for row in files}
-    footage = [Footage(row.id, row.frame_count, row.fps) for row in files]
-    labelled = {
-        media_id: {frame.frame_index for frame in frames if frame.boxes or frame.nothing_here}
-        for media_id, frames in said.items()
-    }
-    return farthest_frames(footage, labelled, count)
 
 
 def _as_live(progress: TrainProgress) -> LiveProgress:

@@ -78,6 +78,15 @@ class LiveSession(Protocol):
         """
         ...
 
+    def propose(self, learned: Learned, stopped: Callable[[], bool]) -> tuple[NextFrame, ...]:
+        """Return which frames to label next, by what the detector doubts; it may take seconds.
+
+        Raises:
+            StoppedError: `stopped` said so.
+            ElfowlError: They cannot be looked at.
+        """
+        ...
+
 
 def should_restart(fraction: float, restarts: int) -> bool:
     """Tell whether a change begins an update anew (else it is learned after it).
@@ -166,6 +175,7 @@ class Teacher:
         """Teach until closed."""
         while (detector_id := self._next()) is not None:
             self.teach_once(detector_id)
+            self.look_ahead(detector_id)
 
     def close(self) -> None:
         """End `run` and the update under way."""
@@ -196,6 +206,27 @@ class Teacher:
             self._tell(pupil, stage="failed", message="", error="learning failed; the server's log says why")
         else:
             self._keep(pupil, learned, self._clock.monotonic_s() - begun_s)
+
+    def look_ahead(self, detector_id: str) -> None:
+        """Look for frames that help most, until something changes: learning comes first."""
+        with self._wake:
+            pupil = self._pupils.get(detector_id)
+            learned = None if pupil is None else pupil.learned
+        if pupil is None or learned is None or pupil.state.stage != "ready":
+            return
+        try:
+            found = pupil.session.propose(learned, self._has_work)
+        except StoppedError:
+            return
+        except (ElfowlError, OSError) as error:
+            _LOG.warning("%s: no frames to propose: %s", detector_id, error)
+            return
+        if found:
+            self._tell(pupil, next_frames=found)
+
+    def _has_work(self) -> bool:
+        with self._wake:
+            return self._closed or any(pupil.changed_s is not None for pupil in self._pupils.values())
 
     def _pupil(self, detector_id: str) -> _Pupil:
         if detector_id not in self._pupils:

@@ -14,7 +14,7 @@ import uvicorn
 
 from cloud.errors import BusyError, InputError, NotFoundError
 from cloud.jobs.teaching import TeachingService
-from cloud.jobs.teaching_protocol import CurvePoint, LiveState, with_point
+from cloud.jobs.teaching_protocol import CurvePoint, LiveState, NextFrame, with_point
 from cloud.settings import Settings
 from cloud.worker.teach import States, make_app
 from cloud.worker.teacher import Learned, LiveProgress, Teacher
@@ -49,6 +49,9 @@ class Pupil:
         self.frames += 1
         progress(LiveProgress("learning", 0.5, "learning", 1.0))
         return Learned(Seer(), self.frames, self.frames / 10, "cross_validation")
+
+    def propose(self, _learned: Learned, _stopped: Callable[[], bool]) -> tuple[NextFrame, ...]:
+        return ()
 
 
 class Worker:

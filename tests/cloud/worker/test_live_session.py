@@ -9,7 +9,8 @@ from cloud.datasets.frames import LabelledBox, LabelledFrame, PictureSource
 from cloud.store import labels, media
 from cloud.store.labels import FrameLabels
 from cloud.store.tables import Media
-from cloud.worker.live_session import next_frames_of, put_changes
+from cloud.worker.live_session import put_changes
+from cloud.worker.next_frames import next_frames_of
 from tests.cloud.homes import add_detector, make_home
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.worker.next_frames import Footage, farthest_frames
@@ -32,6 +32,7 @@ def test_nothing_is_proposed_when_there_is_nothing() -> None:
     assert farthest_frames([], {}, 4) == ()
 
 
+@settings(max_examples=40)
 @given(
     frames=st.integers(1, 400),
     labelled=st.sets(st.integers(0, 399), max_size=30),

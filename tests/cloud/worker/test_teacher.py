@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from cloud.errors import NotFoundError, TrainingError
-from cloud.jobs.teaching_protocol import LiveState
+from cloud.jobs.teaching_protocol import LiveState, NextFrame
 from cloud.worker.teacher import Learned, LiveProgress, StoppedError, Teacher, should_restart
 from edge_agent.clock import SystemClock
 from edge_agent.errors import BackendError
@@ -49,6 +49,12 @@ class Desk:
             raise self.errors.pop(0)
         self.learned.append(frames)
         return Learned(Seer(), frames, 0.5, "cross_validation")
+
+    def propose(self, _learned: Learned, stopped: Callable[[], bool]) -> tuple[NextFrame, ...]:
+        if stopped():
+            message = "stopped"
+            raise StoppedError(message)
+        return (NextFrame(media_id="m", frame_index=7, reason="doubted"),)
 
 
 class Heard:
@@ -123,6 +129,14 @@ def test_change_in_an_update_is_learned_at_once_when_early_and_after_it_when_lat
         heard.wait_for(ready_with(2))
 
     assert desk.learned == learned
+
+
+def test_frames_to_label_next_are_looked_for_once_all_is_learned() -> None:
+    desk, heard = Desk(), Heard()
+    with at_work(desk, heard) as teacher:
+        teacher.teach("d")
+        told = heard.wait_for(lambda state: bool(state.next_frames))
+    assert (told.stage, told.frames, told.next_frames[0].reason) == ("ready", 1, "doubted")
 
 
 @pytest.mark.parametrize(
