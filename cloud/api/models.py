@@ -15,7 +15,7 @@ from edge_agent.wire.detection import DetectorRef
 
 Label = str
 Tag = Annotated[str, Field(min_length=1, max_length=80)]
-JobKind = Literal["train", "compress", "prepare", "import", "prelabel", "suggest"]
+JobKind = Literal["train", "compress", "prepare", "import", "prelabel", "suggest", "evaluate", "compare"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -60,7 +60,7 @@ class DetectorView(BaseModel):
 
 
 class JobView(BaseModel):
-    """Long work and how far it is; `progress` is 0..1."""
+    """Long work and how far it is; `progress` is 0..1, `figures` holds loss and ap50 while they are known."""
 
     id: str
     kind: JobKind
@@ -73,6 +73,7 @@ class JobView(BaseModel):
     seconds_left: float | None
     error: str | None
     result: dict[str, Any] | None
+    figures: dict[str, float] = {}
     created: float
     updated: float
 
@@ -176,9 +177,10 @@ class ImportedView(BaseModel):
 
 
 class TrainBody(_Body):
-    """How to train; `budget_s` none leaves it to the recipe."""
+    """How to train; `budget_s` none leaves it to the recipe, the same `seed` gives the same detector."""
 
     budget_s: float | None = Field(None, gt=0, le=86_400)
+    seed: int | None = Field(None, ge=0, lt=2**32)
 
 
 class CompressBody(_Body):

@@ -77,51 +77,47 @@ def mean_precision(
     return _mean([ap50 for ap50, _ in parts]), _mean([ap for _, ap in parts])
 
 
-def measure_uncertain(
+@dataclass(frozen=True)
+class Drawn:
+    """AP50 and AP (first axis): of the frames as they are `(2, 1)`, of each draw `(2, samples)`."""
+
+    plain: Float64
+    drawn: Float64
+
+
+def draw(
     answered: Sequence[AnsweredFrame],
     classes: Sequence[str],
     seconds: Sequence[float | None],
     *,
     samples: int = SAMPLES,
     seed: int = 0,
-) -> Uncertain:
-    """Return AP50 and AP with 95 % intervals by percentiles."""
-    stretch_of = stretches(answered, seconds)
-    ones = np.ones((1, len(answered)))
-    value50, value = (_known(part[0]) for part in mean_precision(answered, classes, ones))
-    if len(set(stretch_of.tolist())) < LEAST_STRETCHES:
-        return Uncertain(Estimate(value50), Estimate(value))
-    drawn50, drawn = mean_precision(answered, classes, draw_weights(stretch_of, samples, seed))
-    return Uncertain(Estimate(value50, *interval(drawn50)), Estimate(value, *interval(drawn)))
+) -> Drawn:
+    """Measure frames as they are and drawn again and again; the same seed draws the same of the same frames.
 
-
-def measure_difference(
-    before: Sequence[AnsweredFrame],
-    after: Sequence[AnsweredFrame],
-    classes: Sequence[str],
-    seconds: Sequence[float | None],
-    *,
-    samples: int = SAMPLES,
-    seed: int = 0,
-) -> Uncertain:
-    """Return how much AP50 and AP grew, with intervals: both are measured on the same draws.
-
-    Raises:
-        ValueError: The frames are not the same, in the same order.
+    Args:
+        answered: The frames with what was found in them.
+        classes: Over which the mean is taken; at least one.
+        seconds: When each frame was in its video; none for an image.
+        samples: How often to draw; nothing is drawn of too few stretches.
+        seed: Of the draws.
     """
-    if [one.frame.source for one in before] != [one.frame.source for one in after]:
-        message = "two versions can only be compared on the same frames"
-        raise ValueError(message)
-    stretch_of = stretches(before, seconds)
-    ones = np.ones((1, len(before)))
-    first, second = (mean_precision(answers, classes, ones) for answers in (before, after))
-    values = [_known(second[place][0] - first[place][0]) for place in (0, 1)]
-    if len(set(stretch_of.tolist())) < LEAST_STRETCHES:
-        return Uncertain(Estimate(values[0]), Estimate(values[1]))
-    weights = draw_weights(stretch_of, samples, seed)
-    first, second = (mean_precision(answers, classes, weights) for answers in (before, after))
-    ap50, ap = (Estimate(values[place], *interval(second[place] - first[place])) for place in (0, 1))
+    stretch_of = stretches(answered, seconds)
+    few = len(set(stretch_of.tolist())) < LEAST_STRETCHES
+    weights = draw_weights(stretch_of, 0 if few else samples, seed)
+    both = np.stack(mean_precision(answered, classes, np.vstack([np.ones((1, len(answered))), weights])))
+    return Drawn(both[:, :1], both[:, 1:])
+
+
+def estimated(drawn: Drawn) -> Uncertain:
+    """Return AP50 and AP with 95 % intervals by percentiles."""
+    ap50, ap = (Estimate(_known(drawn.plain[place, 0]), *interval(drawn.drawn[place])) for place in (0, 1))
     return Uncertain(ap50, ap)
+
+
+def difference(before: Drawn, after: Drawn) -> Uncertain:
+    """Return how much AP50 and AP grew, with intervals; both must be of the same frames and draws."""
+    return estimated(Drawn(after.plain - before.plain, after.drawn - before.drawn))
 
 
 def interval(drawn: Float64) -> tuple[float, float] | tuple[None, None]:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cloud.datasets.frames import LabelledFrame
+from cloud.errors import InputError
 from cloud.evaluation.answers import Answers, answer_frames, whole_frames
 from cloud.evaluation.bootstrap import (
+    Drawn,
     Estimate,
-    Uncertain,
-    measure_difference,
-    measure_uncertain,
+    difference,
+    draw,
+    estimated,
     stretches,
 )
 from cloud.evaluation.findings import Looked, look
@@ -58,16 +60,17 @@ def compare_versions(
         pictures: How many fixed and broken objects are shown, each.
 
     Raises:
-        InputError: No frame is left, or a picture cannot be read.
+        InputError: No frame is left, a picture cannot be read, or the versions share no class.
     """
     start_s = clock.monotonic_s()
+    classes = _shared_classes(old, new)
     whole = whole_frames(frames)
     seconds = seconds_of(whole)
     (before,), (after,) = answer_frames((old, new), whole)
-    classes = [label.name for label in old.labels if label.name in {each.name for each in new.labels}]
-    difference = measure_difference(before, after, classes, seconds)
+    drawn = [draw(answers, classes, seconds) for answers in (before, after)]
+    grown = difference(*drawn)
     changes = changes_between(_looked(before, old, classes), _looked(after, new, classes))
-    verdict = verdict_of(difference.ap50)
+    verdict = verdict_of(grown.ap50)
     return ComparisonReport(
         created=clock.now_s(),
         source=source,
@@ -75,12 +78,12 @@ def compare_versions(
         objects=sum(box.label in classes for frame in whole for box in frame.boxes),
         stretches=len(set(stretches(before, seconds).tolist())),
         classes=tuple(classes),
-        old=_side(old, before, classes, seconds),
-        new=_side(new, after, classes, seconds),
-        ap50=figure(difference.ap50),
-        ap=figure(difference.ap),
+        old=_side(old, before, classes, drawn[0]),
+        new=_side(new, after, classes, drawn[1]),
+        ap50=figure(grown.ap50),
+        ap=figure(grown.ap),
         verdict=verdict,
-        words=told(verdict, new.ref.version, old.ref.version, difference.ap50, len(whole)),
+        words=told(verdict, new.ref.version, old.ref.version, grown.ap50, len(whole)),
         fixed=with_pictures(changes.fixed, whole, pictures),
         broken=with_pictures(changes.broken, whole, pictures),
         warnings=(*warnings, *_class_warnings(old, new)),
@@ -160,9 +163,9 @@ def _side(
     detector: Answers,
     answered: Sequence[AnsweredFrame],
     classes: Sequence[str],
-    seconds: Sequence[float | None],
+    drawn: Drawn,
 ) -> Side:
-    measured: Uncertain = measure_uncertain(answered, classes, seconds)
+    measured = estimated(drawn)
     looked = _looked(answered, detector, classes)
     return Side(
         detector=detector.ref,
@@ -171,6 +174,22 @@ def _side(
         missed=sum(len(one.missed) for one in looked),
         false_alarms=sum(len(one.false_alarms) for one in looked),
     )
+
+
+def _shared_classes(old: Answers, new: Answers) -> list[str]:
+    """Return the classes that both know.
+
+    Raises:
+        InputError: There is none.
+    """
+    known = {label.name for label in new.labels}
+    shared = [label.name for label in old.labels if label.name in known]
+    if not shared:
+        message = (
+            f"versions {old.ref.version} and {new.ref.version} know no class in common: nothing to compare"
+        )
+        raise InputError(message)
+    return shared
 
 
 def _class_warnings(old: Answers, new: Answers) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from cloud.datasets.frames import LabelledFrame
 from cloud.evaluation.alarms import Alarms, watch
 from cloud.evaluation.answers import Answers, answer_frames, whole_frames
-from cloud.evaluation.bootstrap import mean_precision, measure_uncertain, stretches
+from cloud.evaluation.bootstrap import draw, estimated, mean_precision, stretches
 from cloud.evaluation.coco import SIZES, CocoTable, Precision, as_coco, coco_table, overall
 from cloud.evaluation.compare import alarm_finding, figure, missed_findings, thresholds_of
 from cloud.evaluation.curves import (
@@ -94,7 +94,7 @@ def evaluate_fully(
     classes = [label.name for label in detector.labels]
     changes = [partial(each.change, seed=scope.seed) for each in CONDITIONS] if scope.robustness else []
     ((answered, *changed),) = answer_frames((detector,), whole, [lambda frame, rgb: (frame, rgb), *changes])
-    uncertain = measure_uncertain(answered, classes, seconds, seed=scope.seed)
+    uncertain = estimated(draw(answered, classes, seconds, seed=scope.seed))
     table = coco_table(*as_coco(answered, classes))
     found = _mistakes(detector, answered, classes)
     return EvaluationReport(

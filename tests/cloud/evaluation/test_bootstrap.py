@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from cloud.evaluation.bootstrap import (
     LEAST_STRETCHES,
+    Uncertain,
+    difference,
+    draw,
     draw_weights,
-    measure_difference,
-    measure_uncertain,
+    estimated,
     stretches,
 )
 from cloud.training.evaluate import AnsweredFrame
@@ -20,59 +22,63 @@ from tests.cloud.evaluation.answered import HERE, THERE, answered, random_frames
 CLASSES = ("a", "b", "c")
 
 
+def measured(
+    frames: list[AnsweredFrame], classes: tuple[str, ...], times: list[float | None], samples: int = 60
+) -> Uncertain:
+    return estimated(draw(frames, classes, times, samples=samples))
+
+
 def seconds(frames: list[AnsweredFrame]) -> list[float | None]:
     return [(one.frame.source.frame_index or 0) / 4 for one in frames]
 
 
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_measure_uncertain_interval_is_ordered_within_bounds_and_repeats(seed: int) -> None:
+def test_draw_interval_is_ordered_within_bounds_and_repeats(seed: int) -> None:
     frames = random_frames(seed, 12)
-    first = measure_uncertain(frames, CLASSES, seconds(frames), samples=60)
-    assert first == measure_uncertain(frames, CLASSES, seconds(frames), samples=60)
+    first = measured(frames, CLASSES, seconds(frames))
+    assert first == measured(frames, CLASSES, seconds(frames))
     if first.ap50.low is not None and first.ap50.high is not None:
         assert 0.0 <= first.ap50.low <= first.ap50.high <= 1.0
 
 
-def test_measure_uncertain_perfect_detector_is_certain() -> None:
+def test_draw_perfect_detector_is_certain() -> None:
     frames = [answered([("a", HERE)], [("a", 0.9, HERE)], number) for number in range(0, 90, 10)]
-    measured = measure_uncertain(frames, ("a",), [float(number) for number in range(0, 90, 10)])
-    assert (measured.ap50.low, measured.ap50.value, measured.ap50.high) == pytest.approx((1.0, 1.0, 1.0))
+    ap50 = measured(frames, ("a",), [float(number) for number in range(0, 90, 10)]).ap50
+    assert (ap50.low, ap50.value, ap50.high) == pytest.approx((1.0, 1.0, 1.0))
 
 
-def test_measure_uncertain_too_few_stretches_gives_no_interval() -> None:
+def test_draw_too_few_stretches_gives_no_interval() -> None:
     frames = random_frames(1, 12)
-    assert measure_uncertain(frames, CLASSES, [0.1] * 12).ap50.low is None
+    assert measured(frames, CLASSES, [0.1] * 12).ap50.low is None
     assert LEAST_STRETCHES == 4
 
 
-def test_measure_uncertain_nothing_to_find_is_zero() -> None:
+def test_draw_nothing_to_find_is_zero() -> None:
     frames = [answered([], [], number) for number in range(5)]
-    assert measure_uncertain(frames, ("a",), [float(9 * n) for n in range(5)]).ap50.value == 0.0
+    assert measured(frames, ("a",), [float(9 * n) for n in range(5)]).ap50.value == 0.0
 
 
-def test_measure_difference_same_answers_is_nothing() -> None:
+def test_difference_same_answers_is_nothing() -> None:
     frames = random_frames(5, 12)
-    difference = measure_difference(frames, frames, CLASSES, seconds(frames), samples=60)
-    assert (difference.ap50.low, difference.ap50.value, difference.ap50.high) == (0.0, 0.0, 0.0)
+    drawn = draw(frames, CLASSES, seconds(frames), samples=60)
+    ap50 = difference(drawn, drawn).ap50
+    assert (ap50.low, ap50.value, ap50.high) == (0.0, 0.0, 0.0)
 
 
-def test_measure_difference_is_surer_than_two_intervals() -> None:
+def test_difference_is_surer_than_two_intervals() -> None:
     """Paired draws: what is hard for both does not blur the difference."""
     hard = [[("a", HERE), ("a", THERE)] if number % 2 else [("a", HERE)] for number in range(20)]
     times: list[float | None] = [3.0 * number for number in range(20)]
     before = [answered(truth, [("a", 0.9, THERE)], n) for n, truth in enumerate(hard)]
     after = [answered(truth, [("a", 0.9, truth[-1][1])], n) for n, truth in enumerate(hard)]
-    difference = measure_difference(before, after, ("a",), times, samples=300).ap50
-    alone = measure_uncertain(after, ("a",), times, samples=300).ap50
-    assert difference.low is not None
-    assert alone.low is not None
-    assert difference.low > 0.0
-
-
-def test_measure_difference_other_frames_is_refused() -> None:
-    with pytest.raises(ValueError, match="same frames"):
-        measure_difference(random_frames(1, 3), random_frames(1, 4), CLASSES, [None] * 3)
+    drawn = [draw(answers, ("a",), times, samples=300) for answers in (before, after)]
+    grown, alone = difference(*drawn).ap50, [estimated(one).ap50 for one in drawn]
+    assert grown.low is not None
+    assert grown.high is not None
+    assert grown.low > 0.0
+    apart = sum((one.high or 0.0) - (one.low or 0.0) for one in alone)
+    assert grown.high - grown.low < apart
 
 
 def test_stretches_frames_within_two_seconds_are_drawn_together() -> None:
