@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 import yaml
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from cloud.errors import InputError
 from edge_agent.wire.base import Document, RelativePath, Sha256, Slug
 from edge_agent.wire.manifest import SubnetRef
 
-Adapter = Literal["efficientnet_lite", "ssd_mobilenet_v2", "onnx", "tflite", "torch_export"]
+Adapter = Literal["efficientnet_lite", "ssd_mobilenet_v2", "onnx"]
 
 STRIDES_PX = (8, 16, 32)
 """Strides of the feature levels that every subnet offers."""
@@ -24,6 +24,21 @@ _SPDX = r"^[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*$"
 _NO_LICENCE = {"none", "unknown", "noassertion", "proprietary"}
 
 Channels = tuple[float, float, float]
+_Positive = Annotated[float, Field(gt=0)]
+Scales = tuple[_Positive, _Positive, _Positive]
+
+Read = TypeVar("Read", bound=Document)
+
+
+def _check_licence(licence: str) -> str:
+    if licence.lower() in _NO_LICENCE:
+        message = "a subnet needs a licence that lets its users pass it on"
+        raise ValueError(message)
+    return licence
+
+
+Spdx = Annotated[str, StringConstraints(pattern=_SPDX), AfterValidator(_check_licence)]
+"""An SPDX licence expression."""
 
 
 class FeatureLevel(Document):
@@ -49,6 +64,14 @@ class WeightsPlace(Document):
         return self
 
 
+class Origin(Document):
+    """The file that a user's subnet was made of."""
+
+    file: str
+    format: Literal["onnx", "tflite", "torch_export"]
+    sha256: Sha256
+
+
 class SubnetManifest(Document):
     """A pretrained subnet.
 
@@ -59,17 +82,18 @@ class SubnetManifest(Document):
     schema_version: Literal[1] = Field(1, alias="schema")
     name: Slug
     source: str = Field(min_length=1)
-    licence: Annotated[str, StringConstraints(pattern=_SPDX)]
+    licence: Spdx
     licence_file: RelativePath | None = None
     sha256: Sha256
     adapter: Adapter
     where: WeightsPlace
     mean: Channels
-    std: Annotated[Channels, Field()]
+    std: Scales
     levels: tuple[FeatureLevel, FeatureLevel, FeatureLevel]
     parameters: int = Field(gt=0)
     macs: int = Field(gt=0)
     detector_pretrained: bool = False
+    origin: Origin | None = None
     folder: Path | None = Field(None, exclude=True)
     """Where the manifest was read from; not written."""
 
@@ -77,12 +101,6 @@ class SubnetManifest(Document):
     def _check(self) -> Self:
         if tuple(level.stride_px for level in self.levels) != STRIDES_PX:
             message = f"levels must have the strides {', '.join(map(str, STRIDES_PX))}, finest first"
-            raise ValueError(message)
-        if min(self.std) <= 0:
-            message = "std must be positive"
-            raise ValueError(message)
-        if self.licence.lower() in _NO_LICENCE:
-            message = "a subnet needs a licence that lets its users pass it on (SPDX name)"
             raise ValueError(message)
         return self
 
@@ -101,9 +119,17 @@ def read_manifest(path: Path) -> SubnetManifest:
     Raises:
         InputError: It cannot be read, or says something wrong; the text names the field.
     """
+    return read_yaml(SubnetManifest, path, folder=path.parent)
+
+
+def read_yaml(kind: type[Read], path: Path, **extra: object) -> Read:
+    """Read a document from a YAML file.
+
+    Raises:
+        InputError: It cannot be read, or says something wrong; the text names the field.
+    """
     try:
-        given = yaml.safe_load(path.read_bytes())
-        return SubnetManifest.model_validate({**given, "folder": path.parent})
+        return kind.model_validate({**yaml.safe_load(path.read_bytes()), **extra})
     except OSError as error:
         message = f"{path}: cannot be read ({error.strerror})"
     except ValidationError as error:

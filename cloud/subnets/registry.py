@@ -20,22 +20,40 @@ def built_in() -> tuple[SubnetManifest, ...]:
     return tuple(read_manifest(path) for path in sorted(_LIBRARY.glob("*.yaml")))
 
 
-def subnets_path(home: Path | None = None) -> Path:
-    """Return the folder of the subnets that users added; `ELFOWL_HOME` decides unless `home` is given."""
-    return (home or settings_from().home) / "subnets"
+def subnets_path(home: Path) -> Path:
+    """Return the folder of the subnets that users added."""
+    return home / "subnets"
+
+
+def look_in(home: Path) -> None:
+    """Look for subnets in this home folder too, wherever none is named.
+
+    A process that opens another home than the environment's says so once. Subnets are found by the digest of
+    what they are, so that looking in more places cannot give another answer.
+    """
+    _opened.setdefault(home)
+
+
+_opened: dict[Path, None] = {}
 
 
 def all_subnets(home: Path | None = None) -> tuple[SubnetManifest, ...]:
     """Return all subnets, those of elfowl first.
 
     Args:
-        home: The home folder that the user's subnets lie in; none = that of the environment.
+        home: The home folder that the user's subnets lie in; none = that of the environment, and those that
+            `look_in` was told.
 
     Raises:
         InputError: A manifest in the home folder is damaged.
     """
-    folders = sorted(subnets_path(home).glob(f"*/{MANIFEST_FILE}"))
-    return built_in() + tuple(read_manifest(path) for path in folders)
+    homes = [home] if home else [settings_from().home, *_opened]
+    found = {
+        path: read_manifest(path)
+        for one in homes
+        for path in sorted(subnets_path(one).glob(f"[!.]*/{MANIFEST_FILE}"))
+    }
+    return built_in() + tuple(found.values())
 
 
 def subnet_by_name(name: str, home: Path | None = None) -> SubnetManifest:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
 from cloud.subnets.adapters import efficientnet_lite, ssd_mobilenet_v2
 from cloud.subnets.adapters.inverted_residual import InvertedResidualTrunk
+from cloud.subnets.graph import network_of
+from cloud.subnets.interpreter import GraphTrunk
 from cloud.subnets.manifest import SubnetManifest
 from cloud.subnets.onnx_trunk import onnx_trunk
 from cloud.subnets.weights import weights_path
@@ -24,6 +27,9 @@ def load_trunk(subnet: SubnetManifest) -> nn.Module:
     Raises:
         InputError: The weights are missing or not the known ones.
     """
+    if subnet.adapter == "onnx":
+        network = network_of(onnx.load_from_string(load_graph(subnet)))
+        return GraphTrunk(network).eval().requires_grad_(requires_grad=False)
     return _inverted_residual(subnet).requires_grad_(requires_grad=False)
 
 
@@ -35,6 +41,8 @@ def load_graph(subnet: SubnetManifest) -> bytes:
     Raises:
         InputError: The weights are missing or not the known ones.
     """
+    if subnet.adapter == "onnx":
+        return weights_path(subnet).read_bytes()
     return onnx_trunk(_inverted_residual(subnet))
 
 
