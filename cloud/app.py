@@ -119,7 +119,9 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         stack.push_async_callback(teaching.stop)
 
         def job_changed(job: Job) -> None:
-            live.publish({"type": "job", "job": job_view(job).model_dump(mode="json")})
+            live.publish({"type": "job", "job": job_view(job, jobs.figures(job.id)).model_dump(mode="json")})
+            if job.kind == "import" and job.state == "done":
+                services.teaching.labels_changed(job.detector_id)
             if job.kind == "train" and job.state == "done":
                 asyncio.run_coroutine_threadsafe(offload.get_ready(job.detector_id), loop)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,13 +59,14 @@ class CloudClient:
         """Remove what is at `path`."""
         self._json("DELETE", path)
 
-    def upload(self, path: str, file: Path) -> Any:  # noqa: ANN401 - JSON
-        """Send a file and return the answer."""
+    def upload(self, path: str, *files: Path) -> Any:  # noqa: ANN401 - JSON
+        """Send files as parts of one form and return the answer."""
         try:
-            with file.open("rb") as stream:
-                return self._json("POST", path, files={"file": (file.name, stream)}, timeout=None)
+            with contextlib.ExitStack() as stack:
+                parts = [("file", (file.name, stack.enter_context(file.open("rb")))) for file in files]
+                return self._json("POST", path, files=parts, timeout=None)
         except OSError as error:
-            message = f"{file}: {error.strerror or error}"
+            message = f"{error.filename}: {error.strerror or error}"
             raise InputError(message) from error
 
     def download(self, path: str) -> Iterator[bytes]:

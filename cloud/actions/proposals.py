@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
@@ -66,6 +67,35 @@ def reject(session: Session, media_id: str, frame_index: int, ids: Sequence[int]
     turned_down = proposals.chosen(session, media_id, frame_index, ids)
     proposals.answer(session, turned_down, proposals.REJECTED)
     return len(turned_down)
+
+
+def answer_all(
+    session: Session,
+    detector_id: str,
+    min_score: float,
+    verdict: Literal["accept", "reject"] | None,
+    *,
+    now_s: float,
+) -> dict[str, int]:
+    """Accept or reject all open proposals of a detector from a score on; without a verdict, count them.
+
+    Returns:
+        `frames` and `boxes`.
+    """
+    frames = boxes = 0
+    for media_id, index in proposals.frames_with_open(session, detector_id):
+        rows = proposals.of_frame(session, media_id, index)
+        ids = [row.id for row in rows if row.score >= min_score]
+        if not ids:
+            continue
+        frames, boxes = frames + 1, boxes + len(ids)
+        if verdict == "reject":
+            reject(session, media_id, index, ids)
+        elif verdict == "accept":
+            known = labels.find(session, media_id, index)
+            revision = 0 if known is None else known.revision
+            accept(session, media_id, index, revision=revision, ids=ids, now_s=now_s)
+    return {"frames": frames, "boxes": boxes}
 
 
 def offer(

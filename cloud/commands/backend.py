@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from cloud.actions.media import Role
+from cloud.datasets.export import Format
 from cloud.errors import InputError
 from cloud.jobs.progress import ProgressLine
 
 Json = dict[str, Any]
 Show = Callable[[ProgressLine], None]
 Stopped = Callable[[], bool]
+
+
+Verdict = Literal["accept", "reject"]
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """Files, folders and archives of the user, and what for."""
+
+    paths: tuple[Path, ...]
+    role: Role
+    folders_are_classes: bool
 
 
 @dataclass(frozen=True)
@@ -53,8 +66,24 @@ class Backend(Protocol):
         """Add examples to learn from, or to test on."""
         ...
 
-    def train(self, reference: str, budget_s: float | None, show: Show, stopped: Stopped) -> Json:
-        """Train the next version."""
+    def import_files(self, reference: str, order: Incoming, show: Show, stopped: Stopped) -> Json:
+        """Take in all that is good of files, folders and archives."""
+        ...
+
+    def export_labels(self, reference: str, out: Path, kind: Format, *, images: bool, role: Role) -> Json:
+        """Write the labelled frames to a file."""
+        ...
+
+    def prelabel(self, reference: str, order: Json, show: Show, stopped: Stopped) -> Json:
+        """Let a detector offer boxes for unlabelled frames."""
+        ...
+
+    def answer_proposals(self, reference: str, min_score: float, verdict: Verdict | None) -> Json:
+        """Accept or reject the offered boxes from a score on; without a verdict, only count them."""
+        ...
+
+    def train(self, reference: str, how: Json, show: Show, stopped: Stopped) -> Json:
+        """Train the next version; `how` may hold `budget_s` and `seed`."""
         ...
 
     def compress(self, reference: str, profile: str, show: Show, stopped: Stopped) -> Json:

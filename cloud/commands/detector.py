@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cloud.commands import data
 from cloud.commands.backend import Examples
 from cloud.commands.connect import connect
 from cloud.commands.evaluate import compare, evaluate, quality_line
@@ -29,6 +30,7 @@ from cloud.errors import InputError
 app = typer.Typer(no_args_is_help=True, help="Detectors: teach, train, measure, compress.")
 app.command("evaluate")(evaluate)
 app.command("compare")(compare)
+data.register(app)
 
 Reference = Annotated[str, typer.Argument(metavar="NAME|ID", help="Name or id of the detector.")]
 Versioned = Annotated[
@@ -89,6 +91,9 @@ def add(  # noqa: PLR0913 - options of a command
 def train(
     detector: Reference,
     budget: Annotated[str | None, typer.Option(help="Longest time to learn, for example 60s.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="Same seed, same detector, within the budget.")
+    ] = None,
     *,
     home: Home = None,
     url: Url = None,
@@ -96,10 +101,11 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train the next version of a detector."""
-    budget_s = duration_s(budget)
+    given = {"budget_s": duration_s(budget), "seed": seed}
+    how = {name: value for name, value in given.items() if value is not None}
     backend = connect(home, url, token)
     with interruptible() as stop, progress_shown() as terminal:
-        made = backend.train(detector, budget_s, terminal.show, stop.is_set)
+        made = backend.train(detector, how, terminal.show, stop.is_set)
     how = f"in {made['seconds']:.1f} s from {made['frames']} frames: {quality_line(made)}"
     lines = [f"trained version {made['version']} of {made['detector']} {how}"]
     if made.get("kept_out"):

@@ -12,14 +12,18 @@ from cloud.actions import bundles as bundle_actions
 from cloud.actions import detectors as detector_actions
 from cloud.actions import devices as device_actions
 from cloud.actions.detectors import split_reference
+from cloud.actions.exports import export_labels
 from cloud.actions.held_out import open_test_files
+from cloud.actions.imports import ImportOrder, import_files
 from cloud.actions.labels import Imported, import_labelled, pictures_in
 from cloud.actions.lessons import gather
 from cloud.actions.media import Role, note, stage
 from cloud.actions.open_home import open_home
+from cloud.actions.proposals import answer_all
 from cloud.api.views import bundle_view, detector_view, device_view
-from cloud.commands.backend import Examples, Json, Show, Stopped
+from cloud.commands.backend import Examples, Incoming, Json, Show, Stopped, Verdict
 from cloud.datasets.coco import read_coco
+from cloud.datasets.export import Format
 from cloud.errors import ConflictError
 from cloud.jobs.progress import ProgressLine
 from cloud.settings import Settings
@@ -59,14 +63,45 @@ class LocalCloud:
             found = detectors.find(session, reference)
         return {**self._take_in(found.id, examples, role), "id": found.id, "role": role}
 
-    def train(self, reference: str, budget_s: float | None, show: Show, stopped: Stopped) -> Json:
+    def import_files(self, reference: str, order: Incoming, show: Show, stopped: Stopped) -> Json:
+        """Take in all that is good of files, folders and archives."""
+        with self.home.database.read() as session:
+            found = detectors.find(session, reference)
+
+        def progress(share: float, name: str) -> None:
+            show(ProgressLine(progress=min(1.0, share), stage="importing", message=f"Reading {name}"))
+
+        action = ImportOrder(found.id, order.paths, order.role, folders_are_classes=order.folders_are_classes)
+        return {"detector": found.id, **import_files(self.home, action, progress, stopped).to_json()}
+
+    def export_labels(self, reference: str, out: Path, kind: Format, *, images: bool, role: Role) -> Json:
+        """Write the labelled frames to a file."""
+        return vars(export_labels(self.home, reference, out, kind, with_images=images, role=role))
+
+    def prelabel(self, reference: str, order: Json, show: Show, stopped: Stopped) -> Json:
+        """Let a detector offer boxes for unlabelled frames."""
+        with self.home.database.read() as session:
+            found = detectors.find(session, reference)
+        from cloud.worker.prelabel import prelabel
+
+        job = {"detector_id": found.id, **order}
+        return prelabel(self.home, job, progress=_as_lines(show), cancelled=stopped)
+
+    def answer_proposals(self, reference: str, min_score: float, verdict: Verdict | None) -> Json:
+        """Accept or reject the offered boxes from a score on; without a verdict, only count them."""
+        now_s = self.home.clock.now_s()
+        with self.home.database.write(durable=True) as session:
+            found = detectors.find(session, reference)
+            return answer_all(session, found.id, min_score, verdict, now_s=now_s)
+
+    def train(self, reference: str, how: Json, show: Show, stopped: Stopped) -> Json:
         """Train the next version."""
         self._refuse_while_busy(reference, "train")
         # Before torch is imported, so that a detector without examples is told at once.
         gather(self.home, reference)
         from cloud.worker.train import train
 
-        return train(self.home, reference, budget_s=budget_s, progress=_as_lines(show), cancelled=stopped)
+        return train(self.home, reference, **how, progress=_as_lines(show), cancelled=stopped)
 
     def evaluate(self, reference: str, examples: Examples, *, keep: bool) -> Json:
         """Measure a version on other labelled frames; keep these, when it has none for that yet."""
@@ -206,6 +241,7 @@ def _as_lines(show: Show) -> Callable[[Any], None]:
                 stage=progress.stage,
                 message=progress.message,
                 seconds_left=progress.seconds_left,
+                figures=dict(getattr(progress, "figures", {})),
             )
         )
 

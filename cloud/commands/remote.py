@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any, cast
 
 from cloud.actions.media import Role
 from cloud.client import CloudClient
-from cloud.commands.backend import Examples, Json, Show, Stopped
+from cloud.commands.backend import Examples, Incoming, Json, Show, Stopped, Verdict
 from cloud.datasets.coco import in_folder, read_coco
+from cloud.datasets.export import Format
 from cloud.errors import InputError, TrainingError
 from cloud.jobs.progress import ProgressLine
 from edge_agent.clock import Clock
@@ -47,10 +50,51 @@ class RemoteCloud:
         detector_id = self._client.get(f"/detectors/{reference}")["id"]
         return {**self._take_in(detector_id, examples, role), "id": detector_id, "role": role}
 
-    def train(self, reference: str, budget_s: float | None, show: Show, stopped: Stopped) -> Json:
+    def import_files(self, reference: str, order: Incoming, show: Show, stopped: Stopped) -> Json:
+        """Take in all that is good of files, folders and archives."""
+        detector_id = self._client.get(f"/detectors/{reference}")["id"]
+        query = f"role={order.role}&folders_are_classes={str(order.folders_are_classes).lower()}"
+        with tempfile.TemporaryDirectory() as work:
+            files = [_packed(path, Path(work)) for path in order.paths]
+            job = self._client.upload(f"/detectors/{detector_id}/import?{query}", *files)
+        return {"detector": detector_id, **self._follow(job, show, stopped)}
+
+    def export_labels(self, reference: str, out: Path, kind: Format, *, images: bool, role: Role) -> Json:
+        """Write the labelled frames to a file."""
+        query = f"format={kind}&images={str(images).lower()}&role={role}"
+        try:
+            with out.open("wb") as stream:
+                for part in self._client.download(f"/detectors/{reference}/export?{query}"):
+                    stream.write(part)
+        except BaseException:
+            out.unlink(missing_ok=True)
+            raise
+        return {}
+
+    def prelabel(self, reference: str, order: Json, show: Show, stopped: Stopped) -> Json:
+        """Let a detector offer boxes for unlabelled frames."""
+        return self._follow(self._client.post(f"/detectors/{reference}/prelabel", order), show, stopped)
+
+    def answer_proposals(self, reference: str, min_score: float, verdict: Verdict | None) -> Json:
+        """Accept or reject the offered boxes from a score on; without a verdict, only count them."""
+        frames = boxes = 0
+        for media_id, index in self._client.get(f"/detectors/{reference}/proposals"):
+            path = f"/media/{media_id}/frames/{index}"
+            offered = self._client.get(f"{path}/proposals")
+            ids = [one["id"] for one in offered if one["score"] >= min_score]
+            if not ids:
+                continue
+            frames, boxes = frames + 1, boxes + len(ids)
+            if verdict == "reject":
+                self._client.post(f"{path}/proposals/reject", {"ids": ids})
+            elif verdict == "accept":
+                revision = self._client.get(f"{path}/labels")["revision"]
+                self._client.post(f"{path}/proposals/accept", {"ids": ids, "revision": revision})
+        return {"frames": frames, "boxes": boxes}
+
+    def train(self, reference: str, how: Json, show: Show, stopped: Stopped) -> Json:
         """Train the next version."""
-        body = {} if budget_s is None else {"budget_s": budget_s}
-        return self._follow(self._client.post(f"/detectors/{reference}/train", body), show, stopped)
+        return self._follow(self._client.post(f"/detectors/{reference}/train", how), show, stopped)
 
     def compress(self, reference: str, profile: str, show: Show, stopped: Stopped) -> Json:
         """Compress a version for a kind of device."""
@@ -107,11 +151,29 @@ class RemoteCloud:
         message = job["error"] or f"{job['kind']} was cancelled"
         raise TrainingError(message) if job["kind"] == "train" else ElfowlError(message)
 
+    def _ready(self, medium: Json) -> Json:
+        """Wait for the playback copy of a video.
+
+        Raises:
+            InputError: The video is damaged.
+        """
+        job_id = medium.get("job")
+        while medium["state"] == "preparing":
+            self._clock.sleep(_LOOK_S)
+            job = self._client.get(f"/jobs/{job_id}") if job_id else {"state": "running"}
+            medium = self._client.get(f"/media/{medium['id']}")
+            if medium["state"] == "preparing" and job["state"] in _ENDED:
+                message = f"{medium['name']} was not prepared: {job['error'] or job['state']}; send it again"
+                raise InputError(message)
+        if medium["state"] == "broken":
+            raise InputError(str(medium["reason"]))
+        return medium
+
     def _take_in(self, detector_id: str, examples: Examples, role: Role) -> Json:
         documents = _documents(examples)
         counts = {"media": 0, "frames": 0, "boxes": 0}
         for file, document in documents:
-            medium = self._client.upload(f"/detectors/{detector_id}/media?role={role}", file)
+            medium = self._ready(self._client.upload(f"/detectors/{detector_id}/media?role={role}", file))
             counts["media"] += 1
             if document is not None:
                 path = f"/detectors/{detector_id}/labels?media={medium['id']}"
@@ -119,6 +181,18 @@ class RemoteCloud:
                 counts["frames"] += done["frames"]
                 counts["boxes"] += done["boxes"]
         return counts
+
+
+def _packed(path: Path, work: Path) -> Path:
+    """Return a file to send; a folder goes as an archive, so that its names keep their folders."""
+    if not path.is_dir():
+        return path
+    packed = work / f"{path.name or 'folder'}.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(path.rglob("*")):
+            if file.is_file():
+                archive.write(file, file.relative_to(path).as_posix())
+    return packed
 
 
 def _documents(examples: Examples) -> list[tuple[Path, Json | None]]:

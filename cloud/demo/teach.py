@@ -14,6 +14,9 @@ from cloud.demo.patience import PatientCloud
 from cloud.demo.screen import Step
 from cloud.errors import ConflictError
 from cloud.samples.catalog import SampleTask
+from edge_agent.errors import ElfowlError
+
+_COPY_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,23 @@ class Student:
 def enrol_student(cloud: PatientCloud, title: str, clip: Path, lessons: Lessons) -> Student:
     """Make a detector with its clip; nothing is learned from the medium with the test frames."""
     detector = cloud.post("/detectors", {"name": title})["id"]
-    test = cloud.upload(f"/detectors/{detector}/media?role=test", clip)["id"]
+    test = _upload(cloud, f"/detectors/{detector}/media?role=test", clip)
     put_labels(cloud, test, lessons.test)
-    return Student(cloud, detector, cloud.upload(f"/detectors/{detector}/media", clip)["id"])
+    return Student(cloud, detector, _upload(cloud, f"/detectors/{detector}/media", clip))
+
+
+def _upload(cloud: PatientCloud, path: str, clip: Path) -> str:
+    """Send a clip and return its id once its playback copy is made."""
+    medium = cloud.upload(path, clip)
+
+    def look() -> dict[str, Any] | None:
+        now: dict[str, Any] = cloud.get(f"/media/{medium['id']}")
+        return None if now["state"] == "preparing" else now
+
+    ready = cloud.wait_for("the playback copy of the clip", look, _COPY_S)
+    if ready["state"] != "ready":
+        raise ElfowlError(str(ready["reason"]))
+    return str(ready["id"])
 
 
 def find_student(cloud: PatientCloud, title: str) -> tuple[Student, dict[str, Any]] | None:

@@ -1,5 +1,6 @@
 // Files from anywhere onto the page: dropped, chosen, pasted; whole folders too. One upload after the other.
 import { useEffect, useRef, useState } from "preact/hooks";
+import { prepared } from "./preparing.js";
 import { html, upload } from "./ui.js";
 
 export const ACCEPTED = "image/*,video/*,.mkv,.avi,.mov";
@@ -64,7 +65,8 @@ export function useUploads(onDone) {
   const send = (detectorId, row) => {
     queue.current = queue.current.then(async () => {
       try {
-        const media = await upload(`/detectors/${detectorId}/media`, row.file, (share) => change(row.id, { share }));
+        const sent = await upload(`/detectors/${detectorId}/media`, row.file, (share) => change(row.id, { share }));
+        const media = await prepared(sent, (share) => change(row.id, { share, preparing: true }));
         setRows((all) => all.filter((one) => one.id !== row.id));
         await onDone(media);
       } catch (error) {
@@ -95,6 +97,6 @@ export function UploadList({ rows, onRetry, onForget }) {
             <button type="button" class="quiet" onClick=${() => onForget(row)} aria-label=${`Leave out ${row.file.name}`}>Leave it out</button>
           </span>`
       : html`<progress max="1" value=${row.share} aria-label=${`Upload of ${row.file.name}`}></progress>
-          <span class="muted">${row.share < 1 ? `${Math.round(row.share * 100)} %` : "reading …"}</span>`}
+          <span class="muted">${row.preparing ? `preparing, ${Math.round(row.share * 100)} %` : row.share < 1 ? `${Math.round(row.share * 100)} %` : "reading …"}</span>`}
   </li>`)}</ul>`;
 }
