@@ -1,0 +1,175 @@
+"""Many detectors on one stream: the subnet looks once, every detector answers from what it saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cloud.detector.full import FullDetector, decode_detections, run_head
+from cloud.detector.light import LightNetwork
+from cloud.detector.shared_decode import Rules, boxes_px, detections, find_peaks
+from cloud.detector.shared_heads import StackedHeads
+from cloud.subnets.features import FeatureExtractor, Features, shared_extractor
+from cloud.subnets.manifest import SubnetManifest
+from edge_agent.vision.arrays import Rgb
+from edge_agent.vision.letterbox import Letterboxed, letterbox
+from edge_agent.wire.detection import Detection, DetectorRef
+
+Answers = dict[DetectorRef, list[list[Detection]]]
+"""What each detector saw in each picture."""
+
+
+@dataclass(frozen=True)
+class _LightKey:
+    """Heads that differ in none of these can be stacked."""
+
+    subnet_sha256: str
+    input_size_px: tuple[int, int]
+    score_width: int
+    box_width: int
+    peak_kernel: int
+
+
+class SharedRunner:
+    """Runs any number of detectors, with one pass of each subnet a picture and input size.
+
+    Answers are those of every detector alone. Light heads are stacked into one product of matrices, full ones
+    run singly. Adding and removing are cheap: no subnet is loaded again. Not for several threads at once.
+    """
+
+    def __init__(
+        self,
+        detectors: Iterable[FullDetector] = (),
+        *,
+        extractor_for: Callable[[SubnetManifest], FeatureExtractor] = shared_extractor,
+    ) -> None:
+        self._extractor_for = extractor_for
+        self._detectors = {detector.ref: detector for detector in detectors}
+        self._stacks: dict[_LightKey, _Stack] = {}
+
+    @property
+    def refs(self) -> tuple[DetectorRef, ...]:
+        """Return the detectors that run, in the order they were added."""
+        return tuple(self._detectors)
+
+    def add(self, detector: FullDetector) -> None:
+        """Run this one too; it takes the place of the one with the same reference."""
+        self._detectors[detector.ref] = detector
+        self._stacks.clear()
+
+    def remove(self, ref: DetectorRef) -> None:
+        """No longer run a detector; one that does not run is no mistake."""
+        self._detectors.pop(ref, None)
+        self._stacks.clear()
+
+    def detect_many(self, pictures: Sequence[Rgb], *, score_floor: float | None = None) -> Answers:
+        """Return what each detector sees in each picture.
+
+        Args:
+            pictures: Each `(h, w, 3) uint8 RGB`, of any size.
+            score_floor: Report from this score on; none = each class from its own threshold on.
+
+        Raises:
+            CameraError: A picture is empty or not RGB.
+            BackendError: A network answered numbers that are not finite.
+        """
+        if not pictures:
+            return {ref: [] for ref in self._detectors}
+        looked = _Looks(pictures, self._extractor_for)
+        answers: Answers = {}
+        for stack in self._light_stacks():
+            answers |= stack.detect(looked, score_floor)
+        for ref, detector in self._detectors.items():
+            if not isinstance(detector.taught_head, LightNetwork):
+                answers[ref] = _detect_alone(detector, looked, score_floor)
+        return {ref: answers[ref] for ref in self._detectors}
+
+    def _light_stacks(self) -> list[_Stack]:
+        if not self._stacks:
+            groups: dict[_LightKey, list[FullDetector]] = {}
+            for detector in self._detectors.values():
+                if isinstance(detector.taught_head, LightNetwork):
+                    groups.setdefault(_light_key(detector, detector.taught_head), []).append(detector)
+            self._stacks = {key: _Stack(group) for key, group in groups.items()}
+        return list(self._stacks.values())
+
+
+class _Looks:
+    """Pictures as the subnets see them: letterboxed once a size, looked at once a size and subnet."""
+
+    def __init__(
+        self, pictures: Sequence[Rgb], extractor_for: Callable[[SubnetManifest], FeatureExtractor]
+    ) -> None:
+        self._pictures, self._extractor_for = pictures, extractor_for
+        self._boxed: dict[tuple[tuple[int, int], int], list[Letterboxed]] = {}
+        self._features: dict[tuple[str, tuple[int, int], int], Features] = {}
+
+    def boxed(self, detector: FullDetector) -> list[Letterboxed]:
+        """Return the pictures inside the detector's input."""
+        size_px, pad_value = detector.input_size_px, detector.spec.input.pad_value
+        if (size_px, pad_value) not in self._boxed:
+            self._boxed[size_px, pad_value] = [letterbox(rgb, *size_px, pad_value) for rgb in self._pictures]
+        return self._boxed[size_px, pad_value]
+
+    def features(self, detector: FullDetector) -> Features:
+        """Return what the detector's subnets see in all pictures."""
+        return tuple(level for subnet in detector.manifests for level in self._levels(detector, subnet))
+
+    def _levels(self, detector: FullDetector, subnet: SubnetManifest) -> Features:
+        key = subnet.sha256, detector.input_size_px, detector.spec.input.pad_value
+        if key not in self._features:
+            pixels = np.stack([one.pixels for one in self.boxed(detector)])
+            self._features[key] = self._extractor_for(subnet).features(pixels)
+        return self._features[key]
+
+
+class _Stack:
+    """Light detectors whose heads run as one."""
+
+    def __init__(self, detectors: Sequence[FullDetector]) -> None:
+        networks = [one.taught_head for one in detectors if isinstance(one.taught_head, LightNetwork)]
+        self._detectors = detectors
+        self._neck = networks[0].neck
+        self._heads = StackedHeads([network.head for network in networks])
+        self._rules: dict[float | None, Rules] = {}
+
+    def detect(self, looked: _Looks, score_floor: float | None) -> Answers:
+        """Return what each of them sees in each picture."""
+        if score_floor not in self._rules:
+            specs = [detector.spec for detector in self._detectors]
+            self._rules = {score_floor: Rules.of(specs, self._heads.columns, score_floor)}
+        rules = self._rules[score_floor]
+        first = self._detectors[0]
+        answers: Answers = {detector.ref: [] for detector in self._detectors}
+        with torch.inference_mode():
+            inputs = [torch.from_numpy(level).permute(0, 3, 1, 2) for level in looked.features(first)]
+            levels = [level.permute(0, 2, 3, 1).contiguous() for level in self._neck(inputs)]
+            for index, boxed in enumerate(looked.boxed(first)):
+                own = [level[index] for level in levels]
+                peaks = find_peaks(self._heads.logits(own), rules)
+                boxes = boxes_px(peaks, self._heads.distances(own, peaks.heads, peaks.rows, peaks.columns))
+                found = detections(peaks, boxes, rules, boxed.to_source_norm)
+                for detector, seen in zip(self._detectors, found, strict=True):
+                    answers[detector.ref].append(seen)
+        return answers
+
+
+def _light_key(detector: FullDetector, network: LightNetwork) -> _LightKey:
+    return _LightKey(
+        detector.manifests[0].sha256,
+        detector.input_size_px,
+        network.head.score_width,
+        network.head.box_width,
+        detector.spec.peak_kernel,
+    )
+
+
+def _detect_alone(detector: FullDetector, looked: _Looks, score_floor: float | None) -> list[list[Detection]]:
+    scores, boxes = run_head(detector.taught_head, looked.features(detector))
+    return [
+        decode_detections(detector.spec, scores[[i]], boxes[[i]], one.to_source_norm, score_floor)
+        for i, one in enumerate(looked.boxed(detector))
+    ]

@@ -1,0 +1,197 @@
+"""Logits of many heads into detections: as `edge_agent.vision` does for one, but all at once.
+
+Peaks, boxes and suppression cost what was found, not how many heads there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cloud.detector.shared_heads import Column
+from cloud.detector.spec import DetectorSpec
+from edge_agent.errors import BackendError
+from edge_agent.vision.arrays import Bool, Float32, Int64
+from edge_agent.vision.decode import MAX_CANDIDATES, SCORE_FLOOR, logit, sigmoid
+from edge_agent.wire.detection import Detection
+
+STRIDE_PX = 8
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the columns of stacked logits mean, as arrays over columns `(c,)` or heads `(n,)`."""
+
+    head_of: Int64
+    floor_logits: Float32
+    thresholds: Float32
+    names: tuple[str, ...]
+    nms_iou: Float32
+    most: Int64
+    peak_kernel: int
+
+    @classmethod
+    def of(cls, specs: Sequence[DetectorSpec], columns: Sequence[Column], score_floor: float | None) -> Rules:
+        """Return the rules of the heads of these detectors.
+
+        Args:
+            specs: One a head, all with the same peak test.
+            columns: Of the logits.
+            score_floor: Report from this score on; none = each class from its own threshold on.
+        """
+        labels = [specs[column.head].labels[column.label] for column in columns]
+        # Below its detector's lowest threshold a candidate is dropped at once, as a lone detector does.
+        floors = [
+            min(label.threshold for label in spec.labels) if score_floor is None else score_floor
+            for spec in specs
+        ]
+        return cls(
+            head_of=np.array([column.head for column in columns], np.int64),
+            floor_logits=np.array(
+                [logit(max(floors[column.head], SCORE_FLOOR)) for column in columns], np.float32
+            ),
+            thresholds=np.array(
+                [label.threshold if score_floor is None else score_floor for label in labels], np.float64
+            ),
+            names=tuple(label.name for label in labels),
+            nms_iou=np.array([spec.nms_iou for spec in specs], np.float32),
+            most=np.array([spec.head.max_detections for spec in specs], np.int64),
+            peak_kernel=specs[0].peak_kernel,
+        )
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Cells that may be objects, ordered by head and, within a head, best first; arrays `(n,)`."""
+
+    rows: Int64
+    columns: Int64
+    logit_columns: Int64
+    heads: Int64
+    scores: Float32
+
+    def take(self, chosen: Bool | Int64) -> Peaks:
+        """Return some of them, in their order."""
+        return Peaks(
+            self.rows[chosen],
+            self.columns[chosen],
+            self.logit_columns[chosen],
+            self.heads[chosen],
+            self.scores[chosen],
+        )
+
+
+def find_peaks(logits: Float32, rules: Rules) -> Peaks:
+    """Return the best peaks of every head in `(h, w, columns)`.
+
+    Raises:
+        BackendError: A number is not finite.
+    """
+    if not np.isfinite(logits).all():
+        message = "a head answered numbers that are not finite"
+        raise BackendError(message)
+    cells = np.nonzero(logits >= rules.floor_logits)
+    rows, columns, logit_columns = (part[_is_peak(logits, cells, rules.peak_kernel)] for part in cells)
+    found = Peaks(
+        rows,
+        columns,
+        logit_columns,
+        rules.head_of[logit_columns],
+        sigmoid(logits[rows, columns, logit_columns]),
+    )
+    # Equal scores stay in the order of cells and classes, as a lone detector's do.
+    labels_in_order = np.lexsort((logit_columns, columns, rows, -found.scores, found.heads))
+    found = found.take(labels_in_order)
+    return found.take(_rank_within(found.heads) < MAX_CANDIDATES)
+
+
+def _is_peak(logits: Float32, cells: tuple[Int64, ...], kernel: int) -> Bool:
+    """Tell which cells are, in their column, at least as strong as all of their surroundings."""
+    reach = kernel // 2
+    rows, columns, logit_columns = cells
+    height, width = logits.shape[:2]
+    own = logits[cells]
+    peaks = np.ones(len(rows), np.bool_)
+    for down in range(-reach, reach + 1):
+        for right in range(-reach, reach + 1):
+            near_rows = np.clip(rows + down, 0, height - 1)
+            near_columns = np.clip(columns + right, 0, width - 1)
+            peaks &= own >= logits[near_rows, near_columns, logit_columns]
+    return peaks
+
+
+def _rank_within(groups: Int64) -> Int64:
+    """Return each element's place within its run of equal numbers."""
+    if not len(groups):
+        return groups
+    starts = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
+    return np.arange(len(groups)) - np.repeat(starts, np.diff([*starts, len(groups)]))
+
+
+def boxes_px(peaks: Peaks, distances: Float32) -> Float32:
+    """Return `(n, 4) float32 xyxy` in pixels of the input from distances in strides."""
+    centres = np.stack([peaks.columns, peaks.rows], axis=1).astype(np.float32) + np.float32(0.5)
+    corners = np.concatenate([centres - distances[:, :2], centres + distances[:, 2:]], axis=1)
+    return np.asarray(corners * STRIDE_PX, np.float32)
+
+
+def survivors(boxes: Float32, groups: Int64, iou_thresholds: Float32) -> Bool:
+    """Tell which boxes greedy suppression keeps, in all groups at once.
+
+    Args:
+        boxes: `(n, 4) float32 xyxy`, best first within each group.
+        groups: `(n,)`; boxes of different groups never suppress each other.
+        iou_thresholds: `(n,)`, equal within a group.
+    """
+    order = np.argsort(groups, kind="stable")
+    rank = _rank_within(groups[order])
+    if rank.max(initial=0) == 0:
+        return np.ones(len(boxes), np.bool_)
+    place = np.cumsum(rank == 0) - 1
+    padded = np.zeros((int(place[-1]) + 1, int(rank.max()) + 1, 4), np.float32)
+    padded[place, rank] = boxes[order]
+    limits = np.zeros(len(padded), np.float32)
+    limits[place] = iou_thresholds[order]
+    suppresses = _iou_within(padded) > limits[:, None, None]
+    alive = np.ones(padded.shape[:2], np.bool_)
+    for best in range(padded.shape[1] - 1):
+        alive[:, best + 1 :] &= ~(suppresses[:, best, best + 1 :] & alive[:, best, None])
+    kept = np.empty(len(boxes), np.bool_)
+    kept[order] = alive[place, rank]
+    return kept
+
+
+def _iou_within(boxes: Float32) -> Float32:
+    """Return `(groups, k, k)`: intersection over union of the boxes `(groups, k, 4)` of each group."""
+    top_left = np.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])
+    bottom_right = np.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:])
+    sides = np.maximum(bottom_right - top_left, 0.0)
+    shared = sides[..., 0] * sides[..., 1]
+    own_sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0.0)
+    areas = own_sides[..., 0] * own_sides[..., 1]
+    union = areas[:, :, None] + areas[:, None, :] - shared
+    ious: Float32 = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return ious
+
+
+def detections(
+    peaks: Peaks,
+    boxes: Float32,
+    rules: Rules,
+    to_source_norm: Callable[[Float32], Float32],
+) -> list[list[Detection]]:
+    """Return what each head found in one picture, best first."""
+    kept = survivors(boxes, peaks.logit_columns, rules.nms_iou[peaks.heads])
+    peaks, boxes = peaks.take(kept), boxes[kept]
+    reported = _rank_within(peaks.heads) < rules.most[peaks.heads]
+    reported &= peaks.scores.astype(np.float64) >= rules.thresholds[peaks.logit_columns]
+    peaks, boxes = peaks.take(reported), boxes[reported]
+    found: list[list[Detection]] = [[] for _ in rules.nms_iou]
+    placed = to_source_norm(boxes).astype(float).tolist()
+    for head, column, score, (x1, y1, x2, y2) in zip(
+        peaks.heads.tolist(), peaks.logit_columns.tolist(), peaks.scores.tolist(), placed, strict=True
+    ):
+        found[head].append(Detection(label=rules.names[column], score=min(1.0, score), box=(x1, y1, x2, y2)))
+    return found
