@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cloud.settings import Settings
 from cloud.store.database import Database, open_database
+from cloud.subnets.registry import look_in
 from edge_agent.clock import Clock, SystemClock
 
 
@@ -24,4 +25,5 @@ def open_home(settings: Settings, clock: Clock | None = None) -> Home:
     Raises:
         StorageError: The folder cannot be written, or the database is damaged.
     """
+    look_in(settings.home)
     return Home(settings, open_database(settings.database_path), clock or SystemClock())
