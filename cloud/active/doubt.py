@@ -14,7 +14,7 @@ import numpy as np
 from edge_agent.vision.nms import iou_matrix
 from edge_agent.wire.detection import Detection
 
-_NEAR_SCORE = 0.2
+_NEAR_SCORE = 0.1
 _SAME_IOU = 0.4
 _SAME_LATER_IOU = 0.2
 _MOST_OBJECTS = 6.0
@@ -61,7 +61,7 @@ def doubt_of(
 
 
 def near_threshold(found: Sequence[Detection], thresholds: Thresholds) -> float:
-    """Return the sum over detections of 1 at the threshold, falling to 0 at 0.2 above or below it."""
+    """Return the sum over detections of 1 at the threshold, falling to 0 at 0.1 above or below it."""
     return sum(
         max(0.0, 1 - abs(one.score - thresholds[one.label]) / _NEAR_SCORE)
         for one in found

@@ -18,7 +18,7 @@ def seen(score: float = 0.9, box: tuple[float, float, float, float] = BOX, label
     return Detection(label=label, score=score, box=box)
 
 
-@pytest.mark.parametrize(("score", "doubt"), [(0.4, 1.0), (0.5, 0.5), (0.3, 0.5), (0.6, 0.0), (0.95, 0.0)])
+@pytest.mark.parametrize(("score", "doubt"), [(0.4, 1.0), (0.45, 0.5), (0.35, 0.5), (0.5, 0.0), (0.95, 0.0)])
 def test_score_near_its_threshold_is_in_doubt(score: float, doubt: float) -> None:
     assert near_threshold([seen(score)], THRESHOLDS) == pytest.approx(doubt)
 

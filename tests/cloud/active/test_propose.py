@@ -76,7 +76,7 @@ def test_frame_in_doubt_is_proposed_before_others_that_show_as_much(tmp_path: Pa
     proposals = propose(seer, frames, ProposePlan(1), extractor=Colours())
     assert names(proposals) == ["04"]
     assert proposals[0].doubt is not None
-    assert proposals[0].doubt.near_threshold == pytest.approx(0.9, abs=0.05)
+    assert proposals[0].doubt.near_threshold == pytest.approx(0.8, abs=0.05)
     assert "threshold" in proposals[0].reason
     assert seer.asked == 2 * len(frames)
 
