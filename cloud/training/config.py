@@ -45,8 +45,8 @@ class TrainConfig:
     cache_dir: Path | None = None
     cache_bytes: int = 2_000_000_000
     subnets: tuple[str, ...] = ("ssd_mobilenet_v2",)
-    views_per_frame: int = 6
-    max_views: int = 240
+    views_per_frame: int = 4
+    max_views: int = 200
     long_side_px: int = 512
     epochs: int = 2
     min_steps: int = 100

@@ -89,7 +89,7 @@ def learn(
         return plan.sparsity * head.open_gates().sum()
 
     def keep() -> Lesson:
-        return Lesson(_checked(head.folded(pool.bases, plan.block)), head.gate_values())
+        return Lesson(checked(head.folded(pool.bases, plan.block)), head.gate_values())
 
     return teach(head, pool, pool.of_frames(frames), plan, keep_going, keep, price, generator)
 
@@ -156,7 +156,12 @@ def _loss(head: nn.Module, pool: WindowPool, indices: torch.Tensor) -> torch.Ten
     return detection_loss(logits, distances, targets).mean()
 
 
-def _checked(head: AnchorFreeHead) -> AnchorFreeHead:
+def checked(head: AnchorFreeHead) -> AnchorFreeHead:
+    """Return the head, if all its numbers are finite.
+
+    Raises:
+        TrainingError: They are not.
+    """
     if not all(bool(torch.isfinite(value).all()) for value in head.state_dict().values()):
         raise TrainingError(_ASTRAY)
     return head

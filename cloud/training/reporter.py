@@ -23,16 +23,18 @@ class Reporter:
         self._start_s = clock.monotonic_s()
         self._look_cost = views * _VIEW_COST / threads
         self._threads = threads
+        self._has_looked = False
         # Until the runs are planned: learning takes about as long as looking.
         self._learn_cost = self._look_cost
 
     def read(self, name: str) -> None:
-        """Report that a picture is being read."""
-        if self._elapsed_s() < 1.0:
+        """Report that a picture is being read; once one was looked at, that is what is told."""
+        if not self._has_looked:
             self._progress(Progress("reading", 0.0, f"reading {name}"))
 
     def looked(self, count: int, total: int) -> None:
         """Report how many pictures have been looked at."""
+        self._has_looked = True
         self._report("looking", self._look_cost * count / total, f"looked at {count} of {total} pictures")
 
     def learning(self, steps: int) -> None:

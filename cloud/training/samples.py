@@ -49,6 +49,15 @@ class FrameSamples:
         """Return the same without what is only learned from, to free its memory."""
         return replace(self, windows=())
 
+    def without_levels(self) -> FrameSamples:
+        """Return the same with the targets of its windows but without their features, the bulk of it."""
+        return replace(self, windows=tuple(replace(window, levels=()) for window in self.windows))
+
+    @property
+    def has_levels(self) -> bool:
+        """Return whether the features of its windows are there."""
+        return all(window.levels for window in self.windows)
+
 
 @dataclass(frozen=True)
 class SamplePlan:

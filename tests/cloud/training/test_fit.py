@@ -14,7 +14,8 @@ from cloud.datasets.images import read_image
 from cloud.errors import InputError, TrainingError
 from cloud.training.config import CancelledError, Progress, TrainConfig
 from cloud.training.evaluate import evaluate
-from cloud.training.fit import check_examples, choose_input_size, fit, plan_runs, seconds_to_learn
+from cloud.training.fit import fit
+from cloud.training.plan import check_examples, choose_grid, choose_input_size, plan_runs, seconds_to_learn
 from tests.cloud.training.scenes import draw_scene
 
 QUICK = TrainConfig(
@@ -190,3 +191,13 @@ def test_plan_runs_few_frames_are_all_learned_from(count: int, runs: int) -> Non
     few = count < 30
     assert len(planned[0].split.train) == (count if few else count - round(count * 0.2))
     assert all(run.plan.steps > 0 for run in planned)
+
+
+@pytest.mark.parametrize(
+    ("side", "size_px", "grid"),
+    [(0.1, (512, 384), 2), (0.4, (512, 384), 1), (0.1, (160, 128), 1), (0.05, (320, 256), 2)],
+    ids=["small objects", "large objects", "small input", "small both"],
+)
+def test_choose_grid_tiles_only_where_objects_fit(side: float, size_px: tuple[int, int], grid: int) -> None:
+    box = LabelledBox("cat", (0.2, 0.2, 0.2 + side, 0.2 + side))
+    assert choose_grid([replace(frame(), boxes=(box,))], size_px) == grid
