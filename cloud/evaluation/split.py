@@ -135,7 +135,8 @@ def draw_test(candidates: Sequence[Candidate], taught: Vicinity) -> tuple[FrameM
     for run in sorted(_runs(candidates), key=_drawn_order):
         if len(chosen) >= wanted:
             break
-        if len(chosen) + len(run) > 2 * wanted or any(taught.covers(one.mark) for one in run):
+        too_many = len(chosen) + len(run) - wanted > wanted - len(chosen)
+        if too_many or any(taught.covers(one.mark) for one in run):
             continue
         if _leaves_enough(candidates, [*chosen, *run], total):
             chosen += run
