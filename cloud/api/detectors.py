@@ -84,7 +84,7 @@ def train(services: Used, detector_id: str, body: TrainBody | None = None) -> Jo
     """Start to train the next version."""
     with services.database.read() as session:
         found = detectors.find(session, detector_id)
-    params = {} if body is None or body.budget_s is None else {"budget_s": body.budget_s}
+    params = {} if body is None else body.model_dump(exclude_none=True)
     return job_view(services.jobs.submit("train", found.id, params))
 
 

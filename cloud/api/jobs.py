@@ -48,7 +48,7 @@ def cancel(services: Used, job_id: str) -> JobView:
 
 def _look(services: Services, job_id: str) -> JobView:
     with services.database.read() as session:
-        return job_view(jobs.find(session, job_id))
+        return job_view(jobs.find(session, job_id), services.jobs.figures(job_id))
 
 
 async def _changes(request: Request, services: Services, now: JobView) -> AsyncIterator[ServerSentEvent]:

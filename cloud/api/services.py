@@ -40,6 +40,10 @@ class Jobs(Protocol):
         """End a job."""
         ...
 
+    def figures(self, job_id: str) -> dict[str, float]:
+        """Return what a running job measures on its way."""
+        ...
+
 
 class Offload(Protocol):
     """Answers pictures; see `cloud.offload.service.OffloadService`."""

@@ -43,9 +43,10 @@ from edge_agent.wire.event import Event
 _OWN_WORK = frozenset({"train", "compress"})
 
 
-def job_view(job: Job) -> JobView:
-    """Return a job."""
-    return JobView.model_validate(job, from_attributes=True)
+def job_view(job: Job, figures: dict[str, float] | None = None) -> JobView:
+    """Return a job, with what it measures on its way where that is known."""
+    view = JobView.model_validate(job, from_attributes=True)
+    return view.model_copy(update={"figures": figures or {}})
 
 
 def version_view(version: Version) -> VersionView:

@@ -102,10 +102,10 @@ def train(
 ) -> None:
     """Train the next version of a detector."""
     given = {"budget_s": duration_s(budget), "seed": seed}
-    how = {name: value for name, value in given.items() if value is not None}
+    wishes = {name: value for name, value in given.items() if value is not None}
     backend = connect(home, url, token)
     with interruptible() as stop, progress_shown() as terminal:
-        made = backend.train(detector, how, terminal.show, stop.is_set)
+        made = backend.train(detector, wishes, terminal.show, stop.is_set)
     how = f"in {made['seconds']:.1f} s from {made['frames']} frames: {quality_line(made)}"
     lines = [f"trained version {made['version']} of {made['detector']} {how}"]
     if made.get("kept_out"):

@@ -79,18 +79,20 @@ def bar_line(progress: ProgressLine) -> str:
     """Return progress as a bar with time left."""
     done = round(progress.progress * _BAR_COLUMNS)
     bar = "█" * done + "░" * (_BAR_COLUMNS - done)
-    return f"{bar} {progress.progress:4.0%}  {progress.message or progress.stage}{_left(progress)}"
+    return f"{bar} {progress.progress:4.0%}  {_words(progress)}"
 
 
 def plain_line(progress: ProgressLine) -> str:
     """Return progress as one line of a log."""
-    return f"{progress.progress:4.0%}  {progress.message or progress.stage}{_left(progress)}"
+    return f"{progress.progress:4.0%}  {_words(progress)}"
 
 
-def _left(progress: ProgressLine) -> str:
-    if progress.seconds_left is None:
-        return ""
-    return f", about {progress.seconds_left:.0f} s left"
+def _words(progress: ProgressLine) -> str:
+    parts = [progress.message or progress.stage]
+    parts += [f"{name} {value:.2f}" for name, value in progress.figures.items()]
+    if progress.seconds_left is not None:
+        parts.append(f"about {progress.seconds_left:.0f} s left")
+    return ", ".join(parts)
 
 
 def percent(share: object) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class ProgressLine(BaseModel):
-    """One line: progress, or the end with `result` or `error`."""
+    """One line: progress, or the end with `result` or `error`; `figures` may hold loss and ap50."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -16,6 +16,7 @@ class ProgressLine(BaseModel):
     stage: str = ""
     message: str = ""
     seconds_left: float | None = None
+    figures: dict[str, float] = {}
     result: dict[str, Any] | None = None
     error: str | None = None
 

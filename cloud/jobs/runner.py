@@ -61,6 +61,7 @@ class JobRunner:
         self._command = command
         self._lock = threading.Lock()
         self._children: dict[str, subprocess.Popen[str]] = {}
+        self._figures: dict[str, dict[str, float]] = {}
         self._stopping = False
         self._workflow: Callable[[str], None] | None = None
 
@@ -131,6 +132,10 @@ class JobRunner:
             stop_child(child)
         return job
 
+    def figures(self, job_id: str) -> dict[str, float]:
+        """Return what a running job measures on its way, as loss and ap50; empty when it tells nothing."""
+        return self._figures.get(job_id, {})
+
     def _enqueue(self, job: Job) -> None:
         if self._workflow is None:
             message = "the job runner is not started"
@@ -162,6 +167,7 @@ class JobRunner:
         finally:
             with self._lock:
                 del self._children[job_id]
+            self._figures.pop(job_id, None)
         if self._stopping:
             # Not ended: an error here leaves the step to the next start.
             message = f"job {job_id} goes on at the next start"
@@ -179,6 +185,7 @@ class JobRunner:
             last = said
             if self._clock.monotonic_s() - told_s >= _UPDATE_S and said.result is None and said.error is None:
                 told_s = self._clock.monotonic_s()
+                self._figures[job_id] = {**self.figures(job_id), **said.figures}
                 self._change(
                     job_id,
                     progress=said.progress,

@@ -7,14 +7,17 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from cloud.actions.open_home import Home, open_home
 from cloud.jobs.progress import ProgressLine
 from cloud.processes import exit_with_parent
 from cloud.settings import settings_from
-from cloud.worker.progress import Progress
+from cloud.worker.progress import Cancelled, Progress
 from edge_agent.errors import ElfowlError
+
+Job = dict[str, Any]
 
 
 def main(arguments: list[str]) -> int:
@@ -26,7 +29,7 @@ def main(arguments: list[str]) -> int:
     kind, _, text = arguments
     try:
         home = open_home(settings_from())
-        result = _do(kind, home, json.loads(text), stop)
+        result = _KINDS[kind](home, json.loads(text), stop.is_set)
     except ElfowlError as error:
         _say(ProgressLine(error=" ".join(str(error).split())))
         return 1
@@ -38,48 +41,76 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _do(kind: str, home: Home, job: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
-    if kind == "train":
-        from cloud.worker.train import train  # noqa: PLC0415 - each job loads only its own libraries
+# Each job loads only its own libraries: hence the imports within.
 
-        return train(
-            home, job["detector_id"], budget_s=job.get("budget_s"), progress=_tell, cancelled=stop.is_set
-        )
-    if kind == "prepare":
-        from cloud.worker.incoming import prepare  # noqa: PLC0415
 
-        return prepare(home, job["media_id"], progress=_tell, cancelled=stop.is_set)
-    if kind == "import":
-        from cloud.worker.incoming import take_in  # noqa: PLC0415
+def _train(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
+    from cloud.worker.train import train  # noqa: PLC0415
 
-        return take_in(home, job, progress=_tell, cancelled=stop.is_set)
-    if kind == "prelabel":
-        from cloud.worker.prelabel import prelabel  # noqa: PLC0415
+    wishes = {name: job[name] for name in ("budget_s", "seed") if name in job}
+    return train(home, job["detector_id"], **wishes, progress=_tell, cancelled=cancelled)
 
-        return prelabel(home, job, progress=_tell, cancelled=stop.is_set)
-    if kind == "suggest":
-        from cloud.worker.suggest import suggest  # noqa: PLC0415
 
-        return suggest(
-            home,
-            job["detector_id"],
-            media_id=job.get("media_id"),
-            count=job["count"],
-            progress=_tell,
-            cancelled=stop.is_set,
-        )
-    if kind == "evaluate":
-        from cloud.worker.evaluate import evaluate_job  # noqa: PLC0415
+def _prepare(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
+    from cloud.worker.incoming import prepare  # noqa: PLC0415
 
-        return evaluate_job(home, job, _tell)
-    if kind == "compare":
-        from cloud.worker.compare import compare_job  # noqa: PLC0415
+    return prepare(home, job["media_id"], progress=_tell, cancelled=cancelled)
 
-        return compare_job(home, job, _tell)
+
+def _import(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
+    from cloud.worker.incoming import take_in  # noqa: PLC0415
+
+    return take_in(home, job, progress=_tell, cancelled=cancelled)
+
+
+def _prelabel(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
+    from cloud.worker.prelabel import prelabel  # noqa: PLC0415
+
+    return prelabel(home, job, progress=_tell, cancelled=cancelled)
+
+
+def _suggest(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
+    from cloud.worker.suggest import suggest  # noqa: PLC0415
+
+    return suggest(
+        home,
+        job["detector_id"],
+        media_id=job.get("media_id"),
+        count=job["count"],
+        progress=_tell,
+        cancelled=cancelled,
+    )
+
+
+def _evaluate(home: Home, job: Job, _cancelled: Cancelled) -> dict[str, Any]:
+    from cloud.worker.evaluate import evaluate_job  # noqa: PLC0415
+
+    return evaluate_job(home, job, _tell)
+
+
+def _compare(home: Home, job: Job, _cancelled: Cancelled) -> dict[str, Any]:
+    from cloud.worker.compare import compare_job  # noqa: PLC0415
+
+    return compare_job(home, job, _tell)
+
+
+def _compress(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
     from cloud.worker.shrink import shrink  # noqa: PLC0415
 
     reference = f"{job['detector_id']}@{job['version']}"
-    return shrink(home, reference, job["profile"], progress=_tell, cancelled=stop.is_set)
+    return shrink(home, reference, job["profile"], progress=_tell, cancelled=cancelled)
+
+
+_KINDS: dict[str, Callable[[Home, Job, Cancelled], dict[str, Any]]] = {
+    "train": _train,
+    "prepare": _prepare,
+    "import": _import,
+    "prelabel": _prelabel,
+    "suggest": _suggest,
+    "evaluate": _evaluate,
+    "compare": _compare,
+    "compress": _compress,
+}
 
 
 def _tell(progress: Progress) -> None:
@@ -89,6 +120,7 @@ def _tell(progress: Progress) -> None:
             stage=progress.stage,
             message=progress.message,
             seconds_left=progress.seconds_left,
+            figures=dict(progress.figures),
         )
     )
 

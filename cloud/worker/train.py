@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def train(
     reference: str,
     *,
     budget_s: float | None = None,
+    seed: int | None = None,
     progress: Listener = to_nobody,
     cancelled: Cancelled = never,
 ) -> dict[str, Any]:
@@ -44,6 +46,7 @@ def train(
         home: Where everything lies.
         reference: Id or name of the detector.
         budget_s: Seconds after which learning is brought to an end; none leaves it to the recipe.
+        seed: The same seed and examples give the same detector, as long as the budget is not reached.
         progress: Told how far it is.
         cancelled: Asked several times a second.
 
@@ -59,7 +62,7 @@ def train(
     result = fit(
         material.frames,
         material.classes,
-        _config(home, material.ref, budget_s),
+        _config(home, material.ref, budget_s, seed),
         lambda now: progress(_as_ours(now)),
         cancelled,
         clock=home.clock,
@@ -67,10 +70,12 @@ def train(
     return _keep(home, apart, result)
 
 
-def _config(home: Home, ref: DetectorRef, budget_s: float | None) -> TrainConfig:
+def _config(home: Home, ref: DetectorRef, budget_s: float | None, seed: int | None) -> TrainConfig:
     threads = max(1, min(_MOST_THREADS, os.cpu_count() or 1))
     config = TrainConfig(ref=ref, threads=threads, cache_dir=home.settings.cache_path / "features")
-    return config if budget_s is None else TrainConfig(**{**vars(config), "budget_s": budget_s})
+    if budget_s is not None:
+        config = replace(config, budget_s=budget_s)
+    return config if seed is None else replace(config, seed=seed)
 
 
 def _keep(home: Home, apart: SetApart, result: TrainResult) -> dict[str, Any]:

@@ -28,6 +28,9 @@ class FakeJobs:
         with self._home.database.write() as session:
             return jobs.change(session, job_id, now_s=2.0, state="cancelled")
 
+    def figures(self, _job_id: str) -> dict[str, float]:
+        return {"loss": 0.5}
+
 
 class FakeTeaching:
     """Is told what changed, and sees one person once it was begun."""

@@ -3,7 +3,7 @@ import { h, render } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 import htm from "htm";
-import { duration } from "./words.js";
+import { duration, figureWords } from "./words.js";
 
 export const html = htm.bind(h);
 
@@ -131,11 +131,11 @@ export function liveNews(onNews, onConnected = () => {}) {
 
 /** How far a job is, in words and as a bar; `onCancel` gives it a button. */
 export function Progress({ job, onCancel }) {
-  const { state, progress, stage, message, error, seconds_left: left } = job.value;
+  const { state, progress, stage, message, error, figures, seconds_left: left } = job.value;
   if (state === "failed") return html`<p class="note bad" role="alert">${error || message || "It failed; the server's log says why."}</p>`;
   if (state === "done") return null;
   if (state === "cancelled") return html`<p class="note" role="status">Cancelled. Nothing was changed.</p>`;
-  const words = [message || stage || (state === "queued" ? "waiting for its turn" : state), left == null ? "" : `${duration(left)} left`];
+  const words = [message || stage || (state === "queued" ? "waiting for its turn" : state), figureWords(figures), left == null ? "" : `${duration(left)} left`];
   const text = words.filter(Boolean).join(" · ");
   return html`<div class="progress">
     <progress max="1" value=${progress} aria-label=${stage || state}></progress>

@@ -39,10 +39,12 @@ def test_detector_goes_from_empty_to_teaching_to_training(cloud: Cloud) -> None:
     media_id = add_picture(cloud, detector_id)
     cloud.client.put(labels_path(media_id), json={"revision": 0, "boxes": [BOX]})
     states.append(cloud.client.get(path).json()["state"])
-    job = cloud.client.post(f"{path}/train", json={"budget_s": 60})
+    job = cloud.client.post(f"{path}/train", json={"budget_s": 60, "seed": 7})
     states.append(cloud.client.get(path).json()["state"])
     assert states == ["empty", "teaching", "training"]
-    assert (job.status_code, job.json()["params"]) == (202, {"budget_s": 60.0})
+    assert (job.status_code, job.json()["params"]) == (202, {"budget_s": 60.0, "seed": 7})
+    told = cloud.client.get(f"/api/v1/jobs/{job.json()['id']}").json()
+    assert told["figures"] == {"loss": 0.5}
     assert cloud.client.get("/api/v1/detectors/persons").json()["labels"] == ["person"]
 
 

@@ -32,6 +32,11 @@ import json, sys
 print(json.dumps({"error": "there are no labelled frames yet"}))
 sys.exit(1)
 """
+MEASURING = """
+import json, time
+print(json.dumps({"progress": 0.5, "stage": "learning", "figures": {"loss": 0.4}}), flush=True)
+time.sleep(600)
+"""
 CRASHING = "import os; os._exit(7)"
 ENDLESS = (
     "import json, time; print(json.dumps({'progress': 0.1, 'stage': 'slow'}), flush=True); time.sleep(600)"
@@ -85,7 +90,14 @@ class Runner:
 
 @pytest.fixture
 def running(home: Home) -> Iterator[Runner]:
-    running = Runner(home, {"quick": QUICK, "failing": FAILING, "crashing": CRASHING, "endless": ENDLESS})
+    scripts = {
+        "quick": QUICK,
+        "failing": FAILING,
+        "crashing": CRASHING,
+        "endless": ENDLESS,
+        "measuring": MEASURING,
+    }
+    running = Runner(home, scripts)
     yield running
     running.runner.stop()
 
@@ -116,6 +128,19 @@ def test_job_cancelled_ends_its_child_and_makes_room_for_the_next(home: Home, ru
     assert wait_for(home, waiting.id, "done").result == {"answer": 42}
     with pytest.raises(ConflictError, match="cancelled already"):
         running.runner.cancel(job.id)
+
+
+@pytest.mark.slow
+def test_job_tells_what_it_measures_until_it_ends(running: Runner) -> None:
+    job = running.runner.submit("train", "measuring", {})
+    deadline_s = CLOCK.monotonic_s() + 30.0
+    while not running.runner.figures(job.id) and CLOCK.monotonic_s() < deadline_s:
+        CLOCK.sleep(0.05)
+    assert running.runner.figures(job.id) == {"loss": 0.4}
+    running.runner.cancel(job.id)
+    while running.runner.figures(job.id) and CLOCK.monotonic_s() < deadline_s:
+        CLOCK.sleep(0.05)
+    assert running.runner.figures(job.id) == {}
 
 
 _SERVER = """

@@ -12,7 +12,7 @@ import { nextStep, stateOf } from "./static/nextstep.js";
 import { nextWords, saidAbout } from "./static/said.js";
 import { deviceState } from "./static/states.js";
 import { Turns } from "./static/turns.js";
-import { ago, ap50, duration, kilobytes, plural } from "./static/words.js";
+import { ago, ap50, duration, figureWords, kilobytes, plural } from "./static/words.js";
 
 const BOX = [0.2, 0.2, 0.4, 0.6];
 const near = (got, expected) => got.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-9, `${got} is not ${expected}`));
@@ -277,4 +277,8 @@ test("the proposed frame is never one that is labelled, shown or gone", () => {
 });
 test("the curve rises to the right", () => {
   near(curvePoints([{ frames: 2, ap50: 0.5 }, { frames: 4, ap50: 1 }], 100, 50).flat(), [50, 25, 100, 0]);
+});
+test("what a job measures is told in words", () => {
+  assert.equal(figureWords({ loss: 0.414, ap50: 0.9 }), "loss 0.41 · AP50 0.90");
+  assert.equal(figureWords(undefined), "");
 });
