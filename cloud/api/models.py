@@ -46,7 +46,10 @@ class VersionView(BaseModel):
 
 
 class DetectorView(BaseModel):
-    """A detector, what it has and what it waits for; `poster` is the address of a picture."""
+    """A detector, what it has and what it waits for; `poster` is the address of a picture.
+
+    `in_use` is the newest version that was not measured to be worse than the one in use before it.
+    """
 
     id: str
     name: str
@@ -55,6 +58,7 @@ class DetectorView(BaseModel):
     state: DetectorState
     counts: dict[str, int]
     versions: list[VersionView]
+    in_use: int | None = None
     job: JobView | None = None
     poster: str | None = None
 

@@ -67,6 +67,7 @@ def detector_view(session: Session, detector: Detector) -> DetectorView:
         state=state_of(session, detector, counts),
         counts=counts,
         versions=[version_view(version) for version in detector.versions],
+        in_use=None if (used := detectors.in_use(detector.versions)) is None else used.version,
         job=job_view(newest[0]) if newest else None,
         poster=f"/api/v1/media/{pictures[0].id}/frames/0.jpg" if pictures else None,
     )

@@ -174,7 +174,7 @@ def _amount(made: dict[str, Any]) -> str:
 
 
 def _detector_line(one: dict[str, Any]) -> str:
-    newest = one["versions"][-1] if one["versions"] else None
-    state = "not trained" if newest is None else f"v{newest['version']}"
-    quality = "" if newest is None else f"AP50 {percent(newest['metrics'].get('ap50'))}"
+    used = next((version for version in one["versions"] if version["version"] == one["in_use"]), None)
+    state = "not trained" if used is None else f"v{used['version']}"
+    quality = "" if used is None else f"AP50 {percent(used['metrics'].get('ap50'))}"
     return f"{one['id']}  {state:12} {quality:12} {one['name']}  ({', '.join(one['labels']) or 'no classes'})"

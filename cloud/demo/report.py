@@ -15,7 +15,9 @@ from edge_agent.clock import Clock
 class DemoReport:
     """`seconds` are durations, but `first_event` and `total` count from the start.
 
-    `reused` names steps whose result was there from an earlier run; their seconds are of that run.
+    `verdict` is how the corrected version compares with the one before, on the same test frames; a worse one
+    is not sent to the camera. `reused` names steps whose result was there from an earlier run; their seconds
+    are of that run.
     """
 
     portal: str = ""
@@ -25,6 +27,7 @@ class DemoReport:
     events: dict[str, int] = field(default_factory=lambda: {"published": 0, "stored": 0})
     offloads: int = 0
     mistakes: dict[str, int] = field(default_factory=dict)
+    verdict: str | None = None
     products: dict[str, float | None] = field(default_factory=dict)
     reused: list[str] = field(default_factory=list)
 

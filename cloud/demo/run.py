@@ -184,13 +184,25 @@ class Demo:
             chosen = {m.frame_index for m in worst}
             student.label(image for image in self._lessons.correct if image.frame_index in chosen)
             with self._screen.step("Retrain with the corrections") as step:
-                student.train(step)
-            result = self._compress(student, "Shrink the better one")
+                compared = student.train(step)["compared"]
+            if self._is_worse(compared):
+                self._report.ap50["after_correction"] = self._report.ap50["before_correction"]
+                self._report.mistakes["after"] = self._report.mistakes["before"]
+                return
+            result = self._compress(student, "Shrink the new one")
             with self._screen.step("Send it to the camera"):
                 self._wait_until_installed(student.send(result["bundle"], DEVICE))
         self._note_bundle(result)
         self._report.ap50["after_correction"] = result["ap50"]["full"]
         self._report.mistakes["after"] = sum(m.count for m in self._mistakes(student, clip))
+
+    def _is_worse(self, compared: dict[str, Any] | None) -> bool:
+        """Say how the new version compares with the old one; a worse one is not sent."""
+        if compared is None:
+            return False
+        self._screen.say(f"  {compared['words']}")
+        self._report.verdict = compared["verdict"]
+        return bool(compared["verdict"] == "worse")
 
     def _mark_a_live_event(self, student: Student) -> None:
         events = self._events(student)
@@ -282,8 +294,10 @@ class Demo:
         if path.is_file():
             earlier = json.loads(path.read_text())
             for field in fields(DemoReport):
-                if field.name in {"seconds", "ap50", "bundle_bytes", "mistakes", "products"}:
-                    setattr(self._report, field.name, earlier[field.name])
+                if field.name in {"seconds", "ap50", "bundle_bytes", "mistakes", "products", "verdict"}:
+                    setattr(
+                        self._report, field.name, earlier.get(field.name, getattr(self._report, field.name))
+                    )
 
     def _elapsed_s(self) -> float:
         return round(self._clock.monotonic_s() - self._start_s, 2)
