@@ -99,7 +99,9 @@ def run_onnx(
     return answers
 
 
-def write_onnx(path: Path, *, operator: str = "Relu", seed: int = 1, channels_last: bool = False) -> Path:
+def write_onnx(
+    path: Path, *, operator: str = "Relu", seed: int = 1, channels_last: bool = False, width: int = 1
+) -> Path:
     """Write five strided convolutions with one more operator after each, and a classifier behind."""
     rng = np.random.default_rng(seed)
     nodes, weights = [], []
@@ -108,7 +110,7 @@ def write_onnx(path: Path, *, operator: str = "Relu", seed: int = 1, channels_la
     if channels_last:
         nodes.append(helper.make_node("Transpose", [source], ["nchw"], perm=[0, 3, 1, 2]))
         source = "nchw"
-    for index, outputs in enumerate((8, 8, 12, 16, 20)):
+    for index, outputs in enumerate(width * one for one in (8, 8, 12, 16, 20)):
         scale = (2.0 / (9 * inputs)) ** 0.5
         kernel = rng.normal(0, scale, (outputs, inputs, 3, 3)).astype(np.float32)
         weights += [
