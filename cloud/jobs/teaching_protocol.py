@@ -30,12 +30,13 @@ class NextFrame(BaseModel):
 
 
 class CurvePoint(BaseModel):
-    """How well the live detector did when it had learned from so many frames."""
+    """How well the live detector did when it had learned from so many frames, and how that was found."""
 
     model_config = ConfigDict(frozen=True)
 
     frames: int = Field(ge=1)
     ap50: float = Field(ge=0.0, le=1.0)
+    how: QualityHow | None = None
 
 
 class LiveState(BaseModel):
@@ -52,7 +53,8 @@ class LiveState(BaseModel):
         frames: How many frames the live detector has learned from; 0 = there is none yet.
         learned: When it did, UTC seconds since 1970; a new value is a new detector.
         took_s: How long that took, from the label to the detector.
-        ap50: AP50 of the live detector, by cross-validation or on held-out frames.
+        ap50: AP50 of the live detector, by cross-validation or on held-out frames; none when the last update
+            was too small to be measured: then the end of the curve is the newest that is known.
         ap50_how: Which of the two; neither is a test score.
         curve: AP50 by number of frames, as far as this server saw it.
         next_frames: What to label next, the best first.
@@ -98,5 +100,5 @@ def with_point(curve: tuple[CurvePoint, ...], state: LiveState) -> tuple[CurvePo
     if state.ap50 is None or state.frames < 1:
         return curve
     points = {point.frames: point for point in curve}
-    points[state.frames] = CurvePoint(frames=state.frames, ap50=state.ap50)
+    points[state.frames] = CurvePoint(frames=state.frames, ap50=state.ap50, how=state.ap50_how)
     return tuple(points[frames] for frames in sorted(points))

@@ -21,6 +21,7 @@ from cloud.worker.teacher import Learned, LiveProgress, StoppedError
 
 _PROPOSED = 4
 _LIVE_THREADS = 2
+_BUDGET_S = 20.0
 _STAGES: dict[str, Stage] = {
     "reading": "looking",
     "looking": "looking",
@@ -118,7 +119,9 @@ class StoreSession:
         if self._session is None or self._classes != material.classes:
             self._classes = material.classes
             cache_dir = self._home.settings.cache_path / "features"
-            config = TrainConfig(ref=material.ref, threads=_LIVE_THREADS, cache_dir=cache_dir)
+            config = TrainConfig(
+                ref=material.ref, threads=_LIVE_THREADS, budget_s=_BUDGET_S, cache_dir=cache_dir
+            )
             self._session = TeachingSession(material.classes, config, clock=self._home.clock)
         return self._session
 

@@ -7,14 +7,22 @@ the next `learn` says in `took_s` how long an update takes.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from cloud.actions.open_home import Home
+from cloud.datasets.frames import LabelledFrame
 from cloud.errors import TrainingError
 from cloud.jobs.teaching import TeachingService
 from cloud.jobs.teaching_protocol import LiveState
 from cloud.settings import Settings
+from cloud.store import labels, media
+from cloud.store.ids import new_id
+from cloud.store.labels import FrameLabels
+from cloud.store.tables import Media
 from edge_agent.clock import Clock
 
 _PATIENCE_S = 600.0
@@ -73,3 +81,48 @@ class ResidentTeacher:
                     return state
         message = f"detector {detector_id!r} is gone"
         raise TrainingError(message)
+
+
+def put_frames(home: Home, detector_id: str, frames: Sequence[LabelledFrame]) -> None:
+    """Label frames of a detector where they lie; no file is copied.
+
+    For programs that measure; people upload files, which are copied and checked.
+    """
+    now_s = home.clock.now_s()
+    with home.database.write() as session:
+        for frame in frames:
+            medium = media.add(session, _medium(detector_id, frame, now_s))
+            index = frame.source.frame_index or 0
+            medium.frame_count = max(medium.frame_count, index + 1)
+            known = labels.find(session, medium.id, index)
+            said = FrameLabels(
+                tuple((box.label, box.box_xyxy_norm) for box in frame.boxes),
+                nothing_here=not frame.boxes,
+                trusted_xyxy_norm=frame.trusted_xyxy_norm,
+            )
+            revision = 0 if known is None else known.revision
+            labels.put(
+                session,
+                media_id=medium.id,
+                frame_index=index,
+                revision=revision,
+                labels=said,
+                now_s=now_s,
+            )
+
+
+def _medium(detector_id: str, frame: LabelledFrame, now_s: float) -> Media:
+    path = frame.source.path.absolute()
+    return Media(
+        id=new_id("med"),
+        detector_id=detector_id,
+        role="teach",
+        kind="image" if frame.source.frame_index is None else "video",
+        name=path.name,
+        path=str(path),
+        sha256=hashlib.sha256(str(path).encode()).hexdigest(),
+        width_px=frame.width_px,
+        height_px=frame.height_px,
+        frame_count=1,
+        created=now_s,
+    )

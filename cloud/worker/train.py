@@ -29,6 +29,7 @@ from edge_agent.wire.detection import DetectorRef
 METRICS_FILE = "metrics.json"
 SPLIT_FILE = "split.json"
 _MOST_THREADS = 4
+_LEARNED_SHARE = 0.99
 
 
 def train(
@@ -67,6 +68,8 @@ def train(
         cancelled,
         clock=home.clock,
     )
+    figures = {} if result.quality is None else {"ap50": result.quality.ap50}
+    progress(Progress("measuring", _LEARNED_SHARE, "measuring the new version", None, figures))
     return _keep(home, apart, result)
 
 

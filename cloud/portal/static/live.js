@@ -101,7 +101,7 @@ function Curve({ curve }) {
       <polyline points=${points.map((point) => point.join(",")).join(" ")} />
       ${points.map(([x, y]) => html`<circle cx=${x} cy=${y} r="3.5" />`)}
     </svg>
-    <figcaption class="muted">AP50 by labelled frames, ${ap50(last.ap50)} at ${last.frames}. An estimate, no test score.</figcaption>
+    <figcaption class="muted">AP50 by labelled frames: an estimate, no test score.</figcaption>
     <ul class="sr">${curve.map((point) => html`<li>${plural(point.frames, "frame")}: ${ap50(point.ap50)}</li>`)}</ul>
   </figure>`;
 }
@@ -114,7 +114,7 @@ export function LiveCard({ teaching, frames }) {
     ${on && !live && (frames > 0
       ? html`<button type="button" onClick=${begin}>Show what it sees now</button>`
       : html`<p class="muted">Draw a box: it learns at once, and shows what it sees as dashed boxes.</p>`)}
-    ${live && live.ap50 != null && html`<p>${qualityWords(live)}</p>`}
+    ${qualityWords(live) && html`<p>${qualityWords(live)}</p>`}
     ${live && html`<${Curve} curve=${live.curve} />`}
     ${live && live.learned != null && html`<p class="muted">The live detector is a draft: “Train” makes a version that stays.</p>`}
     ${error && html`<${Failure} error=${error} />`}

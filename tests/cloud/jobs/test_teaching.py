@@ -213,7 +213,7 @@ def test_worker_that_died_is_told_again_and_the_curve_stays(tmp_path: Path) -> N
     finally:
         for worker in workers:
             worker.stop()
-    assert after.curve[0] == CurvePoint(frames=1, ap50=0.1)
+    assert after.curve[0] == CurvePoint(frames=1, ap50=0.1, how="cross_validation")
 
 
 def test_detector_put_aside_for_others_is_read_again_when_it_is_asked(tmp_path: Path) -> None:

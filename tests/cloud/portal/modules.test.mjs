@@ -216,6 +216,7 @@ test("what was said about an event is found, with what was missed at its moment"
   assert.equal(said.own, own);
   assert.equal(said.missed.length, 1);
   assert.match(nextWords(own), /now an example/);
+  assert.match(nextWords({ ...own, standing: "no_picture", meaning: "teaches nothing" }), /teaches nothing/);
   assert.match(nextWords(said.missed[0]), /asked for the clear frame.*draw a box/);
 });
 
@@ -242,7 +243,7 @@ test("numbers in words", () => {
   assert.equal(ago(null), "never");
 });
 
-const LIVE = { stage: "ready", progress: 1, seconds_left: null, frames: 5, learned: 100, ap50: 0.834, ap50_how: "cross_validation", message: "", error: null, next_frames: [] };
+const LIVE = { stage: "ready", progress: 1, seconds_left: null, frames: 5, learned: 100, curve: [{ frames: 3, ap50: 0.5, how: null }, { frames: 4, ap50: 0.834, how: "cross_validation" }], message: "", error: null, next_frames: [] };
 test("what is shared of two boxes is counted once", () => {
   assert.equal(iou(BOX, BOX), 1);
   assert.equal(iou(BOX, [0.5, 0.7, 0.9, 0.9]), 0);
@@ -251,8 +252,8 @@ test("what is shared of two boxes is counted once", () => {
 test("the live detector is told in words, and an estimate never as a test", () => {
   assert.equal(knownWords(LIVE, 112), "Learned from 5 frames, 12 s ago");
   assert.equal(knownWords({ ...LIVE, learned: null }, 112), "");
-  assert.equal(qualityWords(LIVE), "AP50 0.83 (cross-validation)");
-  assert.equal(qualityWords({ ...LIVE, ap50: null }), "");
+  assert.equal(qualityWords(LIVE), "AP50 0.83 with 4 frames (cross-validation)");
+  assert.equal(qualityWords({ ...LIVE, curve: [] }), "");
   assert.equal(learningWords(LIVE), "");
   assert.equal(learningWords({ ...LIVE, stage: "learning", progress: 0.42, seconds_left: 2.1 }), "Learning … 42 %, about 3 s left");
   assert.equal(learningWords({ ...LIVE, stage: "starting", progress: 0 }), "Getting ready …");
