@@ -65,7 +65,7 @@ function Picture({ item, own, labels }) {
   }
   if (!item.thumbnail) return html`<p class="note">This event came without a picture.</p>`;
   return html`<img class="blurred" src=${`/api/v1/events/${event.id}/thumbnail.jpg?at=${event.frame_time}`} alt=${`Blurred picture of ${event.label}`} />
-    <p class="muted">Blurred on the camera. ${own && own.correction.verdict !== "right" ? "The clear frame was asked for." : "The clear frame stays there unless you correct this event."}</p>`;
+    <p class="muted">Blurred on the camera. ${own ? "The clear frame was asked for." : "The clear frame stays there unless you say whether this event is right."}</p>`;
 }
 
 function Say({ event, own, labels, onDone }) {
@@ -74,6 +74,10 @@ function Say({ event, own, labels, onDone }) {
   const [sheet, setSheet] = useState(false);
   const [say, busy, error] = useAction(async (body) => {
     await api("/corrections", { method: "POST", json: { source: "portal", ...body } });
+    await onDone();
+  });
+  const [takeBack, taking, refusal] = useAction(async () => {
+    await api(`/corrections/${own.correction.id}`, { method: "DELETE" });
     await onDone();
   });
   const about = (verdict, more = {}) => say({ verdict, event_id: event.id, ...more });
@@ -102,7 +106,9 @@ function Say({ event, own, labels, onDone }) {
       <input value=${other} onInput=${(e) => setOther(e.currentTarget.value)} maxlength="80" aria-label="Name of another class" placeholder="another class" />
       <button disabled=${busy || !other.trim()}>Other class</button>
     </form>
-    ${own && html`<p role="status"><${State} ...${verdictWords(own.correction)}>${verdictWords(own.correction).words}${is("other_class") ? `: ${own.correction.label}` : ""}<//><br />${nextWords(own)}</p>`}
+    ${own && html`<p role="status"><${State} ...${verdictWords(own.correction)}>${verdictWords(own.correction).words}${is("other_class") ? `: ${own.correction.label}` : ""}<//><br />${nextWords(own)}</p>
+      <div class="row"><button type="button" class="quiet" disabled=${taking} onClick=${takeBack}>Take it back</button></div>`}
+    ${refusal && html`<${Failure} error=${refusal} />`}
     ${error && html`<${Failure} error=${error} />`}
     <${KeySheet} table=${table} open=${sheet} onClose=${() => setSheet(false)} />
   </section>`;
@@ -126,7 +132,7 @@ function Page({ event: id }) {
       timer = setTimeout(loaded.reload, 300);
     });
   }, []);
-  const waits = [loaded.value?.said.own, ...(loaded.value?.said.missed ?? [])].some((one) => one && one.correction.verdict !== "right" && !one.key_frame);
+  const waits = [loaded.value?.said.own, ...(loaded.value?.said.missed ?? [])].some((one) => one?.standing === "waiting");
   useEffect(() => {
     if (!waits) return undefined;
     const again = setInterval(loaded.reload, 4000);

@@ -7,6 +7,8 @@ const VERDICTS = {
   missed: { tone: "warn", sign: "＋", words: "missed" },
 };
 
+const STUCK = new Set(["no_detector", "no_picture", "withdrawn"]);
+
 /** A correction in words: {tone, sign, words}. */
 export const verdictWords = (correction) => VERDICTS[correction.verdict];
 
@@ -20,8 +22,8 @@ export function saidAbout(event, corrections) {
 }
 
 /** What happens next with a correction, in words. */
-export function nextWords({ correction, key_frame: hasFrame }) {
-  if (correction.verdict === "right") return "Good: nothing needs to change.";
+export function nextWords({ correction, key_frame: hasFrame, standing, meaning }) {
+  if (STUCK.has(standing)) return `This correction ${meaning}.`;
   if (!hasFrame) {
     const then = correction.verdict === "missed" ? "draw a box around what was missed" : "it becomes an example for the next version";
     return `The camera was asked for the clear frame of that moment. Once it is here, ${then}.`;
