@@ -16,7 +16,7 @@ from bench.creating.curve import Pair, Series, draw_curve
 from bench.creating.fine_tune import Point, fine_tune
 from bench.creating.lessons import Lessons, read_lessons, tell
 from bench.creating.stock import stock_ap50
-from bench.creating.teach import Lesson, cold, lesson, one_more, teach
+from bench.creating.teach import Lesson, cold, lesson, lesson_from, one_more, teach
 from bench.result import Metric, Result, spread
 from cloud.detector.full import FullDetector
 from cloud.subnets.registry import subnet_by_name
@@ -32,6 +32,7 @@ class Extent:
     sets: int
     seeds: int
     budgets_s: tuple[float, ...]
+    counts: tuple[int, ...]
     fine_tuned_sets: int
     fine_tune_marks_s: tuple[float, ...]
     colds: int
@@ -39,8 +40,8 @@ class Extent:
     blind: bool
 
 
-FULL = Extent(5, 3, (1.5, 3.0, 5.0), 2, (5.0, 10.0, 20.0, 40.0, 80.0, 120.0), 3, 5, blind=True)
-QUICK = Extent(2, 1, (2.0,), 1, (5.0, 10.0, 20.0), 1, 1, blind=False)
+FULL = Extent(5, 3, (1.5, 3.0), (3, 5, 20), 2, (10.0, 25.0, 50.0, 100.0), 2, 3, blind=True)
+QUICK = Extent(2, 1, (2.0,), (5,), 1, (10.0, 20.0), 1, 1, blind=False)
 
 
 @dataclass
@@ -50,6 +51,7 @@ class Persons:
     lessons: list[list[Lesson]] = field(default_factory=list)
     curves: list[list[Pair]] = field(default_factory=list)
     fine_tuned: list[list[Point]] = field(default_factory=list)
+    counted: dict[int, list[Lesson]] = field(default_factory=dict)
     updates: list[Lesson] = field(default_factory=list)
     cold_s: list[float] = field(default_factory=list)
 
@@ -96,6 +98,7 @@ def _persons(lessons: Lessons, extent: Extent) -> Persons:
             if seed == 0:
                 persons.curves.append(_curve(lessons, number, extent, one))
                 _rivals(lessons, number, extent, persons, detector)
+    _counts(lessons, extent, persons)
     return persons
 
 
@@ -106,6 +109,16 @@ def _curve(lessons: Lessons, number: int, extent: Extent, whole: Lesson) -> list
         tell(f"persons, set {number}, budget {budget_s:.1f} s: AP50 {one.ap50:.3f} in {one.seconds:.1f} s")
         points.append((one.seconds, one.ap50))
     return sorted(points)
+
+
+def _counts(lessons: Lessons, extent: Extent, persons: Persons) -> None:
+    """Teach from fewer frames and from more, twice each: other frames, another seed."""
+    for count in extent.counts:
+        for number in range(2):
+            config = replace(TrainConfig(), seed=number)
+            _, one = lesson_from(lessons.spread(number, count), lessons, config)
+            tell(f"persons, {count} frames: AP50 {one.ap50:.3f} in {one.seconds:.1f} s")
+            persons.counted.setdefault(count, []).append(one)
 
 
 def _rivals(lessons: Lessons, number: int, extent: Extent, persons: Persons, detector: FullDetector) -> None:
@@ -157,6 +170,13 @@ def _metrics(lessons: Lessons, persons: Persons, stock: float | None) -> dict[st
             "seconds": spread([end.seconds for end in ends]),
             "ap50": spread([end.ap50 for end in ends]),
             "reached": sum(reached is not None for reached in _reached(persons)),
+        },
+        "by_labelled_frames": {
+            str(count): {
+                "ap50": spread([one.ap50 for one in counted]),
+                "seconds": spread([one.seconds for one in counted]),
+            }
+            for count, counted in persons.counted.items()
         },
         "labelled_frames": len(lessons.sets[0]),
         "test_frames": len(lessons.test),

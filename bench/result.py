@@ -12,7 +12,7 @@ from statistics import median
 from edge_agent.clock import Clock
 
 RESULTS = Path(__file__).parent / "results"
-Metric = float | int | None | dict[str, "Metric"] | list["Metric"]
+Metric = float | int | str | None | dict[str, "Metric"] | list["Metric"]
 
 
 @dataclass(frozen=True)
@@ -93,4 +93,6 @@ def _flatten(prefix: str, values: dict[str, Metric]) -> list[tuple[str, str]]:
 def _text(value: Metric) -> str:
     if isinstance(value, list):
         return ", ".join(_text(one) for one in value)
+    if isinstance(value, dict):
+        return "; ".join(f"{name} {_text(one)}" for name, one in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -25,9 +25,10 @@ from cloud.subnets.manifest import SubnetManifest
 from cloud.subnets.trunks import load_trunk
 from cloud.training.evaluate import SCORE_FLOOR, AnsweredFrame, measure
 from cloud.training.optimize import one_cycle
-from cloud.training.samples import labels_of
-from cloud.training.targets import build_targets
-from cloud.training.views import View, draw_view, plain_view, random_view
+from cloud.training.plan import choose_grid
+from cloud.training.samples import Labels, labels_of
+from cloud.training.targets import STRIDE_PX, Targets, build_targets
+from cloud.training.views import Tile, View, draw_tiles, draw_view, plain_view, random_tiles
 from edge_agent.clock import SystemClock
 from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.vision.decode import decode_head
@@ -147,19 +148,33 @@ def _batch(
 ) -> tuple[torch.Tensor, TargetBatch]:
     size_px = spec.input_width_px, spec.input_height_px
     classes = [label.name for label in spec.labels]
+    grid = choose_grid([frame for frame, _ in pictures], size_px)
     images, targets = [], []
     for index in random.permutation(len(pictures))[:_BATCH]:
         frame, rgb = pictures[index]
-        view = random_view(plain_view(*size_px, (rgb.shape[1], rgb.shape[0])), random)
         labels = labels_of(frame, classes)
-        images.append(_tensor(draw_view(view, rgb)))
-        boxes_px = view.boxes_px(labels.boxes_norm)
-        targets.append(build_targets(boxes_px, labels.classes, len(classes), size_px))
+        plain = plain_view(*size_px, (rgb.shape[1], rgb.shape[0]))
+        tiles = random_tiles(plain, labels.boxes_norm, grid, random)
+        images.append(_tensor(draw_tiles(tiles, rgb, size_px)))
+        targets.append(_targets(tiles, labels, len(classes), size_px))
     parts = [
         torch.from_numpy(np.stack([getattr(one, name) for one in targets])).permute(0, 3, 1, 2)
         for name in ("heat", "distances", "box_weight", "trusted")
     ]
     return torch.stack(images), TargetBatch(*parts)
+
+
+def _targets(tiles: Sequence[Tile], labels: Labels, classes: int, size_px: tuple[int, int]) -> Targets:
+    """Return the targets of an input that is put together from tiles."""
+    whole = build_targets(labels.boxes_norm[:0], labels.classes[:0], classes, size_px)
+    for tile in tiles:
+        view, top, left = tile.view, tile.top_px // STRIDE_PX, tile.left_px // STRIDE_PX
+        boxes_px = view.boxes_px(labels.boxes_norm)
+        part = build_targets(boxes_px, labels.classes, classes, (view.width_px, view.height_px))
+        inside = np.s_[top : top + part.heat.shape[0], left : left + part.heat.shape[1]]
+        for name in ("heat", "distances", "box_weight", "trusted"):
+            getattr(whole, name)[inside] = getattr(part, name)
+    return whole
 
 
 def _tensor(pixels: Rgb) -> torch.Tensor:

@@ -35,6 +35,16 @@ class Lessons:
     test: tuple[LabelledFrame, ...]
     blind: tuple[LabelledFrame, ...]
 
+    def spread(self, number: int, count: int) -> tuple[LabelledFrame, ...]:
+        """Return so many frames, spread over a set, or over it and those after it if it has too few."""
+        rest = [
+            frame
+            for one in (*self.sets[number:], *self.sets[:number])[: -(-count // SET_FRAMES)]
+            for frame in one
+        ]
+        rest.sort(key=lambda frame: frame.source.frame_index or 0)
+        return tuple(rest[(2 * i + 1) * len(rest) // (2 * count)] for i in range(count))
+
     @property
     def classes(self) -> list[str]:
         """Return the classes, in order."""

@@ -54,7 +54,14 @@ def lesson(
     lessons: Lessons, number: int, config: TrainConfig, *, blind: bool = False
 ) -> tuple[FullDetector, Lesson]:
     """Teach from one set of frames and measure on the test frames, and on the blind ones if asked."""
-    detector, seconds, cpu_s = teach(lessons.sets[number], lessons.classes, config)
+    return lesson_from(lessons.sets[number], lessons, config, blind=blind)
+
+
+def lesson_from(
+    frames: Sequence[LabelledFrame], lessons: Lessons, config: TrainConfig, *, blind: bool = False
+) -> tuple[FullDetector, Lesson]:
+    """Teach from frames of a task and measure."""
+    detector, seconds, cpu_s = teach(frames, lessons.classes, config)
     quality = evaluate(detector, lessons.test)
     unseen = evaluate(detector, lessons.blind).ap50 if blind and lessons.blind else None
     return detector, Lesson(seconds, cpu_s, quality.ap50, quality.ap, unseen)

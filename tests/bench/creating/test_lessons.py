@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.creating.lessons import SET_FRAMES, numbers_of_sets
+from bench.creating.lessons import SET_FRAMES, Lessons, numbers_of_sets
+from cloud.datasets.frames import LabelledFrame, PictureSource
+from cloud.samples.catalog import find_sample_task
 
 
 def image(number: int, frame: int, **more: int) -> dict[str, Any]:
@@ -34,3 +37,24 @@ def test_numbers_of_sets_none_named_gives_ten_spread_over_those_far_enough() -> 
 def test_numbers_of_sets_few_images_gives_all_of_them() -> None:
     assert numbers_of_sets([image(1, 0), image(2, 5)], 90) == {0: {1, 2}}
     assert numbers_of_sets([image(1, 0)], 90) == {0: {1}}
+
+
+def lessons_of(sets: int) -> Lessons:
+    def frame(index: int) -> LabelledFrame:
+        return LabelledFrame(PictureSource(Path("clip"), index), 8, 8, ())
+
+    numbers = [tuple(frame(i) for i in range(number, sets * SET_FRAMES, sets)) for number in range(sets)]
+    return Lessons(find_sample_task("persons"), tuple(numbers), (), ())
+
+
+@pytest.mark.parametrize(("count", "number"), [(3, 0), (5, 4), (10, 2), (20, 0), (20, 4), (50, 3)])
+def test_spread_gives_so_many_different_frames_over_the_whole_clip(count: int, number: int) -> None:
+    chosen = [frame.source.frame_index or 0 for frame in lessons_of(5).spread(number, count)]
+    assert len(set(chosen)) == count
+    assert chosen == sorted(chosen)
+    assert max(chosen) - min(chosen) >= 25
+
+
+def test_spread_of_one_set_takes_no_frame_of_another() -> None:
+    lessons = lessons_of(5)
+    assert set(lessons.spread(1, 5)) <= set(lessons.sets[1])
