@@ -110,10 +110,13 @@ def import_files(
         try:
             coming.stage_all(gathered, progress, cancelled)
             with home.database.write(durable=True) as session:
-                _Noting(session, home, order, report).note_all(coming, found)
+                new = _Noting(session, home, order, report).note_all(coming, found)
         except BaseException:
             coming.discard()
             raise
+    with home.database.read() as session:
+        rows = media.of_detector(session, order.detector_id)
+    report.near_duplicates = _near_duplicates([row for row in rows if row.role == order.role], new)
     if not (report.media or report.frames or report.identical):
         first = report.refusals[0] if report.refusals else Refusal("import", "there is no file in it")
         message = f"{first.name}: {first.reason}; nothing was taken in"
@@ -191,8 +194,8 @@ class _Noting:
         self._wrong: Counter[tuple[str, str]] = Counter()
         self._seen: set[str] = set()
 
-    def note_all(self, coming: _Coming, found: LabelSet) -> None:
-        """Note all that came."""
+    def note_all(self, coming: _Coming, found: LabelSet) -> set[str]:
+        """Note all that came; return the ids of what is new."""
         before = self._rows()
         new = {
             name: note(
@@ -215,7 +218,7 @@ class _Noting:
             classes = [name for name in found.classes if name in self._seen]
             detectors.add_labels(self._session, self._order.detector_id, [*classes, *sorted(self._seen)])
         self._tell_wrong()
-        self._report.near_duplicates = _near_duplicates(self._rows(), {row.id for row in new.values()})
+        return {row.id for row in new.values()}
 
     def _rows(self) -> list[Media]:
         rows = media.of_detector(self._session, self._order.detector_id)

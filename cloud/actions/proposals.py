@@ -7,6 +7,7 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
+from cloud.actions.corrected import around
 from cloud.store import detectors, labels, media, proposals
 from cloud.store.labels import FrameLabels
 from cloud.store.tables import Frame, Proposal
@@ -15,6 +16,8 @@ from edge_agent.wire.base import XyxyNorm
 
 SAME_IOU = 0.7
 """A box that overlaps a labelled one of its class by this much is that one, and is not offered."""
+
+_MARGIN = 0.1
 
 
 def accept(
@@ -25,6 +28,7 @@ def accept(
     revision: int,
     ids: Sequence[int] | None,
     now_s: float,
+    whole: bool = True,
 ) -> Frame:
     """Make labels of proposals, beside those that the frame has.
 
@@ -35,6 +39,8 @@ def accept(
         revision: Of the labels that the person saw.
         ids: Which proposals; none: all that are open.
         now_s: UTC seconds since 1970.
+        whole: The person looked at the whole picture, so that what is not boxed is background. Else, on a
+            frame that was not looked at before, only the surroundings of the boxes count.
 
     Raises:
         NotFoundError: A proposal is not open any more.
@@ -44,12 +50,15 @@ def accept(
     before = labels.find(session, media_id, frame_index)
     said = FrameLabels(()) if before is None else labels.labels_of(before)
     boxes = said.boxes + tuple((row.label, box_of(row)) for row in taken)
+    trusted = said.trusted_xyxy_norm
+    if not whole and (trusted is not None or not (said.boxes or said.nothing_here)):
+        trusted = (*(trusted or ()), *(around(box_of(row), _MARGIN) for row in taken))
     changed = labels.put(
         session,
         media_id=media_id,
         frame_index=frame_index,
         revision=revision,
-        labels=FrameLabels(boxes, said.nothing_here and not boxes, said.trusted_xyxy_norm, said.tags),
+        labels=FrameLabels(boxes, said.nothing_here and not boxes, trusted, said.tags),
         now_s=now_s,
     )
     detector_id = media.find(session, media_id).detector_id
@@ -79,6 +88,8 @@ def answer_all(
 ) -> dict[str, int]:
     """Accept or reject all open proposals of a detector from a score on; without a verdict, count them.
 
+    Nobody looked at the pictures as a whole: what is accepted so counts only around the boxes.
+
     Returns:
         `frames` and `boxes`.
     """
@@ -94,7 +105,7 @@ def answer_all(
         elif verdict == "accept":
             known = labels.find(session, media_id, index)
             revision = 0 if known is None else known.revision
-            accept(session, media_id, index, revision=revision, ids=ids, now_s=now_s)
+            accept(session, media_id, index, revision=revision, ids=ids, now_s=now_s, whole=False)
     return {"frames": frames, "boxes": boxes}
 
 

@@ -146,10 +146,14 @@ class ProposalView(BaseModel):
 
 
 class AcceptBody(_Body):
-    """Which proposals become labels; `ids` none: all. `revision` is that of the labels that were loaded."""
+    """Which proposals become labels; `ids` none: all. `revision` is that of the labels that were loaded.
+
+    `whole`: somebody looked at the whole picture, so that what is not boxed is background.
+    """
 
     revision: int = Field(ge=0)
     ids: list[int] | None = Field(None, max_length=1000)
+    whole: bool = True
 
 
 class RejectBody(_Body):

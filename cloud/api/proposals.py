@@ -65,6 +65,7 @@ def accept(services: Used, media_id: str, index: int, body: AcceptBody) -> Label
             revision=body.revision,
             ids=body.ids,
             now_s=services.clock.now_s(),
+            whole=body.whole,
         )
         view = labels_view(changed)
     services.teaching.labels_changed(row.detector_id)

@@ -16,6 +16,7 @@ from cloud.datasets.export import Format
 from cloud.errors import InputError
 
 _SHOWN = 20
+_NAMED = 4
 
 Reference = Annotated[str, typer.Argument(metavar="NAME|ID", help="Name or id of the detector.")]
 
@@ -148,4 +149,5 @@ def _tell_on_stderr(done: dict[str, Any]) -> None:
     if done["identical"]:
         typer.echo(f"{len(done['identical'])} files are there already; they count once", err=True)
     for group in done["near_duplicates"][:_SHOWN]:
-        typer.echo(f"nearly the same: {', '.join(group)}", err=True)
+        more = f" and {len(group) - _NAMED} more" if len(group) > _NAMED else ""
+        typer.echo(f"nearly the same: {', '.join(group[:_NAMED])}{more}", err=True)

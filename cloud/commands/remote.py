@@ -89,7 +89,9 @@ class RemoteCloud:
                 self._client.post(f"{path}/proposals/reject", {"ids": ids})
             elif verdict == "accept":
                 revision = self._client.get(f"{path}/labels")["revision"]
-                self._client.post(f"{path}/proposals/accept", {"ids": ids, "revision": revision})
+                self._client.post(
+                    f"{path}/proposals/accept", {"ids": ids, "revision": revision, "whole": False}
+                )
         return {"frames": frames, "boxes": boxes}
 
     def train(self, reference: str, how: Json, show: Show, stopped: Stopped) -> Json:

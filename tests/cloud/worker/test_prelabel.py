@@ -84,6 +84,8 @@ def test_sure_boxes_are_accepted_all_at_once(cloud: Cloud) -> None:
         detector_id = detectors.find(session, "persons").id
         assert answer_all(session, detector_id, 0.0, None, now_s=2.0) == {"frames": 1, "boxes": 2}
         assert answer_all(session, detector_id, 0.5, "accept", now_s=2.0) == {"frames": 1, "boxes": 1}
+        (lesson,) = lessons_of(session, cloud.home.settings.home, detector_id)
+        assert lesson.trusted_xyxy_norm is not None, "nobody looked at the rest of the picture"
         assert answer_all(session, detector_id, 0.0, "reject", now_s=2.0) == {"frames": 1, "boxes": 1}
         assert answer_all(session, detector_id, 0.0, None, now_s=2.0) == {"frames": 0, "boxes": 0}
 
