@@ -49,10 +49,7 @@ def run(*, quick: bool = False) -> Result:
     clip = obtain_clip(
         _TASK, cache_dir=Path.home() / ".cache" / "elfowl", runner=SystemCommandRunner(), report=_tell
     )
-    pool, test = read_pool(clip), _read(_TASK.test_labels.read_bytes(), "test labels", clip)
-    if quick:
-        test = [frame for frame in pool if _seconds(frame) > _QUICK_TEST_FROM_S]
-    pool = [frame for frame in pool if _seconds(frame) < min(map(_seconds, test)) - TEST_GAP_S]
+    pool, test = pool_and_test(clip, quick=quick)
     seeds, rounds = (SEEDS[:1], 1) if quick else (SEEDS, ROUNDS)
     with TemporaryDirectory() as cache:
         games = [_play_both(pool, test, seed, rounds, Path(cache)) for seed in seeds]
@@ -76,6 +73,20 @@ def run(*, quick: bool = False) -> Result:
             "one clip, one class: nothing here shows that it carries over",
         ),
     )
+
+
+def pool_and_test(clip: Path, *, quick: bool) -> tuple[list[LabelledFrame], list[LabelledFrame]]:
+    """Return what the simulated user knows and what is measured on, more than a second later.
+
+    Args:
+        clip: The clip of the task.
+        quick: Measure on late frames of the pool, and leave the blind test frames alone.
+    """
+    pool, test = read_pool(clip), _read(_TASK.test_labels.read_bytes(), "test labels", clip)
+    if quick:
+        test = [frame for frame in pool if _seconds(frame) > _QUICK_TEST_FROM_S]
+    first_s = min(_seconds(frame) for frame in test)
+    return [frame for frame in pool if _seconds(frame) < first_s - TEST_GAP_S], test
 
 
 def read_pool(clip: Path) -> list[LabelledFrame]:

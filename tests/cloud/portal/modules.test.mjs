@@ -217,7 +217,6 @@ test("what was said about an event is found, with what was missed at its moment"
   assert.equal(said.missed.length, 1);
   assert.match(nextWords(own), /now an example/);
   assert.match(nextWords({ ...own, standing: "no_picture", meaning: "teaches nothing" }), /teaches nothing/);
-  assert.match(nextWords({ ...own, standing: "no_picture", meaning: "teaches nothing" }), /teaches nothing/);
   assert.match(nextWords(said.missed[0]), /asked for the clear frame.*draw a box/);
 });
 
