@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -13,7 +13,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from cloud.datasets.frames import LabelledFrame
-from cloud.detector.full import FullDetector, manifests_of, new_head
+from cloud.detector.full import FullDetector, TaughtHead, manifests_of, new_head
+from cloud.detector.light import LightNetwork, light_neck_sha256, stored
 from cloud.detector.spec import DetectorSpec
 from cloud.errors import InputError
 
@@ -30,8 +31,9 @@ def save_detector(detector: FullDetector, folder: Path) -> DetectorSpec:
     Each file appears whole or not at all, the spec last: a folder with a spec is complete.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.contiguous() for name, value in detector.taught_head.state_dict().items()}
-    weights = save_tensors(tensors, {"format": _FORMAT, "subnet": _digests(detector.spec)})
+    weights = save_tensors(
+        _own_tensors(detector.taught_head), {"format": _FORMAT, "subnet": _digests(detector.spec)}
+    )
     spec = detector.spec.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest()})
     _write(folder / WEIGHTS_FILE, weights)
     _write(folder / SPEC_FILE, spec.model_dump_json(indent=1).encode())
@@ -58,11 +60,23 @@ def load_detector(
     tensors = _read_weights(folder / WEIGHTS_FILE, spec)
     head = new_head(spec)
     try:
-        head.load_state_dict(tensors)
+        _fill(head, tensors)
     except RuntimeError as error:
         message = f"{folder / WEIGHTS_FILE}: the weights do not fit the spec beside them; copy both again"
         raise InputError(message) from error
     return FullDetector(spec, head.eval(), tuple(examples), tuple(test_frames))
+
+
+def _own_tensors(head: TaughtHead) -> dict[str, torch.Tensor]:
+    """Return what is kept of a head: all of it, but of the light form nothing of the neck."""
+    if isinstance(head, LightNetwork):
+        return stored(head.head)
+    return {name: value.contiguous() for name, value in head.state_dict().items()}
+
+
+def _fill(head: TaughtHead, tensors: Mapping[str, torch.Tensor]) -> None:
+    own = head.head if isinstance(head, LightNetwork) else head
+    own.load_state_dict(dict(tensors))
 
 
 def _read_spec(path: Path) -> DetectorSpec:
@@ -81,7 +95,11 @@ def _read_spec(path: Path) -> DetectorSpec:
 
 
 def _digests(spec: DetectorSpec) -> str:
-    return " ".join(use.ref.sha256 or "" for use in spec.subnets)
+    """Return what the weights build on: the subnets, and the neck where there is one."""
+    digests = [use.ref.sha256 or "" for use in spec.subnets]
+    if spec.architecture == "light_stride8":
+        digests += [light_neck_sha256(subnet) for subnet in manifests_of(spec)]
+    return " ".join(digests)
 
 
 def _read_weights(path: Path, spec: DetectorSpec) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ from torch import nn
 from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.pictures import PictureShelf, read_pictures
 from cloud.detector.head import AnchorFreeHead
+from cloud.detector.light import LightNetwork, new_light
 from cloud.detector.spec import BOXES_OUTPUT, SCORES_OUTPUT, DetectorSpec
 from cloud.subnets.features import FeatureExtractor, Features, shared_extractor
 from cloud.subnets.manifest import SubnetManifest
@@ -27,6 +28,9 @@ from edge_agent.vision.nms import nms
 from edge_agent.wire.detection import Detection, DetectorRef
 from edge_agent.wire.manifest import AnchorFreeDecoder, LabelSpec, SubnetRef
 
+TaughtHead = AnchorFreeHead | LightNetwork
+"""What a detector has of its own; the neck of the light form is the same for all detectors of a subnet."""
+
 
 class FullNetwork(nn.Module):
     """Trunks and head as one network.
@@ -35,7 +39,7 @@ class FullNetwork(nn.Module):
     boxes `(n, h/8, w/8, 4)` distances in strides, not negative.
     """
 
-    def __init__(self, trunks: Sequence[nn.Module], head: AnchorFreeHead) -> None:
+    def __init__(self, trunks: Sequence[nn.Module], head: TaughtHead) -> None:
         super().__init__()
         self.trunks, self.head = nn.ModuleList(trunks), head
 
@@ -54,7 +58,7 @@ class FullDetector:
     """
 
     spec: DetectorSpec
-    taught_head: AnchorFreeHead
+    taught_head: TaughtHead
     examples: tuple[LabelledFrame, ...] = ()
     test_frames: tuple[LabelledFrame, ...] = ()
 
@@ -170,13 +174,20 @@ def manifests_of(spec: DetectorSpec) -> tuple[SubnetManifest, ...]:
     return tuple(subnet_by_digest(use.ref.sha256 or "") for use in spec.subnets)
 
 
-def new_head(spec: DetectorSpec) -> AnchorFreeHead:
-    """Return an untaught head of the shape that the spec asks for."""
-    channels = [level.channels for subnet in manifests_of(spec) for level in subnet.levels]
+def new_head(spec: DetectorSpec) -> TaughtHead:
+    """Return an untaught head of the shape that the spec asks for.
+
+    Raises:
+        InputError: This elfowl lacks a subnet, or its light neck.
+    """
+    subnets = manifests_of(spec)
+    if spec.architecture == "light_stride8":
+        return new_light(subnets[0], len(spec.labels))
+    channels = [level.channels for subnet in subnets for level in subnet.levels]
     return AnchorFreeHead(channels, len(spec.labels), spec.head_channels, spec.block)
 
 
-def run_head(head: AnchorFreeHead, levels: Features) -> tuple[Float32, Float32]:
+def run_head(head: TaughtHead, levels: Features) -> tuple[Float32, Float32]:
     """Return logits `(n, h, w, classes)` and distances `(n, h, w, 4)` for features NHWC of each level."""
     with torch.inference_mode():
         inputs = [torch.from_numpy(np.asarray(level, np.float32)).permute(0, 3, 1, 2) for level in levels]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -76,6 +76,13 @@ class DetectorSpec(Document):
             return given
         kept = {name: value for name, value in given.items() if name not in {"schema", "subnet"}}
         return {**kept, "subnets": [{"ref": given["subnet"]}], "block": "dense3_separable5"}
+
+    @model_validator(mode="after")
+    def _light_has_one_subnet(self) -> Self:
+        if self.architecture == "light_stride8" and len(self.subnets) > 1:
+            message = "the light form builds on one subnet"
+            raise ValueError(message)
+        return self
 
     @property
     def decoder(self) -> AnchorFreeDecoder:

@@ -118,11 +118,12 @@ def teach_from(
 def spec_of(spec: DetectorSpec, chosen: Chosen) -> DetectorSpec:
     """Return the spec with what training found: gates, thresholds and quality."""
     gates = chosen.lesson.gates
-    uses = tuple(
-        SubnetUse(ref=use.ref, gates=gates[i * LEVELS : (i + 1) * LEVELS])
-        for i, use in enumerate(spec.subnets)
-    )
-    spec = spec.model_copy(update={"subnets": uses})
+    if gates:
+        uses = tuple(
+            SubnetUse(ref=use.ref, gates=gates[i * LEVELS : (i + 1) * LEVELS])
+            for i, use in enumerate(spec.subnets)
+        )
+        spec = spec.model_copy(update={"subnets": uses})
     if chosen.quality is None:
         return spec
     labels = tuple(

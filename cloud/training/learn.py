@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from cloud.detector.full import TaughtHead
 from cloud.detector.head import AnchorFreeHead
 from cloud.detector.loss import detection_loss
 from cloud.detector.spec import Block
@@ -46,7 +47,7 @@ class LearnPlan:
 class Lesson:
     """What learning gave: a plain head in eval mode, and the gates that are inside its adapters."""
 
-    head: AnchorFreeHead
+    head: TaughtHead
     gates: tuple[float, ...] = field(default=())
 
 

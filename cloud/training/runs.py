@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cloud.datasets.split import Split
-from cloud.detector.full import decode_detections, run_head
-from cloud.detector.head import AnchorFreeHead
+from cloud.detector.full import TaughtHead, decode_detections, run_head
 from cloud.detector.spec import DetectorSpec, Quality
 from cloud.errors import TrainingError
 from cloud.training.config import CancelledError
@@ -86,6 +85,9 @@ class Pace:
 Lessons = list[Lesson]
 """What one run gave, at its checkpoints."""
 
+Learner = Callable[[WindowPool, Sequence[int], int, LearnPlan, Callable[[float], float]], Lessons]
+"""Called as `cloud.training.learn.learn` is."""
+
 
 def carry_out(
     runs: Sequence[Run],
@@ -95,8 +97,19 @@ def carry_out(
     pace: Pace,
     report: Callable[[float], None],
     cancelled: Callable[[], bool],
+    learner: Learner = learn,
 ) -> list[Lessons | None]:
     """Carry out all runs, `threads` at a time; return the lessons of each, none for those given up.
+
+    Args:
+        runs: The first is never given up.
+        pool: Windows of all frames.
+        classes: How many classes there are.
+        threads: Each uses one core.
+        pace: Says when time is up.
+        report: Told the share that is done, 0..1.
+        cancelled: Asked several times a second.
+        learner: Teaches one run.
 
     Raises:
         CancelledError: `cancelled` said so.
@@ -106,7 +119,7 @@ def carry_out(
     def one(number: int) -> Lessons | None:
         run = runs[number]
         try:
-            return learn(pool, run.split.train, classes, run.plan, pace.stepper(number))
+            return learner(pool, run.split.train, classes, run.plan, pace.stepper(number))
         except _OutOfTimeError:
             return None
         finally:
@@ -181,7 +194,7 @@ def choose(
 
 
 def answer(
-    spec: DetectorSpec, head: AnchorFreeHead, samples: FrameSamples, levels: Sequence[int] | None = None
+    spec: DetectorSpec, head: TaughtHead, samples: FrameSamples, levels: Sequence[int] | None = None
 ) -> AnsweredFrame:
     """Return what a head says about the plain view of a frame."""
     own = samples.plain_levels if levels is None else [samples.plain_levels[i] for i in levels]
@@ -204,15 +217,27 @@ def check(
     names = [label.name for label in spec.labels]
     checked: list[tuple[int, Quality]] = []
     for index in range(len(CHECKPOINTS)):
-        answered = [
-            answer(spec, own[index].head, samples[number], levels)
-            for run, own in zip(runs, lessons, strict=True)
-            if own is not None
-            for number in run.split.held_out
-            if samples[number].frame.trusted_xyxy_norm is None
-        ]
+        answered = answers_of(spec, runs, lessons, samples, levels, index)
         if not answered:
             return None
         checked.append((index, measure(answered, names)))
     best = max(quality.ap50 + quality.ap for _, quality in checked)
     return [one for one in checked if one[1].ap50 + one[1].ap >= best - _AS_GOOD][-1]
+
+
+def answers_of(
+    spec: DetectorSpec,
+    runs: Sequence[Run],
+    lessons: Sequence[Lessons | None],
+    samples: Sequence[FrameSamples],
+    levels: Sequence[int] | None = None,
+    checkpoint: int = -1,
+) -> list[AnsweredFrame]:
+    """Return what the runs say about the whole frames that each did not learn from."""
+    return [
+        answer(spec, own[checkpoint].head, samples[number], levels)
+        for run, own in zip(runs, lessons, strict=True)
+        if own is not None
+        for number in run.split.held_out
+        if samples[number].frame.trusted_xyxy_norm is None
+    ]

@@ -14,6 +14,7 @@ import torch
 from cloud.datasets.frames import LabelledFrame, PictureSource
 from cloud.datasets.pictures import read_pictures
 from cloud.detector.full import FullDetector
+from cloud.detector.head import AnchorFreeHead
 from cloud.detector.spec import DetectorSpec
 from cloud.errors import TrainingError
 from cloud.subnets.manifest import SubnetManifest
@@ -24,7 +25,7 @@ from cloud.training.look import Watch, look, one_thread_each
 from cloud.training.plan import check_examples, first_spec, plan_samples
 from cloud.training.reporter import Reporter
 from cloud.training.samples import FrameSamples, SamplePlan
-from cloud.training.update import fuse_windows, teach_tail
+from cloud.training.update import full_head, fuse_windows, teach_tail
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.detection import Detection
@@ -142,6 +143,8 @@ class TeachingSession:
 
     def _is_small_change(self) -> bool:
         """Tell whether the adapters there are will do: most of the frames went into them."""
+        if self._detector is None or not isinstance(self._detector.taught_head, AnchorFreeHead):
+            return False
         most = max(1, round(self._known_fully * _GROWTH_SHARE))
         gone = self._known.keys() - self._frames.keys()
         return not gone and len(self._frames) - self._known_fully <= most
@@ -153,13 +156,13 @@ class TeachingSession:
         samples = self._look(spec, subnets, watch)
         result = teach_from(samples, spec, self._config, watch, start_s)
         self._known_fully = len(samples)
-        head = result.detector.taught_head
+        head = full_head(result.detector)
         self._seen = {one.frame.source: _Seen(one, fuse_windows(head, one)) for one in samples}
         return result
 
     def _learn_on(self, base: FullDetector, watch: Watch, start_s: float) -> TrainResult:
         samples = self._look(base.spec, base.manifests, watch)
-        head = base.taught_head
+        head = full_head(base)
         maps = []
         for one in samples:
             source = one.frame.source

@@ -26,30 +26,33 @@ class ScoredMatches:
     truth: int
 
 
-def match(frames: Sequence[tuple[Sequence[tuple[float, XyxyNorm]], Sequence[XyxyNorm]]]) -> ScoredMatches:
-    """Match detections to objects, the best first, each object once, at IoU 0.5.
+def match(
+    frames: Sequence[tuple[Sequence[tuple[float, XyxyNorm]], Sequence[XyxyNorm]]], iou: float = MATCH_IOU
+) -> ScoredMatches:
+    """Match detections to objects, the best first, each object once.
 
     Args:
         frames: For each frame (score, box) of the detections, and the boxes of the objects.
+        iou: From which overlap on a detection hits.
     """
     scores: list[float] = []
     right: list[bool] = []
     for detections, objects in frames:
         ordered = sorted(detections, key=lambda detection: -detection[0])
         scores += [score for score, _ in ordered]
-        right += _hits([box for _, box in ordered], objects)
+        right += _hits([box for _, box in ordered], objects, iou)
     total = sum(len(objects) for _, objects in frames)
     return ScoredMatches(np.array(scores, np.float32), np.array(right, np.bool_), total)
 
 
-def _hits(detections: Sequence[XyxyNorm], objects: Sequence[XyxyNorm]) -> list[bool]:
+def _hits(detections: Sequence[XyxyNorm], objects: Sequence[XyxyNorm], iou: float) -> list[bool]:
     if not detections or not objects:
         return [False] * len(detections)
     overlaps = iou_matrix(np.array(detections, np.float32), np.array(objects, np.float32))
     hits = []
     for row in overlaps:
         best = int(row.argmax())
-        hits.append(bool(row[best] >= MATCH_IOU))
+        hits.append(bool(row[best] >= iou))
         if hits[-1]:
             overlaps[:, best] = 0.0
     return hits

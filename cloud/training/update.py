@@ -18,6 +18,7 @@ from torch.nn import functional
 from cloud.datasets.frames import LabelledFrame
 from cloud.detector.full import FullDetector
 from cloud.detector.head import AnchorFreeHead
+from cloud.errors import TrainingError
 from cloud.training.config import Progress, TrainConfig
 from cloud.training.fit import TrainResult
 from cloud.training.learn import LearnPlan, checked, teach
@@ -87,9 +88,21 @@ def update(
     watch = Watch(reporter, cancelled, clock)
     with one_thread_each():
         samples = look(everything, plan, config, detector.manifests, watch)
-        maps = [fuse_windows(detector.taught_head, one) for one in samples]
+        maps = [fuse_windows(full_head(detector), one) for one in samples]
         new = set(range(len(frames), len(everything)))
         return teach_tail(detector, samples, maps, new, config, watch, start_s)
+
+
+def full_head(detector: FullDetector) -> AnchorFreeHead:
+    """Return the head of a detector of the full form.
+
+    Raises:
+        TrainingError: It has the light form, which has no adapters of its own.
+    """
+    if isinstance(detector.taught_head, AnchorFreeHead):
+        return detector.taught_head
+    message = "a light detector is not updated but taught anew: that takes no longer"
+    raise TrainingError(message)
 
 
 def fuse_windows(head: AnchorFreeHead, samples: FrameSamples) -> torch.Tensor:
@@ -130,7 +143,7 @@ def teach_tail(
         CancelledError: The watch said so.
     """
     pool = pool_maps(samples, maps, new)
-    head = copy.deepcopy(detector.taught_head).requires_grad_(requires_grad=True)
+    head = copy.deepcopy(full_head(detector)).requires_grad_(requires_grad=True)
     head.adapters.requires_grad_(requires_grad=False)
     plan = LearnPlan(UPDATE_STEPS, config.batch, UPDATE_RATE, config.seed)
     watch.reporter.learning(plan.steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from cloud.detector.full import FullDetector, new_head
+from cloud.detector.head import AnchorFreeHead
 from cloud.detector.spec import DetectorSpec, SubnetUse
 from cloud.subnets.registry import subnet_by_name
 from edge_agent.wire.detection import DetectorRef
@@ -32,5 +33,6 @@ def small_detector(
 ) -> FullDetector:
     spec = small_spec(*names, threshold=threshold, subnets=subnets)
     head = new_head(spec)
+    assert isinstance(head, AnchorFreeHead)
     head.start_from([2.0, 2.0, 2.0, 2.0], torch.Generator().manual_seed(seed))
     return FullDetector(spec, head.eval())

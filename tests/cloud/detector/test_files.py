@@ -13,6 +13,7 @@ import torch
 
 from cloud.detector.files import SPEC_FILE, WEIGHTS_FILE, load_detector, save_detector
 from cloud.detector.full import FullDetector, new_head
+from cloud.detector.head import AnchorFreeHead
 from cloud.errors import InputError
 from tests.cloud.detector.examples import small_detector, small_spec
 
@@ -96,6 +97,7 @@ def test_load_damaged_detector_is_refused_in_one_line(tmp_path: Path, damage: Ca
 def test_load_reads_files_of_schema_1(tmp_path: Path) -> None:
     spec = small_spec().model_copy(update={"block": "dense3_separable5"})
     head = new_head(spec)
+    assert isinstance(head, AnchorFreeHead)
     head.start_from([2.0, 2.0, 2.0, 2.0], torch.Generator().manual_seed(0))
     save_detector(FullDetector(spec, head.eval()), tmp_path)
     now = json.loads((tmp_path / SPEC_FILE).read_text())
