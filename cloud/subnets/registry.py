@@ -62,6 +62,9 @@ def subnet_by_name(name: str, home: Path | None = None) -> SubnetManifest:
     Raises:
         NotFoundError: There is none.
     """
+    for subnet in built_in():
+        if subnet.name == name:
+            return subnet
     for subnet in all_subnets(home):
         if subnet.name == name:
             return subnet

@@ -115,6 +115,17 @@ def inspect(path: Path, wanted: Wanted) -> Facts:
         raise InputError(message)
     _check_file(path, wanted)
     network = _READERS[kind](path)
+    try:
+        graph, taps = _trunk(path, network, wanted)
+    except (TypeError, ValueError, KeyError, IndexError, RuntimeError) as error:
+        message = (
+            f"{path}: damaged, or made in a way that elfowl does not know: {' '.join(str(error).split())}"
+        )
+        raise InputError(message) from error
+    return Facts(graph, taps, Origin(file=path.name, format=kind, sha256=file_digest(path)))
+
+
+def _trunk(path: Path, network: Network, wanted: Wanted) -> tuple[bytes, tuple[Tap, Tap, Tap]]:
     names = [level.tap for level in wanted.levels]
     taps = named_taps(network, names) if names else choose_taps(network)
     for level, tap in zip(wanted.levels, taps, strict=False):
@@ -127,7 +138,7 @@ def inspect(path: Path, wanted: Wanted) -> Facts:
     trunk = canonical.canonical(network, [tap.name for tap in taps], wanted.mean, wanted.std)
     graph = trunk.serialised(OUTPUT_NAMES)
     GraphTrunk(trunk)  # says now what compression could not do later
-    return Facts(graph, taps, Origin(file=path.name, format=kind, sha256=file_digest(path)))
+    return graph, taps
 
 
 def add(path: Path, wanted: Wanted, home: Path) -> SubnetManifest:

@@ -23,10 +23,14 @@ def read(path: Path) -> Network:
         InputError: It is damaged, keeps weights in other files, or has not one picture as its input.
     """
     try:
-        model = onnx.load_from_string(path.read_bytes())
-    except DecodeError as error:
+        return _read(path)
+    except (DecodeError, TypeError, ValueError, IndexError, RuntimeError) as error:
         message = f"{path}: not an ONNX file, or damaged"
         raise InputError(message) from error
+
+
+def _read(path: Path) -> Network:
+    model = onnx.load_from_string(path.read_bytes())
     _check(path, model)
     opset = next((one.version for one in model.opset_import if not one.domain), 0)
     if opset < _OLDEST_OPSET:
@@ -71,7 +75,7 @@ def _settle(network: Network) -> None:
         elif not known.issuperset(node.input):
             continue
         elif node.op_type not in OPERATORS or node.domain not in {"", "ai.onnx"}:
-            network.lacking.append(node.op_type)
+            network.lacking.append(str(node.op_type))
         else:
             network.nodes.append(_plain_padding(node, network))
             known.update(node.output)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from cloud.datasets.images import read_image
@@ -26,10 +27,15 @@ def weights_of(name: str) -> dict[str, torch.Tensor]:
     return weights
 
 
+@cache
+def trunk_of(name: str) -> nn.Module:
+    return trunk_from(weights_of(name))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_trunk_uses_every_published_tensor_but_the_classifier(name: str) -> None:
     weights = weights_of(name)
-    used = {published_name(key) for key in trunk_from(weights).state_dict()}
+    used = {published_name(key) for key in trunk_of(name).state_dict()}
     left = {key.split(".")[0] for key in weights.keys() - used}
     assert left == {"_conv_head", "_bn1", "_fc"}
 
@@ -79,7 +85,7 @@ def test_trunk_with_published_classifier_knows_what_is_on_a_photo(
     pixels = letterbox(read_image(PHOTOS / photo), 224, 224, 127).pixels
     image = (torch.from_numpy(pixels).float().permute(2, 0, 1)[None] - 127) / 128
     with torch.inference_mode():
-        features = functional.conv2d(trunk_from(weights)(image)[2], weights["_conv_head.weight"])
+        features = functional.conv2d(trunk_of(name)(image)[2], weights["_conv_head.weight"])
         mean, variance = weights["_bn1.running_mean"], weights["_bn1.running_var"]
         scale, shift = weights["_bn1.weight"], weights["_bn1.bias"]
         features = functional.relu6(functional.batch_norm(features, mean, variance, scale, shift, eps=1e-3))

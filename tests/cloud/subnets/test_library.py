@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 
+from cloud.subnets.adapters.inverted_residual import InvertedResidualTrunk
 from cloud.subnets.count import Cost, count
 from cloud.subnets.features import FeatureExtractor, OnnxExtractor
 from cloud.subnets.onnx_trunk import onnx_trunk
@@ -53,7 +54,9 @@ def test_features_have_the_manifest_s_shapes(extractor: FeatureExtractor) -> Non
 
 def test_manifest_tells_the_true_cost(extractor: FeatureExtractor) -> None:
     told = Cost(extractor.subnet.parameters, extractor.subnet.macs)
-    assert count(onnx_trunk(the_trunk(extractor.subnet.name))) == told
+    trunk = the_trunk(extractor.subnet.name)
+    assert isinstance(trunk, InvertedResidualTrunk)
+    assert count(onnx_trunk(trunk)) == told
 
 
 def test_licence_travels(extractor: FeatureExtractor) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from cloud.cli import app
@@ -16,7 +18,7 @@ from cloud.subnets import shelf
 from cloud.subnets.check import check_subnet
 from cloud.subnets.features import shared_extractor
 from cloud.subnets.manifest import SubnetManifest
-from cloud.subnets.registry import all_subnets, built_in, look_in, subnet_by_digest
+from cloud.subnets.registry import all_subnets, built_in, look_in, subnet_by_digest, subnet_by_name
 from cloud.subnets.weights import licence_text
 from tests.cloud.subnets.networks import write_onnx
 from tests.fakes.clock import FakeClock
@@ -235,6 +237,33 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path, arguments: tuple[str, ...
     failed = run(tmp_path / "home", *(one.format(file=file, licence=licence) for one in arguments))
     assert failed.exit_code != 0
     assert message in str(failed.exception)
+
+
+def test_damaged_manifest_is_named_and_hides_no_subnet_of_elfowl(tmp_path: Path) -> None:
+    subnet = added(tmp_path / "home", tmp_path / "files")
+    assert subnet.folder is not None
+    (subnet.folder / "manifest.yaml").write_text("name: [")
+    with pytest.raises(InputError, match=r"tiny/manifest\.yaml"):
+        all_subnets(tmp_path / "home")
+    for one in built_in():
+        assert subnet_by_name(one.name, tmp_path / "home") is one
+        assert subnet_by_digest(one.sha256, tmp_path / "home") is one
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damaged_network_is_refused_or_read_but_never_crashes(tmp_path: Path, seed: int) -> None:
+    file, licence = brought(tmp_path / "files")
+    content = bytearray(file.read_bytes())
+    random = np.random.default_rng(seed)
+    content[random.integers(len(content) // 8)] = random.integers(256)
+    content[random.integers(len(content))] = random.integers(256)
+    file.write_bytes(content)
+    try:
+        facts = shelf.inspect(file, said(licence))
+    except InputError:
+        return
+    assert [tap.stride_px for tap in facts.taps] == [8, 16, 32]
 
 
 def test_remove_keeps_a_subnet_that_a_detector_builds_on(tmp_path: Path) -> None:
