@@ -12,6 +12,7 @@ from PIL import Image
 
 from cloud.datasets.frames import LabelledBox, LabelledFrame, PictureSource
 from cloud.detector.full import FullDetector, decode_detections
+from cloud.detector.head import AnchorFreeHead
 from compress.protocol import Compressible
 from edge_agent.errors import BackendError, CameraError
 from edge_agent.vision.letterbox import letterbox
@@ -55,7 +56,7 @@ def test_network_is_a_copy() -> None:
     detector = small_detector()
     for parameter in detector.network().parameters():
         parameter.data.zero_()
-    assert float(detector.taught_head.scores.weight.detach().abs().max()) > 0
+    assert float(own_head(detector).scores.weight.detach().abs().max()) > 0
 
 
 def test_detect_many_answers_each_picture_as_alone() -> None:
@@ -79,9 +80,14 @@ def test_detect_no_picture_is_an_error_not_an_empty_list(
         small_detector().detect(bad)
 
 
+def own_head(detector: FullDetector) -> AnchorFreeHead:
+    assert isinstance(detector.taught_head, AnchorFreeHead)
+    return detector.taught_head
+
+
 def test_detect_network_gone_wrong_is_an_error_not_an_empty_list() -> None:
     detector = small_detector()
-    detector.taught_head.scores.weight.data.fill_(float("nan"))
+    own_head(detector).scores.weight.data.fill_(float("nan"))
     with pytest.raises(BackendError):
         detector.detect(picture())
 
