@@ -60,12 +60,16 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands: `fraction` 0..1 over all of it, `seconds_left` once it can be estimated."""
+    """Where training stands: `fraction` 0..1 over all of it, `seconds_left` once it can be estimated.
+
+    `loss` is the newest of the run that makes the detector, while it learns.
+    """
 
     stage: Stage
     fraction: float
     message: str
     seconds_left: float | None = None
+    loss: float | None = None
 
 
 class CancelledError(ElfowlError):

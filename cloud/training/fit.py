@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloud.datasets.frames import LabelledFrame
 from cloud.detector.full import FullDetector
@@ -104,6 +104,7 @@ def teach_from(
     frames, classes = [one.frame for one in samples], [label.name for label in spec.labels]
     pool = pool_windows(samples)
     runs = plan_runs(frames, pool.frame_of.tolist(), config)
+    runs[0] = replace(runs[0], plan=replace(runs[0].plan, note_loss=reporter.note_loss))
     reporter.learning(sum(run.plan.steps for run in runs))
     pace = Pace(clock, seconds_to_learn(config.budget_s, clock.monotonic_s() - start_s))
     lessons = carry_out(runs, pool, len(classes), config.threads, pace, reporter.learned, watch.cancelled)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -26,11 +27,16 @@ _ASTRAY = (
 )
 
 
+def _to_nobody(_loss: float) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True)
 class LearnPlan:
     """How long and how fast to learn; at each progress in `checkpoints`, ascending, a copy is kept.
 
-    `sparsity` is the price of an open gate; 0 where there is nothing to choose from.
+    `sparsity` is the price of an open gate; 0 where there is nothing to choose from. `note_loss` is told the
+    loss every few steps.
     """
 
     steps: int
@@ -41,6 +47,7 @@ class LearnPlan:
     head_channels: int = 64
     block: Block = "dense3"
     sparsity: float = 0.0
+    note_loss: Callable[[float], None] = field(default=_to_nobody, compare=False)
 
 
 @dataclass(frozen=True)
@@ -134,11 +141,18 @@ def teach(
         loss = _loss(head, pool, next(batches))
         if price is not None:
             loss = loss + price()
-        if step % _CHECK_STEPS == 0 and not torch.isfinite(loss):
-            raise TrainingError(_ASTRAY)
+        if step % _CHECK_STEPS == 0:
+            plan.note_loss(_finite(loss))
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step(one_cycle(progress, plan.learning_rate))
     return kept + [keep() for _ in waiting]
+
+
+def _finite(loss: torch.Tensor) -> float:
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise TrainingError(_ASTRAY)
+    return value
 
 
 def _batches(indices: torch.Tensor, size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:

@@ -24,6 +24,7 @@ class Reporter:
         self._look_cost = views * _VIEW_COST / threads
         self._threads = threads
         self._has_looked = False
+        self._loss: float | None = None
         # Until the runs are planned: learning takes about as long as looking.
         self._learn_cost = self._look_cost
 
@@ -36,6 +37,10 @@ class Reporter:
         """Report how many pictures have been looked at."""
         self._has_looked = True
         self._report("looking", self._look_cost * count / total, f"looked at {count} of {total} pictures")
+
+    def note_loss(self, loss: float) -> None:
+        """Take the newest loss, from any thread; the next report tells it."""
+        self._loss = loss
 
     def learning(self, steps: int) -> None:
         """Note how many steps all runs have together, and report the start."""
@@ -55,7 +60,7 @@ class Reporter:
     def _report(self, stage: str, cost: float, message: str) -> None:
         fraction = min(0.99, cost / (self._look_cost + self._learn_cost + _CHECK_COST))
         left_s = self._elapsed_s() * (1 - fraction) / fraction if fraction > _GUESS_FROM else None
-        self._progress(Progress(stage, fraction, message, left_s))  # type: ignore[arg-type]
+        self._progress(Progress(stage, fraction, message, left_s, self._loss))  # type: ignore[arg-type]
 
     def _elapsed_s(self) -> float:
         return self._clock.monotonic_s() - self._start_s

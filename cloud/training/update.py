@@ -145,7 +145,8 @@ def teach_tail(
     pool = pool_maps(samples, maps, new)
     head = copy.deepcopy(full_head(detector)).requires_grad_(requires_grad=True)
     head.adapters.requires_grad_(requires_grad=False)
-    plan = LearnPlan(UPDATE_STEPS, config.batch, UPDATE_RATE, config.seed)
+    note_loss = watch.reporter.note_loss
+    plan = LearnPlan(UPDATE_STEPS, config.batch, UPDATE_RATE, config.seed, note_loss=note_loss)
     watch.reporter.learning(plan.steps)
 
     def keep_going(progress: float) -> float:

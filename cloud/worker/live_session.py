@@ -137,4 +137,5 @@ def put_changes(session: Lessons, frames: Sequence[LabelledFrame]) -> None:
 
 
 def _as_live(progress: TrainProgress) -> LiveProgress:
-    return LiveProgress(_STAGES[progress.stage], progress.fraction, progress.message, progress.seconds_left)
+    stage = _STAGES[progress.stage]
+    return LiveProgress(stage, progress.fraction, progress.message, progress.seconds_left, progress.loss)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from cloud.training.config import Progress as TrainProgress
 from cloud.training.config import TrainConfig
 from cloud.training.evaluate import evaluate
 from cloud.training.fit import TrainResult, fit
+from cloud.training.race import RACE_FROM_S, can_race, race
+from cloud.training.verdict import RaceReport
 from cloud.worker.compare import compare_with_used, keep_comparison, summary
 from cloud.worker.progress import Cancelled, Listener, Progress, never, to_nobody
 from edge_agent.wire.detection import DetectorRef
@@ -46,7 +48,8 @@ def train(
     Args:
         home: Where everything lies.
         reference: Id or name of the detector.
-        budget_s: Seconds after which learning is brought to an end; none leaves it to the recipe.
+        budget_s: Seconds after which learning is brought to an end; none leaves it to the recipe. With 30 or
+            more, subnets are raced.
         seed: The same seed and examples give the same detector, as long as the budget is not reached.
         progress: Told how far it is.
         cancelled: Asked several times a second.
@@ -60,17 +63,26 @@ def train(
     apart = set_apart(home, gather(home, reference))
     check_no_leak(apart)
     material = apart.material
-    result = fit(
-        material.frames,
-        material.classes,
-        _config(home, material.ref, budget_s, seed),
-        lambda now: progress(_as_ours(now)),
-        cancelled,
-        clock=home.clock,
-    )
+    config = _config(home, material.ref, budget_s, seed)
+    race_report = None
+    if budget_s is not None and budget_s >= RACE_FROM_S and can_race(material.frames):
+        raced = race(*_lesson(material, config, progress, cancelled), clock=home.clock)
+        result, race_report = raced.result, raced.report
+    else:
+        result = fit(*_lesson(material, config, progress, cancelled), clock=home.clock)
     figures = {} if result.quality is None else {"ap50": result.quality.ap50}
     progress(Progress("measuring", _LEARNED_SHARE, "measuring the new version", None, figures))
-    return _keep(home, apart, result)
+    return _keep(home, apart, result, race_report)
+
+
+_Lesson = tuple[
+    Sequence[LabelledFrame], Sequence[str], TrainConfig, Callable[[TrainProgress], None], Cancelled
+]
+
+
+def _lesson(material: Material, config: TrainConfig, progress: Listener, cancelled: Cancelled) -> _Lesson:
+    """Return what `fit` and `race` both take."""
+    return material.frames, material.classes, config, lambda now: progress(_as_ours(now)), cancelled
 
 
 def _config(home: Home, ref: DetectorRef, budget_s: float | None, seed: int | None) -> TrainConfig:
@@ -81,7 +93,7 @@ def _config(home: Home, ref: DetectorRef, budget_s: float | None, seed: int | No
     return config if seed is None else replace(config, seed=seed)
 
 
-def _keep(home: Home, apart: SetApart, result: TrainResult) -> dict[str, Any]:
+def _keep(home: Home, apart: SetApart, result: TrainResult, race_report: RaceReport | None) -> dict[str, Any]:
     material = apart.material
     quality = evaluate(result.detector, material.test_frames) if material.test_frames else result.quality
     measured = {} if quality is None else quality.model_dump(mode="json")
@@ -92,6 +104,7 @@ def _keep(home: Home, apart: SetApart, result: TrainResult) -> dict[str, Any]:
         "frames": len(material.frames),
         "kept_out": apart.kept_out,
         "compared": None if compared is None else summary(compared),
+        "race": None if race_report is None else race_report.model_dump(mode="json"),
     }
     folder = version_path(home.settings, material.ref.id, material.ref.version)
     try:
@@ -140,4 +153,5 @@ def held_out_frames(home: Path, folder: Path, frames: Sequence[LabelledFrame]) -
 
 
 def _as_ours(progress: TrainProgress) -> Progress:
-    return Progress(progress.stage, progress.fraction, progress.message, progress.seconds_left)
+    figures = {} if progress.loss is None else {"loss": progress.loss}
+    return Progress(progress.stage, progress.fraction, progress.message, progress.seconds_left, figures)
