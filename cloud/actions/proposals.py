@@ -67,6 +67,18 @@ def accept(
     return changed
 
 
+def settle(session: Session, media_id: str, frame_index: int) -> None:
+    """Count the open proposals of a frame as accepted that somebody drew, or took over, as labels."""
+    frame = labels.find(session, media_id, frame_index)
+    drawn = () if frame is None else labels.labels_of(frame).boxes
+    taken = [row for row in proposals.of_frame(session, media_id, frame_index) if _is_among(row, drawn)]
+    proposals.answer(session, taken, proposals.ACCEPTED)
+
+
+def _is_among(row: Proposal, boxes: Sequence[tuple[str, XyxyNorm]]) -> bool:
+    return any(row.label == label and iou(box_of(row), box) >= SAME_IOU for label, box in boxes)
+
+
 def reject(session: Session, media_id: str, frame_index: int, ids: Sequence[int] | None) -> int:
     """Turn proposals down and return how many; the same box is not offered again.
 

@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from starlette.datastructures import UploadFile
 
+from cloud.actions import proposals
 from cloud.actions.labels import import_for_media
 from cloud.actions.media import Role, look_at_upload, new_media_path, note, refuse_unready
 from cloud.api.frames import JPEG_QUALITY, check_index, jpeg_of_frame
@@ -175,6 +176,7 @@ def put_labels(services: Used, media_id: str, index: int, body: LabelsBody) -> L
             labels=said,
             now_s=services.clock.now_s(),
         )
+        proposals.settle(session, media_id, index)
         view = labels_view(changed)
     services.teaching.labels_changed(row.detector_id)
     return view

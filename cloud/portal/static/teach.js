@@ -9,6 +9,7 @@ import { KeySheet, useKeys } from "./keys.js";
 import { LabelBook, isLabelled } from "./labelbook.js";
 import { LiveLine, useLiveBoxes } from "./live.js";
 import { nextProposed, seenWords, unseen } from "./livewords.js";
+import { OfferLine, useOffers } from "./offers.js";
 import { Strip, VideoBar } from "./strip.js";
 import { Empty, Failure, api, html } from "./ui.js";
 import { plural } from "./words.js";
@@ -72,6 +73,7 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
   const here = kept ?? cells.find((one) => !isDone(one)) ?? cells[0] ?? null;
   const page = here ? book.page(here.media.id, here.index).value : null;
   const seen = useLiveBoxes(teaching.live, here);
+  const offers = useOffers(here);
 
   // The first unlabelled frame is chosen once; it stays when its own labels come.
   useEffect(() => { if (!kept && here) setCell(here); }, [kept, here]);
@@ -112,7 +114,7 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
   const undo = () => { book.undo(here.media.id, here.index); setChosen(-1); };
   const redo = () => { book.redo(here.media.id, here.index); setChosen(-1); };
   const next = () => go(nextUnlabelled(cells, here, isDone));
-  const proposals = unseen(seen ?? [], boxes);
+  const proposals = unseen(seen ?? offers, boxes);
   const takeProposals = () => { if (proposals.length) setBoxes([...boxes, ...proposals.map(({ label: name, box }) => ({ label: name, box }))]); };
   const useful = nextProposed(teaching.live, media, here, isDone);
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -132,7 +134,7 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
     { keys: ["ArrowLeft", "ArrowRight"], words: "One frame (of pictures: one picture) back or on", run: (key) => go(stepped(cells, here, key === "ArrowLeft" ? -1 : 1)) },
     { keys: ["Shift+ArrowLeft", "Shift+ArrowRight"], words: "Ten frames back or on", run: (key) => go(stepped(cells, here, key.endsWith("Left") ? -10 : 10)) },
     { keys: ["n"], words: "Next frame without labels", run: next },
-    { keys: ["t"], words: "Take the boxes that the live detector sees", run: takeProposals },
+    { keys: ["t"], words: "Take the dotted boxes: what the live detector sees, or what was offered", run: takeProposals },
     { keys: ["p"], words: "Go to the frame that helps most", run: () => go(useful?.cell) },
     { keys: ["Escape"], words: "Choose no box", run: () => setChosen(-1) },
     { keys: ["?"], words: "This sheet", run: () => setSheet(true) },
@@ -149,6 +151,7 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
       boxes=${boxes} proposals=${proposals} labels=${labels} label=${label} chosen=${chosen} onChange=${setBoxes} onChoose=${setChosen} readOnly=${["loading", "unknown"].includes(page.state)} />
     <div class="row apart">
       <${LiveLine} live=${teaching.live} onCancel=${teaching.cancel} />
+      ${!teaching.live && html`<${OfferLine} proposals=${proposals} onTake=${takeProposals} />`}
       ${teaching.live && html`<div class="row">
         <span class="muted">${seenWords(seen, proposals)}</span>
         <button type="button" onClick=${takeProposals} disabled=${!proposals.length} aria-keyshortcuts="T">Take its boxes <kbd>T</kbd></button>

@@ -77,6 +77,15 @@ def test_offer_replaces_what_was_not_answered(cloud: Cloud) -> None:
         assert len(proposals.of_frame(session, media_id, 0, state=None)) == 2
 
 
+def test_offered_box_that_is_drawn_as_a_label_counts_as_accepted(cloud: Cloud) -> None:
+    media_id = add_picture(cloud)
+    offer_two(cloud, media_id)
+    body = {"revision": 0, "boxes": [{"label": "person", "box": LEFT}]}
+    cloud.client.put(f"{frame_path(media_id)}/labels", json=body)
+    left = cloud.client.get(f"{frame_path(media_id)}/proposals").json()
+    assert [one["box"] for one in left] == [list(RIGHT)]
+
+
 def test_sure_boxes_are_accepted_all_at_once(cloud: Cloud) -> None:
     media_id = add_picture(cloud)
     offer_two(cloud, media_id)
