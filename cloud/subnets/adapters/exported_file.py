@@ -184,6 +184,27 @@ def _conv(call: Call) -> None:
     )
 
 
+def _any_conv(call: Call) -> None:
+    if call.value("transposed"):
+        raise _LackingError
+    _conv(call)
+
+
+def _prelu(call: Call) -> None:
+    slope = call.net.weights[call.tensor("weight")].reshape(-1, 1, 1)
+    inputs = [call.tensor("self"), call.net.constant(f"{call.output}.slope", slope)]
+    call.net.add("PRelu", inputs, call.output)
+
+
+def _upsample(call: Call) -> None:
+    factors = call.value("scale_factors")
+    if not factors:
+        raise _LackingError
+    scales = call.net.constant(f"{call.output}.scales", [1, 1, *factors])
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    call.net.add("Resize", [call.tensor("input"), "", scales], call.output, **how)
+
+
 def _batch_norm(call: Call) -> None:
     if call.value("training"):
         raise _LackingError
@@ -287,6 +308,7 @@ def _same(call: Call) -> None:
 
 _CONVERTERS: dict[str, Callable[[Call], None]] = {
     "adaptive_avg_pool2d": _adaptive_average,
+    "_native_batch_norm_legit_no_training": _batch_norm,
     "add": _elementwise("Add"),
     "avg_pool2d": _pool("AveragePool"),
     "batch_norm": _batch_norm,
@@ -296,6 +318,7 @@ _CONVERTERS: dict[str, Callable[[Call], None]] = {
     "constant_pad_nd": _pad,
     "contiguous": _same,
     "conv2d": _conv,
+    "convolution": _any_conv,
     "div": _elementwise("Div"),
     "dropout": _same,
     "hardsigmoid": _hard_sigmoid,
@@ -303,13 +326,16 @@ _CONVERTERS: dict[str, Callable[[Call], None]] = {
     "hardtanh": _clip("min_val", "max_val", (-1.0, 1.0)),
     "leaky_relu": _leaky,
     "max_pool2d": _pool("MaxPool"),
+    "max_pool2d_with_indices": _pool("MaxPool"),
     "mean": _mean,
     "mul": _elementwise("Mul"),
     "pad": _pad,
+    "prelu": _prelu,
     "relu": _simple("Relu"),
     "relu6": _clip("", "", (0.0, 6.0)),
     "sigmoid": _simple("Sigmoid"),
     "silu": _silu,
     "sub": _elementwise("Sub"),
     "tanh": _simple("Tanh"),
+    "upsample_nearest2d": _upsample,
 }

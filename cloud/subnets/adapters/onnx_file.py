@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, numpy_helper, version_converter
+from onnx.reference import ReferenceEvaluator
 
 from cloud.errors import InputError
-from cloud.subnets.graph import OPERATORS, OPSET, Network, attribute, network_of, same_pads
+from cloud.subnets.graph import OPERATORS, OPSET, Array, Network, attribute, network_of, same_pads
 
 _OLDEST_OPSET, _NEWEST_OPSET = 11, 25
 _RGB = 3
+_MAX_FOLDED = 10_000
+_FOLDED = {
+    *("Add", "Cast", "Concat", "ConstantOfShape", "Div", "Gather", "Mul", "Reshape", "Slice", "Squeeze"),
+    *("Sub", "Transpose", "Unsqueeze"),
+}
 _WINDOWED = {"Conv", "MaxPool", "AveragePool"}
 
 
@@ -24,7 +32,7 @@ def read(path: Path) -> Network:
     """
     try:
         return _read(path)
-    except (DecodeError, TypeError, ValueError, IndexError, RuntimeError) as error:
+    except (DecodeError, TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
         message = f"{path}: not an ONNX file, or damaged"
         raise InputError(message) from error
 
@@ -74,11 +82,30 @@ def _settle(network: Network) -> None:
             known.add(node.output[0])
         elif not known.issuperset(node.input):
             continue
+        elif (values := _folded(node, network)) is not None:
+            network.weights[node.output[0]] = values
+            known.add(node.output[0])
         elif node.op_type not in OPERATORS or node.domain not in {"", "ai.onnx"}:
             network.lacking.append(str(node.op_type))
         else:
             network.nodes.append(_plain_padding(node, network))
             known.update(node.output)
+
+
+def _folded(node: onnx.NodeProto, network: Network) -> Array | None:
+    """Return what a node makes of constants alone: exporters compute sizes of borders that way."""
+    given = {name: network.weights[name] for name in node.input if name in network.weights}
+    if node.op_type not in _FOLDED or len(given) < len([name for name in node.input if name]):
+        return None
+    made = given[node.input[0]] if node.op_type == "ConstantOfShape" else np.empty(0)
+    if max(int(np.prod(made, dtype=float)), *(one.size for one in given.values())) > _MAX_FOLDED:
+        return None
+    names = [onnx.helper.make_empty_tensor_value_info(name) for name in (*given, node.output[0])]
+    graph = onnx.helper.make_graph([node], "constant", names[:-1], names[-1:])
+    opsets = [onnx.helper.make_opsetid("", network.opset)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets)
+    answers: Any = ReferenceEvaluator(model).run(None, given)
+    return np.asarray(answers[0])
 
 
 def _plain_padding(node: onnx.NodeProto, network: Network) -> onnx.NodeProto:

@@ -30,12 +30,17 @@ class TinyNet(nn.Module):
         self.pool = nn.MaxPool2d(2)
         self.third = nn.Sequential(nn.Conv2d(8, 12, 3, 2, 1), nn.Hardswish())
         self.same = nn.Sequential(nn.Conv2d(12, 12, 3, 1, 1, groups=12), nn.SiLU())
-        self.fourth = nn.Sequential(nn.Conv2d(12, 20, 3, 2, 1), nn.LeakyReLU(0.1))
-        self.fifth = nn.Sequential(nn.Conv2d(20, 24, 3, 2, 1), nn.BatchNorm2d(24), nn.ReLU())
+        self.squeeze = nn.Sequential(nn.Conv2d(12, 4, 1), nn.ReLU(), nn.Conv2d(4, 12, 1), nn.Hardsigmoid())
+        pad = nn.ZeroPad2d((0, 1, 0, 1))
+        self.fourth = nn.Sequential(pad, nn.Conv2d(12, 20, 3, 2), nn.PReLU(20), nn.AvgPool2d(3, 1, 1))
+        self.fifth = nn.Sequential(
+            nn.Conv2d(20, 24, 3, 2, 1, groups=4), nn.BatchNorm2d(24), nn.LeakyReLU(0.1)
+        )
         self.classes = nn.Linear(24, 10)
 
     def features(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         x = self.third(self.pool(self.stem(x)))
+        x = x * self.squeeze(x.mean((2, 3), keepdim=True))
         eighth = x + self.same(x)
         sixteenth = self.fourth(eighth)
         return eighth, sixteenth, self.fifth(sixteenth)

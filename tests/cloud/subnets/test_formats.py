@@ -142,6 +142,40 @@ def test_torch_trunk_can_be_exported(exported: Path) -> None:
         assert_alike([one.numpy() for one in found], [one.numpy() for one in trunk(image()[:1])])
 
 
+def with_border(path: Path, sides: int) -> Path:
+    """Put a border before the first convolution whose width is computed from constants, as exporters do."""
+    model = onnx.load(path)
+    make = onnx.helper.make_node
+    for name, values in (("four", [4]), ("sides", [sides] * 4)):
+        model.graph.initializer.append(numpy_helper.from_array(np.array(values, np.int64), name))
+    model.graph.node[0].input[0] = "bordered"
+    for node in (
+        make("Pad", ["pixels", "amounts"], ["bordered"]),
+        make("Concat", ["zeros", "sides"], ["amounts"], axis=0),
+        make("ConstantOfShape", ["four"], ["zeros"], value=numpy_helper.from_array(np.array([0], np.int64))),
+    ):
+        model.graph.node.insert(0, node)
+    onnx.save(model, path)
+    return path
+
+
+def test_constants_that_are_computed_are_computed_once(tmp_path: Path) -> None:
+    network = onnx_file.read(with_border(write_onnx(tmp_path / "tiny.onnx"), 0))
+    assert network.weights["amounts"].tolist() == [0] * 8
+    expected = run_onnx(trunk_of(onnx_file.read(write_onnx(tmp_path / "plain.onnx"))), image())
+    assert_alike(run_onnx(trunk_of(network), image()), expected)
+
+
+def test_constant_of_a_giant_shape_is_never_made(tmp_path: Path) -> None:
+    path = with_border(write_onnx(tmp_path / "tiny.onnx"), 0)
+    model = onnx.load(path)
+    giant = numpy_helper.from_array(np.array([2**40], np.int64), "four")
+    model.graph.initializer[-2].CopyFrom(giant)
+    onnx.save(model, path)
+    network = onnx_file.read(path)
+    assert network.lacking == ["ConstantOfShape"]
+
+
 @pytest.mark.parametrize(
     ("operator", "missing"), [("Erf", "Erf"), ("Softmax", "Softmax"), ("InstanceNormalization", "Instance")]
 )
