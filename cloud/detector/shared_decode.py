@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from cloud.detector.shared_heads import Column
 from cloud.detector.spec import DetectorSpec
@@ -18,6 +19,7 @@ from edge_agent.vision.decode import MAX_CANDIDATES, SCORE_FLOOR, logit, sigmoid
 from edge_agent.wire.detection import Detection
 
 STRIDE_PX = 8
+_DETECTIONS = TypeAdapter(list[Detection])
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def find_peaks(logits: Float32, rules: Rules) -> Peaks:
         message = "a head answered numbers that are not finite"
         raise BackendError(message)
     cells = np.nonzero(logits >= rules.floor_logits)
-    rows, columns, logit_columns = (part[_is_peak(logits, cells, rules.peak_kernel)] for part in cells)
+    peaks = _is_peak(logits, cells, rules.peak_kernel)
+    rows, columns, logit_columns = (part[peaks] for part in cells)
     found = Peaks(
         rows,
         columns,
@@ -110,15 +113,18 @@ def find_peaks(logits: Float32, rules: Rules) -> Peaks:
 def _is_peak(logits: Float32, cells: tuple[Int64, ...], kernel: int) -> Bool:
     """Tell which cells are, in their column, at least as strong as all of their surroundings."""
     reach = kernel // 2
+    height, width, count = logits.shape
+    # With a rim that is below everything, neighbours are at fixed distances in the flat array.
+    rimmed = np.full((height + 2 * reach, width + 2 * reach, count), -np.inf, np.float32)
+    rimmed[reach : reach + height, reach : reach + width] = logits
+    flat = rimmed.reshape(-1)
     rows, columns, logit_columns = cells
-    height, width = logits.shape[:2]
-    own = logits[cells]
+    place = ((rows + reach) * (width + 2 * reach) + columns + reach) * count + logit_columns
+    own = flat[place]
     peaks = np.ones(len(rows), np.bool_)
     for down in range(-reach, reach + 1):
         for right in range(-reach, reach + 1):
-            near_rows = np.clip(rows + down, 0, height - 1)
-            near_columns = np.clip(columns + right, 0, width - 1)
-            peaks &= own >= logits[near_rows, near_columns, logit_columns]
+            peaks &= own >= flat.take(place + (down * (width + 2 * reach) + right) * count)
     return peaks
 
 
@@ -188,10 +194,17 @@ def detections(
     reported = _rank_within(peaks.heads) < rules.most[peaks.heads]
     reported &= peaks.scores.astype(np.float64) >= rules.thresholds[peaks.logit_columns]
     peaks, boxes = peaks.take(reported), boxes[reported]
+    rows = zip(
+        peaks.logit_columns.tolist(),
+        np.minimum(peaks.scores, 1).tolist(),
+        to_source_norm(boxes).tolist(),
+        strict=True,
+    )
+    # All in one call: half the time of one after the other.
+    seen = _DETECTIONS.validate_python(
+        [{"label": rules.names[column], "score": score, "box": box} for column, score, box in rows]
+    )
     found: list[list[Detection]] = [[] for _ in rules.nms_iou]
-    placed = to_source_norm(boxes).astype(float).tolist()
-    for head, column, score, (x1, y1, x2, y2) in zip(
-        peaks.heads.tolist(), peaks.logit_columns.tolist(), peaks.scores.tolist(), placed, strict=True
-    ):
-        found[head].append(Detection(label=rules.names[column], score=min(1.0, score), box=(x1, y1, x2, y2)))
+    for head, one in zip(peaks.heads.tolist(), seen, strict=True):
+        found[head].append(one)
     return found

@@ -112,15 +112,14 @@ class StackedHeads:
         cells = torch.cat(
             [level[rows >> shift, columns >> shift] for shift, level in enumerate(levels)], dim=1
         )
-        active, counts = np.unique(heads, return_counts=True)
-        place = np.repeat(np.arange(len(active)), counts)
+        counts = np.bincount(heads, minlength=self._count)
         rank = np.arange(len(heads)) - np.repeat(np.cumsum(counts) - counts, counts)
-        padded = torch.zeros(len(active), int(counts.max(initial=0)), cells.shape[1])
-        padded[place, rank] = cells
-        chosen = slice(None) if len(active) == self._count else active
-        hidden = torch.baddbmm(self._box_bias[chosen, None], padded, self._box_adapters[chosen]).clamp_(0, 6)
-        answer = torch.baddbmm(self._box_biases[chosen, None], hidden, self._box_weights[chosen])
-        return answer.clamp_(min=0)[place, rank].numpy()
+        # Heads without a candidate come along: that is cheaper than picking the weights of the others.
+        padded = torch.zeros(self._count, int(counts.max()), cells.shape[1])
+        padded[heads, rank] = cells
+        hidden = torch.baddbmm(self._box_bias[:, None], padded, self._box_adapters).clamp_(0, 6)
+        answer = torch.baddbmm(self._box_biases[:, None], hidden, self._box_weights)
+        return answer.clamp_(min=0)[heads, rank].numpy()
 
 
 def _adapter(head: LightHead, level: int) -> torch.Tensor:

@@ -97,8 +97,9 @@ def test_light_detectors_with_different_classes_answer_as_alone(score_floor: flo
 
 def test_full_and_light_detectors_side_by_side_answer_as_alone() -> None:
     full, light = renamed(small_detector(), "full"), light_detector(2)
-    torch.nn.init.zeros_(full.taught_head.scores.bias)
-    torch.nn.init.normal_(full.taught_head.scores.weight, std=3.0, generator=torch.Generator().manual_seed(0))
+    outputs = full.taught_head.scores
+    torch.nn.init.constant_(outputs.weight, 0.1)
+    torch.nn.init.normal_(outputs.weight, std=3.0, generator=torch.Generator().manual_seed(0))
     eye: FeatureExtractor = CountingExtractor()
     answers = SharedRunner([full, light], extractor_for=lambda _: eye).detect_many(
         some_pictures(), score_floor=0.05
