@@ -50,9 +50,11 @@ def document_of(row: StoredCorrection) -> Correction:
 
 
 def newest_of_event(session: Session, event_id: str) -> StoredCorrection | None:
-    """Return what was last said about an event and not taken back."""
+    """Return what was last said about an event itself and not taken back."""
     query = select(StoredCorrection).where(
-        StoredCorrection.event_id == event_id, StoredCorrection.withdrawn.is_(None)
+        StoredCorrection.event_id == event_id,
+        StoredCorrection.verdict != "missed",
+        StoredCorrection.withdrawn.is_(None),
     )
     return session.scalar(query.order_by(StoredCorrection.created.desc(), StoredCorrection.id))
 

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cloud.actions.frozen import write_split
 from cloud.actions.media import Role, import_file
 from cloud.actions.open_home import Home
 from cloud.cli import app
 from cloud.errors import InputError
+from cloud.evaluation.split import FrameMark, FrozenSplit
 from cloud.store import labels
+from cloud.store import media as media_store
 from cloud.store.labels import FrameLabels
 from cloud.training.config import CancelledError
 from cloud.worker.suggest import suggest
@@ -38,7 +41,9 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.mark.slow
-def test_frames_are_suggested_before_there_is_a_version(home: Home, tmp_path: Path) -> None:
+def test_unlabelled_frames_are_suggested_before_there_is_a_version_and_none_that_tests(
+    home: Home, tmp_path: Path
+) -> None:
     detector_id = add_detector(home)
     media = add_pictures(home, detector_id, tmp_path, 4)
     with home.database.write() as session:
@@ -50,9 +55,14 @@ def test_frames_are_suggested_before_there_is_a_version(home: Home, tmp_path: Pa
         app, ["detector", "suggest", "persons", "--count", "9", "--json"], env=environment
     )
     found = json.loads(done.stdout)
+    with home.database.read() as session:
+        frozen = FrameMark(file=media_store.find(session, media[3]).sha256)
+    write_split(home, detector_id, FrozenSplit(test=(frozen,)))
+    after = suggest(home, "persons", count=9)
     assert (found["version"], found["looked_at"]) == (None, 4)
     assert {one["media"] for one in found["frames"]} == {*media} - {media[1]}
-    assert suggest(home, "persons", count=1)["frames"] == found["frames"][:1]
+    assert {one["media"] for one in after["frames"]} == {media[0], media[2]}
+    assert suggest(home, "persons", count=1)["frames"] == after["frames"][:1]
     with pytest.raises(CancelledError):
         suggest(home, "persons", cancelled=lambda: True)
 
