@@ -25,7 +25,8 @@ class TrainConfig:
         cache_dir: Where features of pictures are kept from one training to the next; none keeps nothing.
         cache_bytes: How much may be kept there; the longest unused goes first.
         subnets: Names of the pretrained subnets to build on.
-        views_per_frame: Random network inputs made of each picture; fewer when there are many pictures.
+        views_per_frame: Random network inputs made of each picture, twice as many where objects or input are
+            not fit for tiles; fewer when there are many pictures.
         max_views: Over all pictures, so that hundreds of pictures do not take hundreds of times longer.
         long_side_px: Longer side of the network's input at most; large objects get a smaller input.
         epochs: How often each window is seen.

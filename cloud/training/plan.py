@@ -27,8 +27,9 @@ _LONG_SIDES_PX = (320, 416, 512, 640)
 _LEAST_SIDE_PX = 128
 _OBJECT_PX = 32
 _GRID = 2
-_LEAST_TILE_PX = 128
+_LEAST_TILE_PX = 160
 _MOST_OF_TILE = 0.5
+_WHOLE_VIEWS = 2
 _WINDOWS = {1: 4, 2: 2}
 """Windows of a tile, by tiles a side."""
 
@@ -126,7 +127,9 @@ def plan_samples(
     """Return how the frames are looked at."""
     size_px = (spec.input_width_px, spec.input_height_px)
     grid = choose_grid(frames, size_px)
-    views = max(1, min(config.views_per_frame, config.max_views // len(frames)))
+    # Whole views show fewer objects each; where tiles do not fit, more of them make up for it.
+    wanted = config.views_per_frame if grid > 1 else _WHOLE_VIEWS * config.views_per_frame
+    views = max(1, min(wanted, config.max_views // len(frames)))
     return SamplePlan(size_px, tuple(classes), views, grid, _WINDOWS[grid], config.seed)
 
 

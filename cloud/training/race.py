@@ -112,6 +112,11 @@ def race(
         return course.run()
 
 
+def can_race(frames: Sequence[LabelledFrame]) -> bool:
+    """Tell whether there is a frame to learn from and another one to check on."""
+    return sum(frame.trusted_xyxy_norm is None for frame in frames) > 1
+
+
 @dataclass(frozen=True)
 class _Checked:
     """What a candidate's runs gave, and how well they did on what each held out."""

@@ -195,8 +195,14 @@ def test_plan_runs_few_frames_are_all_learned_from(count: int, runs: int) -> Non
 
 @pytest.mark.parametrize(
     ("side", "size_px", "grid"),
-    [(0.1, (512, 384), 2), (0.4, (512, 384), 1), (0.1, (160, 128), 1), (0.05, (320, 256), 2)],
-    ids=["small objects", "large objects", "small input", "small both"],
+    [
+        (0.1, (512, 384), 2),
+        (0.4, (512, 384), 1),
+        (0.1, (160, 128), 1),
+        (0.05, (640, 480), 2),
+        (0.05, (320, 256), 1),
+    ],
+    ids=["small objects", "large objects", "small input", "large input", "smaller objects"],
 )
 def test_choose_grid_tiles_only_where_objects_fit(side: float, size_px: tuple[int, int], grid: int) -> None:
     box = LabelledBox("cat", (0.2, 0.2, 0.2 + side, 0.2 + side))
