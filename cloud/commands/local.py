@@ -13,7 +13,6 @@ from cloud.actions import detectors as detector_actions
 from cloud.actions import devices as device_actions
 from cloud.actions.detectors import split_reference
 from cloud.actions.exports import export_labels
-from cloud.actions.held_out import open_test_files
 from cloud.actions.imports import ImportOrder, import_files
 from cloud.actions.labels import Imported, import_labelled, pictures_in
 from cloud.actions.lessons import gather
@@ -102,15 +101,6 @@ class LocalCloud:
         from cloud.worker.train import train
 
         return train(self.home, reference, **how, progress=_as_lines(show), cancelled=stopped)
-
-    def evaluate(self, reference: str, examples: Examples, *, keep: bool) -> Json:
-        """Measure a version on other labelled frames; keep these, when it has none for that yet."""
-        # Before torch is imported, so that a mistake is told at once.
-        self._find_version(reference)
-        files = open_test_files(examples.labels or Path(), examples.images, examples.video)
-        from cloud.worker.evaluate import evaluate
-
-        return evaluate(self.home, reference, files, keep=keep)
 
     def compress(self, reference: str, profile: str, show: Show, stopped: Stopped) -> Json:
         """Compress a version for a kind of device."""

@@ -184,7 +184,7 @@ class Demo:
             chosen = {m.frame_index for m in worst}
             student.label(image for image in self._lessons.correct if image.frame_index in chosen)
             with self._screen.step("Retrain with the corrections") as step:
-                compared = student.train(step)["compared"]
+                compared = student.train(step).get("compared")
             if self._is_worse(compared):
                 self._report.ap50["after_correction"] = self._report.ap50["before_correction"]
                 self._report.mistakes["after"] = self._report.mistakes["before"]
