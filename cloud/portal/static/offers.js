@@ -4,6 +4,7 @@ import { api, html } from "./ui.js";
 import { plural } from "./words.js";
 
 const NONE = [];
+const NO_FRAMES = new Map();
 
 /** What was offered for a frame: a list of {label, score, box}, empty until it is known. */
 export function useOffers(cell) {
@@ -17,6 +18,22 @@ export function useOffers(cell) {
     return () => { isWanted = false; };
   }, [path]);
   return found && found.path === path ? found.offers : NONE;
+}
+
+/** The frames of a detector for which boxes were offered when the page was opened: their indices by medium. */
+export function useOfferedFrames(detectorId) {
+  const [frames, setFrames] = useState(NO_FRAMES);
+  useEffect(() => {
+    let isWanted = true;
+    const take = (pairs) => {
+      const found = new Map();
+      pairs.forEach(([id, index]) => found.set(id, [...(found.get(id) ?? []), index]));
+      if (isWanted && found.size) setFrames(found);
+    };
+    api(`/detectors/${detectorId}/proposals`).then(take).catch(() => {});
+    return () => { isWanted = false; };
+  }, [detectorId]);
+  return frames;
 }
 
 /** Takes the offered boxes over where no live detector does. */

@@ -9,7 +9,7 @@ import { KeySheet, useKeys } from "./keys.js";
 import { LabelBook, isLabelled } from "./labelbook.js";
 import { LiveLine, useLiveBoxes } from "./live.js";
 import { nextProposed, seenWords, unseen } from "./livewords.js";
-import { OfferLine, useOffers } from "./offers.js";
+import { OfferLine, useOfferedFrames, useOffers } from "./offers.js";
 import { Strip, VideoBar } from "./strip.js";
 import { Empty, Failure, api, html } from "./ui.js";
 import { plural } from "./words.js";
@@ -66,7 +66,8 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
   const add = (files) => uploads.add(detector.id, files);
   const over = useDrop(add);
 
-  const cells = useMemo(() => cellsOf(media, (one) => one.labelled), [media]);
+  const offered = useOfferedFrames(detector.id);
+  const cells = useMemo(() => cellsOf(media, (one) => [...one.labelled, ...(offered.get(one.id) ?? [])]), [media, offered]);
   const labelledFrames = useMemo(() => new Set(media.flatMap((one) => one.labelled.map((index) => `${one.id}:${index}`))), [media]);
   const isDone = (one) => labelledFrames.has(cellKey(one));
   const kept = cell && media.some((one) => one.id === cell.media.id) ? cell : null;
