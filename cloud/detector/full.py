@@ -14,6 +14,7 @@ from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.pictures import PictureShelf, read_pictures
 from cloud.detector.head import AnchorFreeHead
 from cloud.detector.light import LightNetwork, new_light
+from cloud.detector.presence import PresenceHead
 from cloud.detector.spec import BOXES_OUTPUT, SCORES_OUTPUT, DetectorSpec
 from cloud.subnets.features import FeatureExtractor, Features, shared_extractor
 from cloud.subnets.manifest import SubnetManifest
@@ -28,7 +29,7 @@ from edge_agent.vision.nms import nms
 from edge_agent.wire.detection import Detection, DetectorRef
 from edge_agent.wire.manifest import AnchorFreeDecoder, LabelSpec, SubnetRef
 
-TaughtHead = AnchorFreeHead | LightNetwork
+TaughtHead = AnchorFreeHead | LightNetwork | PresenceHead
 """What a detector has of its own; the neck of the light form is the same for all detectors of a subnet."""
 
 
@@ -184,6 +185,8 @@ def new_head(spec: DetectorSpec) -> TaughtHead:
     if spec.architecture == "light_stride8":
         return new_light(subnets[0], len(spec.labels))
     channels = [level.channels for subnet in subnets for level in subnet.levels]
+    if spec.architecture == "presence":
+        return PresenceHead(channels, len(spec.labels))
     return AnchorFreeHead(channels, len(spec.labels), spec.head_channels, spec.block)
 
 

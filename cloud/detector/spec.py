@@ -14,7 +14,7 @@ SCORES_OUTPUT = "scores"
 BOXES_OUTPUT = "boxes"
 
 
-Architecture = Literal["anchor_free_stride8", "light_stride8"]
+Architecture = Literal["anchor_free_stride8", "light_stride8", "presence"]
 Block = Literal["dense3", "dense3_separable5"]
 """What lies between neck and outputs: one dense 3x3 convolution, or that and a separable 5x5."""
 
@@ -78,16 +78,20 @@ class DetectorSpec(Document):
         return {**kept, "subnets": [{"ref": given["subnet"]}], "block": "dense3_separable5"}
 
     @model_validator(mode="after")
-    def _light_has_one_subnet(self) -> Self:
+    def _suits_its_architecture(self) -> Self:
         if self.architecture == "light_stride8" and len(self.subnets) > 1:
             message = "the light form builds on one subnet"
+            raise ValueError(message)
+        if self.architecture == "presence" and self.input_width_px != self.input_height_px:
+            message = "presence needs a square input"
             raise ValueError(message)
         return self
 
     @property
     def decoder(self) -> AnchorFreeDecoder:
-        """Return how to read the network's outputs."""
-        level = AnchorFreeLevel(stride_px=8, scores_output=SCORES_OUTPUT, boxes_output=BOXES_OUTPUT)
+        """Return how to read the network's outputs; presence is one cell as large as the input."""
+        stride_px = self.input_width_px if self.architecture == "presence" else 8
+        level = AnchorFreeLevel(stride_px=stride_px, scores_output=SCORES_OUTPUT, boxes_output=BOXES_OUTPUT)
         return AnchorFreeDecoder(levels=(level,), peak_kernel=self.peak_kernel)
 
     @property
