@@ -84,7 +84,7 @@ def set_apart(home: Home, material: Material) -> SetApart:
 
     Raises:
         TrainingError: All labelled frames are near test frames.
-        InputError: The split or a picture is damaged.
+        InputError: The split is damaged.
     """
     with home.database.read() as session:
         known = {home.settings.home / row.path: row for row in media.of_detector(session, material.ref.id)}
@@ -112,7 +112,7 @@ def clean_test_frames(home: Home, session: Session, detector_id: str, *versions:
     """Return the test frames that are near nothing that these versions were taught.
 
     Raises:
-        InputError: The split or a picture is damaged.
+        InputError: The split is damaged.
     """
     folder = home.settings.home
     known = {folder / row.path: row for row in media.of_detector(session, detector_id)}
@@ -131,7 +131,7 @@ def without_tests(
     """Return the frames that are no test frames, nor near one: what may be used to calibrate.
 
     Raises:
-        InputError: The split or a picture is damaged.
+        InputError: The split is damaged.
     """
     known = {home.settings.home / row.path: row for row in media.of_detector(session, detector_id)}
     marker = _Marker(known)
@@ -184,11 +184,7 @@ class _Marker:
         return [self.mark(frame) for frame in frames]
 
     def mark(self, frame: LabelledFrame) -> FrameMark:
-        """Return the mark of a frame.
-
-        Raises:
-            InputError: It is an image that cannot be read.
-        """
+        """Return the mark of a frame."""
         key = (frame.source.path, frame.source.frame_index)
         if key not in self._marks:
             self._marks[key] = self._made(frame)
@@ -197,11 +193,19 @@ class _Marker:
     def _made(self, frame: LabelledFrame) -> FrameMark:
         path, index = frame.source.path, frame.source.frame_index
         row = self._known.get(path)
-        file = sha256_of(path) if row is None else row.sha256
+        file = (sha256_of(path) if path.is_file() else str(path)) if row is None else row.sha256
         if index is None:
-            return FrameMark(file=file, likeness=likeness_of(path))
+            return FrameMark(file=file, likeness=_likeness(path))
         rate = (row.fps if row is not None else None) or USUAL_FPS
         return FrameMark(file=file, frame=index, second=round(index / rate, 4))
+
+
+def _likeness(path: Path) -> str | None:
+    """Return the hash of an image; whoever needs the pixels of one that is damaged finds that out."""
+    try:
+        return likeness_of(path)
+    except InputError:
+        return None
 
 
 def _candidates(
