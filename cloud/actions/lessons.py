@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
@@ -12,6 +13,7 @@ from cloud.actions.corrected import correct, newest_of_each, standing_of
 from cloud.actions.open_home import Home
 from cloud.datasets.frames import LabelledBox, LabelledFrame, PictureSource
 from cloud.datasets.images import image_size
+from cloud.datasets.tags import frames_of_tags
 from cloud.errors import TrainingError
 from cloud.settings import Settings
 from cloud.store import corrections, detectors, labels, media
@@ -28,6 +30,8 @@ class Material:
     classes: list[str]
     frames: list[LabelledFrame]
     test_frames: list[LabelledFrame]
+    kind: Literal["boxes", "presence"] = "boxes"
+    """Presence where there are whole-frame tags and no box at all."""
 
 
 def gather(home: Home, reference: str) -> Material:
@@ -42,12 +46,22 @@ def gather(home: Home, reference: str) -> Material:
         frames = lessons_of(session, home.settings.home, detector.id)
         tests = labelled_frames(session, home.settings.home, detector.id, "test")
         version = detectors.next_version(session, detector.id)
+        tagged = [
+            frames_of_tags(tagged_frames(session, home.settings.home, detector.id, role))
+            for role in ("teach", "test")
+        ]
+    ref = DetectorRef(id=detector.id, name=detector.name, version=version)
+    if classes := _classes_in(detector.labels, frames):
+        return Material(ref, classes, frames, tests)
+    if classes := _classes_in(detector.labels, tagged[0]):
+        return Material(ref, classes, tagged[0], tagged[1], "presence")
+    message = f"detector {detector.name!r} has no boxes to learn from yet; draw some, or give --labels"
+    raise TrainingError(message)
+
+
+def _classes_in(known: Sequence[str], frames: Sequence[LabelledFrame]) -> list[str]:
     seen = {box.label for frame in frames for box in frame.boxes}
-    classes = [name for name in classes_of(detector.labels, frames) if name in seen]
-    if not classes:
-        message = f"detector {detector.name!r} has no boxes to learn from yet; draw some, or give --labels"
-        raise TrainingError(message)
-    return Material(DetectorRef(id=detector.id, name=detector.name, version=version), classes, frames, tests)
+    return [name for name in classes_of(known, frames) if name in seen]
 
 
 def lessons_of(session: Session, home: Path, detector_id: str) -> list[LabelledFrame]:

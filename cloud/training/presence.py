@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from cloud.datasets.frames import LabelledBox, LabelledFrame
+from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.pictures import read_pictures
 from cloud.datasets.split import folds
+from cloud.datasets.tags import WHOLE
 from cloud.detector.full import FullDetector
 from cloud.detector.presence import PresenceHead, pool
 from cloud.detector.spec import DetectorSpec, Quality, SubnetUse
@@ -26,26 +27,17 @@ from cloud.training.threshold import DEFAULT_THRESHOLD
 from cloud.training.views import View, draw_view, plain_view
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.vision.arrays import Float32, Rgb
-from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Detection
 from edge_agent.wire.labels import slugify
 from edge_agent.wire.manifest import LabelSpec
 
 INPUT_PX = 256
 SUBNET = "efficientnet_lite0"
-WHOLE: XyxyNorm = (0.0, 0.0, 1.0, 1.0)
 LEAST_FRAMES = 3
 
 _VIEWS = 6
 _WEIGHT_DECAY = 3e-3
 _MAX_ITERATIONS = 60
-
-
-def presence_frames(frames: Sequence[LabelledFrame]) -> list[LabelledFrame]:
-    """Return tagged frames as labelled ones: each tag is a box as large as the picture."""
-    return [
-        replace(frame, boxes=tuple(LabelledBox(tag, WHOLE) for tag in frame.tags or ())) for frame in frames
-    ]
 
 
 def fit_presence(
@@ -60,7 +52,7 @@ def fit_presence(
     """Teach a detector that says whether something is in a picture, not where.
 
     Args:
-        frames: From `presence_frames`; those without boxes show none of the classes.
+        frames: From `frames_of_tags`; those without boxes show none of the classes.
         classes: What to tell, by display name.
         config: Settings; the seed decides the views.
         progress: Told where training stands.

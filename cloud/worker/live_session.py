@@ -106,6 +106,9 @@ class StoreSession:
             TrainingError: Nothing is left to learn from.
         """
         material = gather(self._home, self._detector_id)
+        if material.kind == "presence":
+            message = "tags of whole frames teach presence: train a version; live teaching needs boxes"
+            raise TrainingError(message)
         with self._home.database.read() as session:
             frames = without_tests(self._home, session, self._detector_id, material.frames)
         seen = {box.label for frame in frames for box in frame.boxes}

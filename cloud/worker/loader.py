@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cloud.actions.detectors import split_reference, version_path
 from cloud.actions.frozen import clean_test_frames, without_tests
-from cloud.actions.lessons import lessons_of
+from cloud.actions.lessons import lessons_of, tagged_frames
 from cloud.actions.open_home import Home, open_home
+from cloud.datasets.tags import frames_of_tags
 from cloud.detector.files import load_detector
 from cloud.detector.full import FullDetector
 from cloud.errors import NotFoundError
@@ -54,4 +57,16 @@ def load_version(home: Home, reference: str) -> FullDetector:
         examples=frames,
         test_frames=tests or held_out_frames(home.settings.home, folder, frames),
     )
+    if loaded.spec.architecture == "presence":
+        return _with_tagged_frames(home, loaded)
     return with_attributes(home, loaded)
+
+
+def _with_tagged_frames(home: Home, detector: FullDetector) -> FullDetector:
+    """Return a presence detector with its own kind of frames."""
+    with home.database.read() as session:
+        teach, test = (
+            frames_of_tags(tagged_frames(session, home.settings.home, detector.ref.id, role))
+            for role in ("teach", "test")
+        )
+    return replace(detector, examples=tuple(teach), test_frames=tuple(test))

@@ -22,6 +22,7 @@ from cloud.training.config import Progress as TrainProgress
 from cloud.training.config import TrainConfig
 from cloud.training.evaluate import evaluate
 from cloud.training.fit import TrainResult, fit
+from cloud.training.presence import fit_presence
 from cloud.training.race import RACE_FROM_S, can_race, race
 from cloud.training.verdict import RaceReport
 from cloud.worker.compare import compare_with_used, keep_comparison, summary
@@ -65,7 +66,9 @@ def train(
     material = apart.material
     config = _config(home, material.ref, budget_s, seed)
     race_report = None
-    if budget_s is not None and budget_s >= RACE_FROM_S and can_race(material.frames):
+    if material.kind == "presence":
+        result = fit_presence(*_lesson(material, config, progress, cancelled), clock=home.clock)
+    elif budget_s is not None and budget_s >= RACE_FROM_S and can_race(material.frames):
         raced = race(*_lesson(material, config, progress, cancelled), clock=home.clock)
         result, race_report = raced.result, raced.report
     else:

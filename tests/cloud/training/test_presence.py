@@ -11,11 +11,12 @@ import torch
 
 from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.images import read_image
+from cloud.datasets.tags import WHOLE, frames_of_tags
 from cloud.detector.files import load_detector, save_detector
 from cloud.errors import TrainingError
 from cloud.training.config import Progress, TrainConfig
 from cloud.training.evaluate import evaluate
-from cloud.training.presence import INPUT_PX, WHOLE, fit_presence, presence_frames
+from cloud.training.presence import INPUT_PX, fit_presence
 from edge_agent.vision.letterbox import letterbox
 from tests.cloud.training.scenes import draw_scene
 
@@ -23,7 +24,7 @@ from tests.cloud.training.scenes import draw_scene
 def tagged(folder: Path, numbers: range, *tags: str) -> list[LabelledFrame]:
     """Return frames that show what they are tagged with, without boxes."""
     drawn = [draw_scene(folder, number, kinds=tags, objects=2) for number in numbers]
-    return presence_frames([replace(frame, boxes=(), tags=tags) for frame in drawn])
+    return frames_of_tags([replace(frame, boxes=(), tags=tags) for frame in drawn])
 
 
 def ignore(_: Progress) -> None:
@@ -71,7 +72,7 @@ def test_fit_presence_with_too_few_of_one_side_says_so(
         fit_presence(frames, ("red",), TrainConfig(), ignore, lambda: False)
 
 
-def test_presence_frames_without_tags_show_nothing(tmp_path: Path) -> None:
+def test_frames_of_tags_without_tags_show_nothing(tmp_path: Path) -> None:
     frame = draw_scene(tmp_path, 1)
-    assert presence_frames([replace(frame, tags=None)])[0].boxes == ()
-    assert [box.label for box in presence_frames([replace(frame, tags=("red",))])[0].boxes] == ["red"]
+    assert frames_of_tags([replace(frame, tags=None)])[0].boxes == ()
+    assert [box.label for box in frames_of_tags([replace(frame, tags=("red",))])[0].boxes] == ["red"]
