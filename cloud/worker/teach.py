@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import psutil
 import simplejpeg
 import uvicorn
 from starlette.applications import Starlette
@@ -34,6 +35,9 @@ from cloud.processes import exit_with_parent
 from cloud.worker.teacher import Teacher
 from edge_agent.errors import ElfowlError
 from edge_agent.vision.arrays import Rgb
+
+_MOST_BYTES = 1_500_000_000
+"""Beyond this a session that nobody uses is given up after each update; one alone stays."""
 
 _STATUS: tuple[tuple[type[ElfowlError], int], ...] = ((NotFoundError, 404), (InputError, 422))
 
@@ -115,7 +119,13 @@ def main(socket_path: str) -> None:
 
     home = open_home(settings_from())
     states = States()
-    teacher = Teacher(lambda detector_id: StoreSession(home, detector_id), states.publish, home.clock)
+    process = psutil.Process()
+    teacher = Teacher(
+        lambda detector_id: StoreSession(home, detector_id),
+        states.publish,
+        home.clock,
+        is_full=lambda: process.memory_info().rss > _MOST_BYTES,
+    )
     thread = threading.Thread(target=teacher.run, name="teach", daemon=True)
     thread.start()
     app = make_app(teacher, states)

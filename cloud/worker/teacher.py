@@ -4,7 +4,8 @@ Invariants:
 - A change that comes while a detector learns is never lost: it is learned next. Early in an update it starts
   that update anew, later the update is finished first, so that somebody who draws quickly sees progress too.
 - The detector that was learned last answers until a better one is there.
-- At most `kept` detectors stay in memory; the one unused for longest goes first.
+- At most `kept` detectors stay in memory, fewer when they take too much of it; the one unused for longest
+  goes first.
 """
 
 from __future__ import annotations
@@ -121,12 +122,14 @@ class Teacher:
         clock: Clock,
         *,
         kept: int = _KEPT,
+        is_full: Callable[[], bool] = lambda: False,
         quiet_s: float = _QUIET_S,
     ) -> None:
         self._open_session = open_session
         self._publish = publish
         self._clock = clock
         self._kept = kept
+        self._is_full = is_full
         self._quiet_s = quiet_s
         self._pupils: OrderedDict[str, _Pupil] = OrderedDict()
         self._wake = threading.Condition()
@@ -234,10 +237,13 @@ class Teacher:
                 self._open_session(detector_id), LiveState(detector_id=detector_id, stage="starting")
             )
             while len(self._pupils) > self._kept:
-                _, dropped = self._pupils.popitem(last=False)
-                dropped.stop.set()
+                self._drop_oldest()
         self._pupils.move_to_end(detector_id)
         return self._pupils[detector_id]
+
+    def _drop_oldest(self) -> None:
+        _, dropped = self._pupils.popitem(last=False)
+        dropped.stop.set()
 
     def _next(self) -> str | None:
         """Wait for a detector whose labels changed and then stayed as they are for a moment."""
@@ -287,6 +293,8 @@ class Teacher:
         with self._wake:
             pupil.learned = learned
             pupil.restarts = 0
+            if self._is_full() and len(self._pupils) > 1:
+                self._drop_oldest()
         self._tell(
             pupil,
             stage="ready",

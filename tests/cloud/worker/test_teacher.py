@@ -202,6 +202,17 @@ def test_pupil_unused_for_longest_is_dropped() -> None:
         teacher.learned("b")
 
 
+def test_full_memory_costs_the_pupil_unused_for_longest_but_never_the_only_one() -> None:
+    desk = Desk()
+    teacher = Teacher(lambda _id: desk, lambda _state: None, FakeClock(), is_full=lambda: True)
+    for name in ("a", "b"):
+        teacher.teach(name)
+        teacher.teach_once(name)
+
+    assert [state.detector_id for state in teacher.states()] == ["b"]
+    assert teacher.learned("b")[0].frames == 1
+
+
 def test_detector_that_has_learned_nothing_is_not_found() -> None:
     teacher = Teacher(lambda _detector_id: Desk(), lambda _state: None, FakeClock())
     teacher.teach("d")
