@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from cloud.actions.lessons import Material, labelled_frames, lessons_of
+from cloud.actions.lessons import Material, labelled_frames, lessons_of, tagged_frames
 from cloud.actions.open_home import Home
 from cloud.datasets.frames import LabelledFrame
 from cloud.errors import InputError, TrainingError
@@ -156,7 +156,13 @@ def _current_split(home: Home, session: Session, detector_id: str, marker: _Mark
     """Return the split, with all frames given to test on that are near nothing that was taught."""
     split = read_split(home, detector_id) or _first_split(home, session, detector_id, marker)
     taught, known = split.ever_taught(), {mark.key for mark in split.test}
-    given = marker.marks(labelled_frames(session, home.settings.home, detector_id, "test"))
+    folder = home.settings.home
+    given = marker.marks(
+        [
+            *labelled_frames(session, folder, detector_id, "test"),
+            *tagged_frames(session, folder, detector_id, "test"),
+        ]
+    )
     new = [mark for mark in given if mark.key not in known and not taught.covers(mark)]
     if not new:
         return split

@@ -42,9 +42,9 @@ def detector_id(home: Home) -> str:
         return detectors.find(session, "persons").id
 
 
-def label(home: Home, frames: Iterable[int], role: str = "teach", sha256: str = "a" * 64) -> None:
-    """Label frames of a clip; clips with the same digest are the same footage."""
-    name = f"{role}-{sha256[:4]}"
+def label(home: Home, frames: Iterable[int], role: str = "teach", said: FrameLabels = PERSON) -> None:
+    """Label frames of a clip: of the same footage, whatever its role."""
+    name, sha256 = f"{role}-clip", "a" * 64
     with home.database.write() as session:
         found = detectors.find(session, "persons").id
         row = Media(
@@ -53,7 +53,7 @@ def label(home: Home, frames: Iterable[int], role: str = "teach", sha256: str = 
         )  # fmt: skip
         medium = media.add(session, row).id
         for frame in frames:
-            labels.put(session, media_id=medium, frame_index=frame, revision=0, labels=PERSON, now_s=1.0)
+            labels.put(session, media_id=medium, frame_index=frame, revision=0, labels=said, now_s=1.0)
 
 
 def finish(home: Home, apart: SetApart) -> None:
@@ -128,6 +128,15 @@ def test_set_apart_given_test_frames_near_what_was_taught_are_not_admitted(home:
     apart = set_apart(home, gather(home, "persons"))
     assert indices(apart.material.test_frames) == [300]
     assert indices(apart.material.frames) == [0, 100, 195]
+
+
+def test_set_apart_tagged_frames_are_tested_on_tagged_frames(home: Home) -> None:
+    label(home, [0, 100, 195], said=FrameLabels((), tags=("person",)))
+    label(home, [200, 300], role="test", said=FrameLabels((), tags=("person",)))
+    apart = set_apart(home, gather(home, "persons"))
+    assert apart.material.kind == "presence"
+    assert indices(apart.material.frames) == [0, 100]
+    assert indices(apart.material.test_frames) == [200, 300]
 
 
 def test_set_apart_version_older_than_splits_counts_as_taught_by_all(home: Home) -> None:
