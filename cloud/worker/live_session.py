@@ -113,9 +113,7 @@ class StoreSession:
             frames = without_tests(self._home, session, self._detector_id, material.frames)
         seen = {box.label for frame in frames for box in frame.boxes}
         if not seen:
-            message = (
-                "there is no box to learn from beside the frames set apart for tests; draw some elsewhere"
-            )
+            message = "no box is left beside the frames set apart for tests; draw some elsewhere"
             raise TrainingError(message)
         return replace(material, frames=frames, classes=[name for name in material.classes if name in seen])
 

@@ -80,7 +80,7 @@ def _farthest(one: Footage, known: AbstractSet[int]) -> tuple[float, NextFrame] 
 def next_frames_of(home: Home, detector_id: str, count: int) -> tuple[NextFrame, ...]:
     """Return which frames of a detector's files to label next by time alone, the best first."""
     with home.database.read() as session:
-        files = [row for row in media.of_detector(session, detector_id) if row.role == "teach"]
+        files = [row for row in media.of_detector(session, detector_id) if _can_be_labelled(row)]
         said = {row.id: labels.of_media(session, row.id) for row in files}
     footage = [Footage(row.id, row.frame_count, row.fps) for row in files]
     labelled = {
@@ -125,6 +125,10 @@ def doubted_frames(
         return ()
     proposals = propose(detector, [*candidates], plan, refuse_if_cancelled=refuse_if_cancelled)
     return tuple(candidates[one.frame].model_copy(update={"reason": one.reason}) for one in proposals)
+
+
+def _can_be_labelled(row: Media) -> bool:
+    return row.role == "teach" and row.state == "ready"
 
 
 def _candidates(home: Home, session: Session, detector_id: str, role: str) -> tuple[Candidate, ...]:
