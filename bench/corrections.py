@@ -1,14 +1,16 @@
 """`corrections`: a simulated user corrects ten frames a round; what is proposed against what chance gives.
 
 Both begin with the same few labelled frames, have the same user, who knows the boxes of a hundred frames, and
-teach with the same recipe and seeds. They are measured on frames of a later part of the clip, which neither
-sees nor chooses from.
+teach with the same recipe and seeds. The user does to a frame what people do: draws what was missed, calls
+wrong what is not there, and says nothing of what is right. They are measured on frames of a later part of the
+clip, which neither sees nor chooses from.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -16,17 +18,22 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from bench.result import Metric, Result, spread
+from cloud.actions.corrected import correct
 from cloud.active.candidates import TEST_GAP_S, Candidate
-from cloud.active.oracle import Round, play
+from cloud.active.oracle import Answer, Round, play
 from cloud.active.propose import ProposePlan, propose
 from cloud.datasets.coco import labelled_frames, parse_coco
 from cloud.datasets.frames import LabelledFrame
+from cloud.datasets.pictures import read_picture
+from cloud.demo.person import find_mistakes
 from cloud.detector.full import FullDetector
 from cloud.samples.catalog import find_sample_task
 from cloud.samples.footage import SystemCommandRunner, obtain_clip
 from cloud.training.config import TrainConfig
 from cloud.training.evaluate import evaluate
 from cloud.training.fit import fit
+from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.correction import Correction, Verdict
 
 POOL_LABELS = Path(__file__).with_name("corrections_pool.coco.json")
 START_FRAMES = 4
@@ -61,6 +68,7 @@ def run(*, quick: bool = False) -> Result:
             "proposed_ap50": _by_round(proposed),
             "random_ap50": _by_round(chance),
             "proposed_minus_random": _gains(proposed, chance),
+            "corrections_by_round": {"proposed": _corrections(proposed), "random": _corrections(chance)},
             "rounds_after_the_first_label_mean": {
                 "proposed": mean(_after(proposed)),
                 "random": mean(_after(chance)),
@@ -122,18 +130,57 @@ def _play_both(
         return [int(number) for number in random.permutation(len(left))[:count]]
 
     def game(choose: Choose) -> list[Round]:
-        told = play(start, pool, rounds, FRAMES_PER_ROUND, teach=teach, measure=measure, choose=choose)
-        _tell(f"seed {seed}: " + ", ".join(f"{one.frames} frames {one.quality:.3f}" for one in told))
+        told = play(
+            start,
+            pool,
+            rounds,
+            FRAMES_PER_ROUND,
+            teach=teach,
+            measure=measure,
+            choose=choose,
+            answer=answer,
+        )
+        _tell(
+            f"seed {seed}: "
+            + ", ".join(
+                f"{one.frames} frames {one.quality:.3f} ({one.corrections} corrections)" for one in told
+            )
+        )
         return told
 
     return game(by_proposal), game(by_chance)
 
 
+def answer(detector: FullDetector, frame: LabelledFrame) -> Answer:
+    """Put right what a detector gets wrong in a frame; only those places are known then."""
+    seen = detector.detect(read_picture(frame.source))
+    mistakes = find_mistakes(0, [box.box_xyxy_norm for box in frame.boxes], seen)
+    lesson = replace(frame, boxes=(), trusted_xyxy_norm=())
+    for box in mistakes.missed:
+        lesson = correct(lesson, _said("missed", box))
+    for detection in mistakes.wrong:
+        lesson = correct(lesson, _said("wrong", detection.box))
+    return (lesson if mistakes.count else None), mistakes.count
+
+
+def _said(verdict: Verdict, box: XyxyNorm) -> Correction:
+    return Correction(
+        id="simulated",
+        verdict=verdict,
+        media_id="clip",
+        frame_index=0,
+        label=_TASK.classes[0],
+        box=box,
+        source="player",
+        created=0.0,
+    )
+
+
 def by_proposal(
-    detector: FullDetector, labelled: Sequence[LabelledFrame], left: Sequence[LabelledFrame], count: int
+    detector: FullDetector, shown: Sequence[LabelledFrame], left: Sequence[LabelledFrame], count: int
 ) -> list[int]:
     """Choose what is proposed; filled up in order where the pool is too dense for so many."""
-    plan = ProposePlan(count, gap_s=_GAP_S, labelled=tuple(map(_candidate, labelled)))
+    plan = ProposePlan(count, gap_s=_GAP_S, labelled=tuple(map(_candidate, shown)))
     numbers = {frame.source: number for number, frame in enumerate(left)}
     proposals = propose(detector, [_candidate(frame) for frame in left], plan)
     chosen = [numbers[one.frame.source] for one in proposals]
@@ -155,6 +202,11 @@ def _gains(games: Sequence[Sequence[Round]], others: Sequence[Sequence[Round]]) 
         )
         for number in range(1, len(games[0]))
     }
+
+
+def _corrections(games: Sequence[Sequence[Round]]) -> list[Metric]:
+    """Return how many things were put right in each round, on average."""
+    return [mean(float(game[number].corrections) for game in games) for number in range(1, len(games[0]))]
 
 
 def _after(games: Sequence[Sequence[Round]]) -> list[float]:
