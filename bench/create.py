@@ -71,11 +71,12 @@ def run(*, quick: bool = False) -> Result:
     teach(others[1].sets[0][:3], others[1].classes, replace(TrainConfig(), budget_s=1.0))
     persons = _persons(lessons, extent)
     stock = stock_ap50("persons", lessons.test)
+    tiled = stock_ap50("persons", lessons.test, tiled=True)
     tasks: dict[str, Metric] = {one.task.name: _task(one, extent) for one in others}
     return Result(
         name="create",
         baseline="full fine-tuning of the same network on the same frames; the starter bundle, untaught",
-        metrics=_metrics(lessons, persons, stock) | {"tasks": tasks},
+        metrics=_metrics(lessons, persons, stock) | {"stock_tiled_ap50": tiled, "tasks": tasks},
         ratios={"fine_tune_time": _fine_tune_ratio(persons)},
         notes=(
             f"load of the machine at the start {load:.1f}" + (", a quick run" if quick else ""),
