@@ -36,6 +36,10 @@ class ImportStoppedError(ElfowlError):
     """The import was cancelled; nothing of it is left."""
 
 
+NOTHING_FOLDERS = frozenset({"nothing", "none", "background", "empty"})
+"""Names of folders whose pictures show none of the classes, in lower case."""
+
+
 @dataclass(frozen=True)
 class ImportOrder:
     """What to import: files, folders or archives, and what for.
@@ -288,7 +292,9 @@ class _Noting:
         for name, row in new.items():
             folder = name.rpartition("/")[0].rpartition("/")[2]
             if row.kind == "image" and folder and labels.find(self._session, row.id, 0) is None:
-                self._say(row, 0, FrameLabels((), tags=(folder,)))
+                self._say(
+                    row, 0, FrameLabels((), tags=() if folder.lower() in NOTHING_FOLDERS else (folder,))
+                )
 
     def _tell_wrong(self) -> None:
         """Tell what of the labels was wrong, in one line where many frames have the same fault."""

@@ -37,6 +37,11 @@ class Examples:
     video: Path | None
     labels: Path | None
 
+    @property
+    def given(self) -> bool:
+        """Return whether anything was given at all."""
+        return any((self.images, self.video, self.labels))
+
     def check(self, *, labels_needed: bool, prefix: str = "--") -> None:
         """Refuse what cannot be meant; `prefix` is what the options' names begin with.
 
@@ -59,7 +64,7 @@ class Backend(Protocol):
         ...
 
     def create(self, name: str, examples: Examples, tests: Examples | None = None) -> Json:
-        """Make a detector with examples; nothing is left of it when these are wrong."""
+        """Make a detector, with examples if there are some; nothing is left of it when these are wrong."""
         ...
 
     def add(self, reference: str, examples: Examples, role: Role) -> Json:

@@ -53,9 +53,10 @@ def create(  # noqa: PLR0913 - options of a command
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a detector from pictures or a video and, where there are some, COCO labels."""
+    """Make a detector; from pictures or a video and COCO labels, or empty, to import or draw later."""
     examples = Examples(images, video, labels)
-    examples.check(labels_needed=False)
+    if examples.given:
+        examples.check(labels_needed=False)
     tests = _tests(test_images, test_video, test_labels)
     made = connect(home, url, token).create(name, examples, tests)
     line = f"made detector {made['name']!r} ({made['id']}) with {_amount(made)}"
@@ -63,7 +64,7 @@ def create(  # noqa: PLR0913 - options of a command
         line += f", and {made['test_frames']} frames to test on"
     following = f"elfowl-cloud detector train {made['id']}"
     if not made["frames"]:
-        following = "draw boxes in the portal (elfowl-cloud serve), or `detector add` with --labels"
+        following = "draw boxes in the portal (elfowl-cloud serve), or `detector import` pictures with labels"
     answer(made, [line, f"next: {following}"], as_json=as_json)
 
 

@@ -44,7 +44,7 @@ class LocalCloud:
             return [detector_view(session, row).model_dump(mode="json") for row in rows]
 
     def create(self, name: str, examples: Examples, tests: Examples | None = None) -> Json:
-        """Make a detector with examples; nothing is left of it when these are wrong."""
+        """Make a detector, with examples if there are some; nothing is left of it when these are wrong."""
         with self.home.database.write(durable=True) as session:
             detector = detectors.create(session, name=name, now_s=self.home.clock.now_s())
         try:
@@ -192,7 +192,9 @@ class LocalCloud:
             return detector_view(session, detectors.find(session, detector_id)).model_dump(mode="json")
 
     def _take_in(self, detector_id: str, examples: Examples, role: Role) -> Json:
-        if examples.labels is None:
+        if not examples.given:
+            done = Imported(0, 0, 0)
+        elif examples.labels is None:
             done = self._take_in_unlabelled(detector_id, examples, role)
         else:
             coco = read_coco(examples.labels)

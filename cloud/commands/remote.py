@@ -34,7 +34,7 @@ class RemoteCloud:
         return cast("list[Json]", self._client.get("/detectors"))
 
     def create(self, name: str, examples: Examples, tests: Examples | None = None) -> Json:
-        """Make a detector with examples; nothing is left of it when these are wrong."""
+        """Make a detector, with examples if there are some; nothing is left of it when these are wrong."""
         detector = self._client.post("/detectors", {"name": name})
         try:
             imported = self._take_in(detector["id"], examples, "teach")
@@ -172,7 +172,7 @@ class RemoteCloud:
         return medium
 
     def _take_in(self, detector_id: str, examples: Examples, role: Role) -> Json:
-        documents = _documents(examples)
+        documents = _documents(examples) if examples.given else []
         counts = {"media": 0, "frames": 0, "boxes": 0}
         for file, document in documents:
             medium = self._ready(self._client.upload(f"/detectors/{detector_id}/media?role={role}", file))

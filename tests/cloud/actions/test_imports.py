@@ -115,11 +115,12 @@ def test_labels_of_a_name_that_two_pictures_have_are_refused(home: Home, tmp_pat
 def test_folders_can_be_classes_of_whole_pictures(home: Home, tmp_path: Path) -> None:
     picture(tmp_path / "in" / "open" / "a.jpg", 1)
     picture(tmp_path / "in" / "shut" / "b.jpg", 2)
+    picture(tmp_path / "in" / "Nothing" / "c.jpg", 3)
     report = take_in(home, tmp_path / "in", folders_are_classes=True)
-    assert (report.frames, report.tags) == (2, 2)
+    assert (report.frames, report.tags) == (3, 2)
     with home.database.read() as session:
         tagged = tagged_frames(session, home.settings.home, detector_id(home))
-        assert sorted(frame.tags or () for frame in tagged) == [("open",), ("shut",)]
+        assert sorted(frame.tags or () for frame in tagged) == [(), ("open",), ("shut",)]
         assert labelled_frames(session, home.settings.home, detector_id(home)) == []
 
 
