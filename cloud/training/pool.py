@@ -44,8 +44,13 @@ class WindowPool:
         )
 
     def of_frames(self, frames: Sequence[int]) -> torch.Tensor:
-        """Return the numbers of the windows of these frames, each as often as it is to come."""
+        """Return the numbers of the windows of these frames, each as often as it is to come.
+
+        Those of which nothing is known are left out, unless there are no others.
+        """
         own = torch.isin(self.frame_of, torch.tensor(list(frames))).nonzero()[:, 0]
+        known = self.targets.trusted[own].flatten(1).any(1)
+        own = own[known] if bool(known.any()) else own
         return own.repeat_interleave(self.repeats[own])
 
     def of_subnets(self, subnets: Sequence[int]) -> WindowPool:

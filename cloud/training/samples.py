@@ -26,6 +26,16 @@ class Labels:
     classes: Int64
     trusted_norm: Float32 | None
 
+    @property
+    def worth_seeing_norm(self) -> Float32:
+        """Return what random views look at `(n, 4)`: objects, and regions of which something is known.
+
+        A false alarm that a person took back is such a region without any object.
+        """
+        if self.trusted_norm is None:
+            return self.boxes_norm
+        return np.concatenate([self.boxes_norm, self.trusted_norm])
+
 
 @dataclass(frozen=True)
 class Window:
@@ -119,7 +129,7 @@ def _random_windows(
 ) -> list[Window]:
     """Return windows of one random network input."""
     random = np.random.default_rng(seed)
-    tiles = tuple(random_tiles(plain, labels.boxes_norm, plan.grid, random))
+    tiles = tuple(random_tiles(plain, labels.worth_seeing_norm, plan.grid, random))
     chosen = [_choose(tile, labels, plan, random) for tile in tiles]
     # Windows are cut from the whole input; targets are made for each tile alone.
     levels = look(
@@ -141,7 +151,7 @@ def _random_windows(
 def _choose(tile: Tile, labels: Labels, plan: SamplePlan, random: np.random.Generator) -> list[Corner]:
     """Return the windows of one tile."""
     size_px = (tile.view.width_px, tile.view.height_px)
-    inside = clip_boxes(tile.view.boxes_px(labels.boxes_norm), size_px)
+    inside = clip_boxes(tile.view.boxes_px(labels.worth_seeing_norm), size_px)
     return choose_windows(inside, size_px, plan.windows_per_tile, random, window_size(plan.size_px))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from cloud.detector.loss import TargetBatch
 from cloud.training.basis import find_basis, project
-from cloud.training.pool import count_repeats
+from cloud.training.pool import WindowPool, count_repeats
 from cloud.training.teachable import TeachableHead
 
 
@@ -63,3 +64,14 @@ def test_count_repeats_rare_class_and_hard_windows_come_more_often() -> None:
     hard = torch.zeros(12, dtype=torch.bool)
     hard[10] = True
     assert count_repeats(heat, hard).tolist() == [1] * 8 + [3, 1, 2, 1]
+
+
+def test_pool_leaves_out_windows_of_which_nothing_is_known() -> None:
+    trusted = torch.zeros(4, 1, 2, 2)
+    trusted[1, 0, 0, 0] = 1.0
+    nothing = torch.zeros(4, 1, 2, 2)
+    targets = TargetBatch(nothing, nothing.expand(4, 4, 2, 2), nothing, trusted)
+    pool = WindowPool((), (), targets, torch.tensor([0, 0, 1, 1]), torch.tensor([1, 3, 1, 1]))
+    assert pool.of_frames([0]).tolist() == [1, 1, 1]
+    assert pool.of_frames([1]).tolist() == [2, 3], "there are no others"
+    assert pool.of_frames([0, 1]).tolist() == [1, 1, 1]

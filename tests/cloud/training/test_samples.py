@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.datasets.frames import LabelledBox, LabelledFrame, PictureSource
@@ -34,6 +34,7 @@ def test_plain_view_is_what_inference_sees(picture_px: tuple[int, int]) -> None:
     assert np.allclose(view.boxes_norm(view.boxes_px(box)), box, atol=1e-5)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_random_view_carries_boxes_along(seed: int) -> None:
     """A bright block stays inside of its mapped box, whatever the view does."""
@@ -148,6 +149,7 @@ def test_tile_sizes_are_whole_cells_and_fill_the_input(cells: int, count: int) -
     assert max(sizes) - min(sizes) <= 32
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_random_tiles_show_objects_where_their_boxes_are(seed: int) -> None:
     """A bright block on the left, a dark one on the right: each lies in its box in all tiles."""
@@ -198,3 +200,14 @@ class Brightness:
             )[..., None]
             for stride in (8, 16, 32)
         )
+
+
+def test_frame_samples_of_a_false_alarm_look_at_the_place() -> None:
+    """Only a small region is known, and there is nothing in it: most random windows show it all the same."""
+    rgb = np.zeros((192, 256, 3), np.uint8)
+    region = (0.1, 0.1, 0.2, 0.25)
+    frame = LabelledFrame(PictureSource(Path("a.png")), 256, 192, (), (region,))
+    plan = SamplePlan((512, 384), ("block",), views=4, grid=2, windows_per_tile=2, seed=0)
+    samples = frame_samples(frame, rgb, plan, [Brightness()], NoCache(), lambda _: False)
+    known = [bool(window.targets.trusted.any()) for window in samples.windows[12:]]
+    assert sum(known) >= 4, "each input has a tile that shows it"
