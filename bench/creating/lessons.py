@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from cloud.datasets.coco import CocoImage, CocoLabels, labelled_frames, parse_coco
-from cloud.datasets.frames import LabelledFrame
+from cloud.datasets.frames import LabelledFrame, PictureSource
+from cloud.datasets.pictures import read_pictures
 from cloud.datasets.video import probe
 from cloud.samples.catalog import SampleTask, find_sample_task
 from cloud.samples.footage import SystemCommandRunner, obtain_clip
@@ -72,9 +76,24 @@ def read_lessons(name: str) -> Lessons:
     train = parse_coco(task.train_labels.read_bytes(), f"{name} training labels").images
     test = _frames(task, task.test_labels, clip)
     last = min(frame.source.frame_index or 0 for frame in test) - _GAP_S * probe(clip).fps
+    blind = _frames(task, task.blind_labels, clip) if task.blind_labels else ()
     numbers = numbers_of_sets(document["images"], last)
     sets = tuple(_tie(task, [image for image in train if image.id in numbers[key]], clip) for key in numbers)
-    return Lessons(task, sets, test, _frames(task, task.blind_labels, clip) if task.blind_labels else ())
+    return Lessons(task, sets, unpacked(test, _CACHE / "frames"), unpacked(blind, _CACHE / "frames"))
+
+
+def unpacked(frames: Sequence[LabelledFrame], folder: Path) -> tuple[LabelledFrame, ...]:
+    """Return frames of videos as files without loss: they are measured on again and again.
+
+    Frames to learn from stay in their video; finding them there is part of what is timed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {frame.source: folder / f"{frame.source.name}.png" for frame in frames}
+    for source, rgb in read_pictures(source for source, path in paths.items() if not path.is_file()):
+        partial = paths[source].with_suffix(f".{os.getpid()}.png")
+        Image.fromarray(rgb).save(partial)
+        partial.replace(paths[source])
+    return tuple(replace(frame, source=PictureSource(paths[frame.source])) for frame in frames)
 
 
 def numbers_of_sets(images: Sequence[dict[str, Any]], last_frame: float) -> dict[int, set[int]]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from bench.creating.lessons import SET_FRAMES, Lessons, numbers_of_sets
+from bench.creating.lessons import SET_FRAMES, Lessons, numbers_of_sets, unpacked
 from cloud.datasets.frames import LabelledFrame, PictureSource
+from cloud.datasets.pictures import read_picture
 from cloud.samples.catalog import find_sample_task
 
 
@@ -58,3 +61,14 @@ def test_spread_gives_so_many_different_frames_over_the_whole_clip(count: int, n
 def test_spread_of_one_set_takes_no_frame_of_another() -> None:
     lessons = lessons_of(5)
     assert set(lessons.spread(1, 5)) <= set(lessons.sets[1])
+
+
+def test_unpacked_has_the_very_pixels_and_labels(tmp_path: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (12, 16, 3)).astype(np.uint8)
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    frame = LabelledFrame(PictureSource(tmp_path / "a.png"), 16, 12, ())
+    (first,) = unpacked([frame], tmp_path / "frames")
+    (again,) = unpacked([frame], tmp_path / "frames")
+    assert first == again
+    assert first.source.path.parent == tmp_path / "frames"
+    assert np.array_equal(read_picture(first.source), rgb)
