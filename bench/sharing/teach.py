@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 from bench.creating.lessons import Lessons
 from cloud.datasets.frames import LabelledBox, LabelledFrame
 from cloud.datasets.pictures import read_pictures
 from cloud.detector.full import FullDetector, decode_detections, run_head
-from cloud.detector.head import AnchorFreeHead
 from cloud.detector.light import LightNetwork, light_neck
 from cloud.detector.spec import DetectorSpec, SubnetUse
 from cloud.subnets.features import shared_extractor
@@ -27,8 +25,8 @@ from edge_agent.wire.labels import slugify
 from edge_agent.wire.manifest import LabelSpec
 
 SIZE_PX = (512, 384)
-FULL_STEPS, LIGHT_STEPS = 120, 360
-QUICK_STEPS = 90
+FULL_STEPS, LIGHT_STEPS = 120, 240
+QUICK_STEPS = 60
 """Of the detectors that only their cost is asked of."""
 
 _VIEWS = 4
@@ -120,7 +118,7 @@ def teach_many(tasks: Sequence[Task], subnet: SubnetManifest, count: int) -> lis
         plan = LearnPlan(QUICK_STEPS, _BATCH, PEAK_RATE, number)
         head = learn_light(pools[task.name], frames, len(task.classes), plan, _steadily)[-1]
         network = LightNetwork(light_neck(subnet), head)
-        detectors.append(_detector(spec_of(task, subnet, number), network))
+        detectors.append(FullDetector(spec_of(task, subnet, number), network))
     return detectors
 
 
@@ -137,11 +135,7 @@ def teach_light(task: Task, subnet: SubnetManifest, seed: int) -> FullDetector:
     plan = LearnPlan(LIGHT_STEPS, _BATCH, PEAK_RATE, seed)
     pool = pool_light(task.samples, light_neck(subnet))
     head = learn_light(pool, range(len(task.samples)), len(task.classes), plan, _steadily)[-1]
-    return _detector(spec_of(task, subnet, seed), LightNetwork(light_neck(subnet), head))
-
-
-def _detector(spec: DetectorSpec, network: LightNetwork) -> FullDetector:
-    return FullDetector(spec, cast("AnchorFreeHead", network))
+    return FullDetector(spec_of(task, subnet, seed), LightNetwork(light_neck(subnet), head))
 
 
 def spec_of(task: Task, subnet: SubnetManifest, number: int) -> DetectorSpec:

@@ -14,7 +14,7 @@ from edge_agent.vision.arrays import Float32, Int64
 NeckLevels = Sequence[torch.Tensor]
 """The neck's levels of one picture, each `(h, w, channels) float32`, at strides 8, 16, 32."""
 
-_CHUNK_NUMBERS = 200_000
+_CHUNK_NUMBERS = 100_000
 """So many hidden numbers at a time stay in the processor's cache."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import cast
 
 import numpy as np
 import pytest
@@ -56,7 +55,7 @@ def light_detector(number: int, *names: str, threshold: float = 0.3) -> FullDete
     spec = small_spec(*(names or ("thing",)), threshold=threshold)
     ref = DetectorRef(id=f"d{number}", name=f"d{number}", version=1)
     spec = spec.model_copy(update={"detector": ref})
-    return FullDetector(spec, cast("AnchorFreeHead", LightNetwork(neck, head.eval())))
+    return FullDetector(spec, LightNetwork(neck, head.eval()))
 
 
 def renamed(detector: FullDetector, name: str) -> FullDetector:
@@ -97,6 +96,7 @@ def test_light_detectors_with_different_classes_answer_as_alone(score_floor: flo
 
 def test_full_and_light_detectors_side_by_side_answer_as_alone() -> None:
     full, light = renamed(small_detector(), "full"), light_detector(2)
+    assert isinstance(full.taught_head, AnchorFreeHead)
     outputs = full.taught_head.scores
     torch.nn.init.constant_(outputs.weight, 0.1)
     torch.nn.init.normal_(outputs.weight, std=3.0, generator=torch.Generator().manual_seed(0))
