@@ -55,7 +55,7 @@ class TrainConfig:
     batch: int = 16
     learning_rate: float = 4e-3
     folds: int = 3
-    fold_steps_share: float = 0.5
+    fold_steps_share: float = 0.4
     sparsity: float = 0.02
 
 
