@@ -32,6 +32,7 @@ from cloud.samples.footage import SystemCommandRunner, obtain_clip
 from cloud.training.config import TrainConfig
 from cloud.training.evaluate import evaluate
 from cloud.training.fit import fit
+from edge_agent.vision.nms import iou_matrix
 from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.correction import Correction, Verdict
 
@@ -45,6 +46,7 @@ _TASK = find_sample_task("persons")
 _FPS = 10.0
 _QUICK_TEST_FROM_S = 42.0
 _NO_HURRY_S = 300.0
+_TOUCHING_IOU = 0.05
 _GAP_S = 0.5
 """The pool has a frame each 0.6 s: a wider gap would leave too few to choose from in three rounds."""
 
@@ -158,9 +160,17 @@ def answer(detector: FullDetector, frame: LabelledFrame) -> Answer:
     lesson = replace(frame, boxes=(), trusted_xyxy_norm=())
     for box in mistakes.missed:
         lesson = correct(lesson, _said("missed", box))
-    for detection in mistakes.wrong:
-        lesson = correct(lesson, _said("wrong", detection.box))
-    return (lesson if mistakes.count else None), mistakes.count
+    wrong = [one.box for one in mistakes.wrong if not _touches(one.box, frame)]
+    for place in wrong:
+        lesson = correct(lesson, _said("wrong", place))
+    count = len(mistakes.missed) + len(wrong)
+    return (lesson if count else None), count
+
+
+def _touches(box: XyxyNorm, frame: LabelledFrame) -> bool:
+    """Return whether an object is where a box is: people then move the box rather than call it wrong."""
+    there = np.array([one.box_xyxy_norm for one in frame.boxes], np.float32).reshape(-1, 4)
+    return bool((iou_matrix(np.array([box], np.float32), there) > _TOUCHING_IOU).any())
 
 
 def _said(verdict: Verdict, box: XyxyNorm) -> Correction:

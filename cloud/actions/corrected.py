@@ -26,9 +26,8 @@ STANDINGS: dict[Standing, str] = {
     "withdrawn": "was taken back",
 }
 
-# Around a false alarm the surroundings are background too; around a drawn box they may hold what nobody drew.
-_WRONG_MARGIN = 0.25
-_DRAWN_MARGIN = 0.1
+# Farther around there may be what nobody spoke of: to take it for background made detectors worse.
+_MARGIN = 0.1
 _SAME_IOU = 0.5
 
 
@@ -76,7 +75,7 @@ def correct(frame: LabelledFrame, said: Correction) -> LabelledFrame:
     negatives = tuple(box for box in frame.hard_negative_xyxy_norm if not _is_same(box, said.box))
     trusted = frame.trusted_xyxy_norm
     if trusted is not None:
-        trusted = (*trusted, around(said.box, _WRONG_MARGIN if is_wrong else _DRAWN_MARGIN))
+        trusted = (*trusted, around(said.box, _MARGIN))
     return replace(
         frame,
         boxes=others if is_wrong else (*others, LabelledBox(str(said.label), said.box)),

@@ -49,7 +49,7 @@ def test_correction_of_a_whole_frame_changes_its_place_and_nothing_else(
 
 def test_correction_of_an_unknown_frame_is_trusted_only_around_its_box() -> None:
     changed = correct(frame(trusted=()), said("wrong"))
-    assert [*(changed.trusted_xyxy_norm or ())] == [pytest.approx((0.05, 0.15, 0.35, 0.45))]
+    assert [*(changed.trusted_xyxy_norm or ())] == [pytest.approx((0.08, 0.18, 0.32, 0.42))]
     changed = correct(changed, said("missed", box=FAR))
     assert (changed.boxes, len(changed.trusted_xyxy_norm or ())) == ((FAR_CAT,), 2)
 

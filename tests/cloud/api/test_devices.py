@@ -179,7 +179,7 @@ def test_wrong_event_becomes_a_lesson_once_its_key_frame_came(cloud: Cloud, came
         (frame,) = corrected_frames(session, cloud.home.settings.home, "d1")
     assert (frame.boxes, frame.width_px) == ((), 640)
     assert frame.trusted_xyxy_norm is not None
-    assert frame.trusted_xyxy_norm[0] == pytest.approx((0.05, 0.15, 0.35, 0.45))
+    assert frame.trusted_xyxy_norm[0] == pytest.approx((0.08, 0.18, 0.32, 0.42))
     view = cloud.client.get(f"/api/v1/events/{EVENT.id}").json()
     assert view["correction"]["verdict"] == "wrong"
 
