@@ -23,7 +23,7 @@ from edge_agent.wire.manifest import LabelSpec
 
 _LOOK_SHARE = 0.45
 _LEAST_LEARN_S = 1.0
-_LONG_SIDES_PX = (320, 416, 512, 640)
+_LONG_SIDES_PX = (224, 320, 416, 512, 640)
 _LEAST_SIDE_PX = 128
 _OBJECT_PX = 32
 _GRID = 2

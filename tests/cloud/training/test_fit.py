@@ -176,7 +176,7 @@ def test_choose_input_size_follows_the_pictures(size: tuple[int, int], expected:
 
 @pytest.mark.parametrize(
     ("side", "expected"),
-    [(0.5, (320, 320)), (0.11, (320, 320)), (0.09, (416, 416)), (0.07, (512, 512)), (0.01, (512, 512))],
+    [(0.5, (224, 224)), (0.11, (320, 320)), (0.09, (416, 416)), (0.07, (512, 512)), (0.01, (512, 512))],
 )
 def test_choose_input_size_is_small_for_large_objects(side: float, expected: tuple[int, int]) -> None:
     box = LabelledBox("cat", (0.2, 0.2, 0.2 + side, 0.9))
