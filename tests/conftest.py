@@ -6,6 +6,11 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no fault of the code under test.
+settings.register_profile("elfowl", deadline=None)
+settings.load_profile("elfowl")
 
 
 @pytest.hookimpl(wrapper=True)
