@@ -16,7 +16,7 @@ from cloud.subnets.features import FeatureExtractor, shared_extractor
 from cloud.subnets.registry import subnet_by_name
 
 _LOOKS_BY = "efficientnet_lite0"
-_LEAST_WORTH = 0.25
+_LEAST_WORTH = 0.05
 _NEIGHBOUR_S = 0.5
 
 
@@ -118,11 +118,12 @@ def choose(
 
 
 def worth_of(doubts: Sequence[Doubt | None]) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """Return `(n,)` from 0.25 to 1: what is least and most in doubt of all; 1 where doubt is not known."""
+    """Return `(n,)` worths up to 1, by the square of doubt, that of the most doubtful; 1 where none is known."""
     totals = np.array([np.nan if doubt is None else doubt.total for doubt in doubts], np.float32)
     if np.isnan(totals).any() or totals.max() <= 0:
         return np.ones(len(totals), np.float32)
-    return np.asarray(_LEAST_WORTH + (1 - _LEAST_WORTH) * totals / totals.max(), np.float32)
+    share = _LEAST_WORTH + (1 - _LEAST_WORTH) * totals / totals.max()
+    return np.asarray(share**2, np.float32)
 
 
 def _doubts(frames: Sequence[Candidate], looked: Sequence[Looked], detector: Detector) -> list[Doubt | None]:
