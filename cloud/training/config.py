@@ -48,9 +48,9 @@ class TrainConfig:
     subnets: tuple[str, ...] = ("ssd_mobilenet_v2",)
     views_per_frame: int = 4
     max_views: int = 200
-    long_side_px: int = 512
+    long_side_px: int = 640
     epochs: int = 2
-    min_steps: int = 100
+    min_steps: int = 150
     max_steps: int = 600
     batch: int = 16
     learning_rate: float = 4e-3
