@@ -118,7 +118,7 @@ def choose(
 
 
 def worth_of(doubts: Sequence[Doubt | None]) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """Return `(n,)` worths up to 1, by the square of doubt, that of the most doubtful; 1 where none is known."""
+    """Return `(n,)` worths by the square of doubt, 1 for the most doubtful; 1 for all where none is known."""
     totals = np.array([np.nan if doubt is None else doubt.total for doubt in doubts], np.float32)
     if np.isnan(totals).any() or totals.max() <= 0:
         return np.ones(len(totals), np.float32)
