@@ -117,6 +117,10 @@ def _plain_files(root: Path) -> list[Path]:
 
 
 def _refuse_odd(entry: zipfile.ZipInfo, path: Path) -> None:
+    if not 0 <= entry.header_offset < path.stat().st_size:
+        # A damaged directory; the zip library would fail to seek there as if the disk were at fault.
+        message = f"bundle {path.name} is damaged: {entry.filename!r} lies outside of the file"
+        raise ArtifactError(message)
     encrypted = entry.flag_bits & 0x1
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if encrypted or kind not in {0, stat.S_IFREG}:

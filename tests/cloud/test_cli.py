@@ -61,7 +61,7 @@ def test_detector_whose_labels_reach_outside_leaves_nothing_behind(tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["detector", "create", "x"], "either --images DIR or --video FILE"),
+        (["detector", "create", "x", "--labels", "l.json"], "either --images DIR or --video FILE"),
         (["detector", "create", "x", "--video", "nowhere.mp4"], "no such file"),
         (["detector", "train", "nix"], "no detector 'nix'"),
         (["detector", "train", "persons"], "no boxes to learn from"),
