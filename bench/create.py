@@ -40,7 +40,7 @@ class Extent:
     blind: bool
 
 
-FULL = Extent(5, 3, (1.5, 3.0), (3, 5, 20), 2, (10.0, 30.0, 75.0), 2, 3, blind=True)
+FULL = Extent(5, 3, (1.5, 3.0), (5, 20), 1, (10.0, 30.0, 75.0), 1, 3, blind=True)
 QUICK = Extent(2, 1, (2.0,), (5,), 1, (10.0, 20.0), 1, 1, blind=False)
 
 
