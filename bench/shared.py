@@ -12,10 +12,9 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from statistics import median
 
-from bench.creating.lessons import read_lessons, tell
+from bench.creating.lessons import Lessons, read_lessons, tell
 from bench.result import Metric, Result, spread
 from bench.sharing.teach import Task, check_ap50, look_at_tasks, teach_full, teach_light, teach_many
-from cloud.datasets.frames import PictureSource
 from cloud.datasets.pictures import read_pictures
 from cloud.detector.full import FullDetector
 from cloud.detector.light import LightNetwork, stored_bytes
@@ -43,7 +42,7 @@ Seconds = tuple[float, float]
 def run() -> Result:
     """Teach, check that answers are the same, then measure costs for each subnet."""
     persons, product = read_lessons("persons"), read_lessons("biscuit-box")
-    pictures = _stream(persons.test[0].source)
+    pictures = _stream(persons)
     metrics: dict[str, Metric] = {}
     ratios: dict[str, Metric] = {}
     with one_thread_each():
@@ -69,10 +68,9 @@ def run() -> Result:
     )
 
 
-def _stream(first: PictureSource) -> list[Rgb]:
+def _stream(persons: Lessons) -> list[Rgb]:
     """Return pictures of the persons clip that no detector learned from."""
-    start = first.frame_index or 0
-    sources = [PictureSource(first.path, start + 40 * number) for number in range(_PICTURES)]
+    sources = [frame.source for frame in persons.test[:: len(persons.test) // _PICTURES][:_PICTURES]]
     return [rgb for _, rgb in read_pictures(sources)]
 
 
