@@ -103,8 +103,8 @@ def quantize(float_file: Path, out: Path, pixels: Rgb) -> None:
         _Samples(pixels),
         quant_format=quantization.QuantFormat.QDQ,
         per_channel=True,
-        # On x86 without VNNI, sums of two products saturate at 16 bits: weights of 7 bits cannot. It cost more
-        # agreement with the full detector than the bit is worth.
+        # On x86 without VNNI, sums of two products saturate at 16 bits: weights of 7 bits cannot. That cost
+        # more agreement with the full detector than the bit is worth.
         reduce_range=True,
         activation_type=quantization.QuantType.QUInt8,
         weight_type=quantization.QuantType.QInt8,
