@@ -15,7 +15,7 @@ from cloud.api.services import CallingDevice, Services, Used
 from cloud.errors import DeniedError, InputError
 from cloud.fleet.desired import etag, is_current
 from cloud.fleet.enrolment import enrol, enrol_reply
-from cloud.store import devices
+from cloud.store import corrections, devices
 from edge_agent.wire.base import Document
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
 from edge_agent.wire.sync import Desired, EnrolReply, EnrolRequest, Reported
@@ -142,4 +142,6 @@ def _keep_key_frame(services: Services, device: str, request_id: str, jpeg: byte
             jpeg=jpeg,
             now_s=services.clock.now_s(),
         )
+        row = corrections.find(session, request_id)
+    services.lesson_changed(row)
     services.live.publish({"type": "key_frame", "correction": request_id, "device": device})

@@ -91,7 +91,10 @@ def show_correction(services: Used, correction_id: str) -> CorrectionView:
 def draw(services: Used, correction_id: str, body: CorrectionBox) -> CorrectionView:
     """Set where a missed object is, drawn on its key frame."""
     with services.database.write(durable=True) as session:
-        return correction_view(session, add_box(session, correction_id, box=body.box, label=body.label))
+        row = add_box(session, correction_id, box=body.box, label=body.label)
+        view = correction_view(session, row)
+    services.lesson_changed(row)
+    return view
 
 
 @router.delete("/corrections/{correction_id}")
@@ -102,6 +105,7 @@ def take_back(services: Used, correction_id: str) -> CorrectionView:
         view = correction_view(session, done.row)
     services.tell(done.desired)
     services.live.publish({"type": "correction", "correction": view.correction})
+    services.lesson_changed(done.row)
     return view
 
 

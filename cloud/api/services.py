@@ -22,7 +22,7 @@ from cloud.jobs.teaching_protocol import LiveDetections, LiveState
 from cloud.settings import Settings
 from cloud.store import devices
 from cloud.store.database import Database
-from cloud.store.tables import Job
+from cloud.store.tables import Job, StoredCorrection
 from edge_agent.clock import Clock
 from edge_agent.wire.correction import Correction
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
@@ -122,7 +122,13 @@ class Services:
         self.tell(recorded.desired)
         news = recorded.correction.model_dump(mode="json")
         self.live.publish({"type": "correction", "correction": news})
+        self.lesson_changed(recorded.row)
         return recorded
+
+    def lesson_changed(self, row: StoredCorrection) -> None:
+        """Let a detector that is taught live learn from a correction that came, changed or was taken back."""
+        if row.detector_id is not None:
+            self.teaching.labels_changed(row.detector_id)
 
 
 def services_of(connection: HTTPConnection) -> Services:

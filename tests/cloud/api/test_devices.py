@@ -175,6 +175,7 @@ def test_wrong_event_becomes_a_lesson_once_its_key_frame_came(cloud: Cloud, came
 
     assert [send(b"no picture"), send(jpeg(640, 360)), send(jpeg(640, 360))] == [422, 204, 404]
     assert cloud.client.get(f"/api/v1/corrections/{correction_id}/frame.jpg").content == jpeg(640, 360)
+    assert cloud.teaching.changed == ["d1", "d1"], "live teaching hears of the word and of the picture"
     with cloud.home.database.read() as session:
         (frame,) = corrected_frames(session, cloud.home.settings.home, "d1")
     assert (frame.boxes, frame.width_px) == ((), 640)
@@ -202,6 +203,10 @@ def test_missed_object_is_learned_once_it_was_drawn_on_the_key_frame(cloud: Clou
     drawn = cloud.client.patch(f"/api/v1/corrections/{correction_id}", json={"box": [0.2, 0.2, 0.4, 0.4]})
     assert drawn.status_code == 200
     assert lessons() == [("person", (0.2, 0.2, 0.4, 0.4))]
+    heard = len(cloud.teaching.changed)
+    assert cloud.client.delete(f"/api/v1/corrections/{correction_id}").status_code == 200
+    assert cloud.teaching.changed[heard:] == ["d1"]
+    assert lessons() == []
 
 
 @pytest.mark.parametrize(
