@@ -9,7 +9,14 @@ from pathlib import Path
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from cloud.actions.lessons import Material, labelled_frames, lessons_of, tagged_frames
+from cloud.actions.lessons import (
+    Kind,
+    Material,
+    frames_with_tags,
+    labelled_frames,
+    lessons_of,
+    tagged_frames,
+)
 from cloud.actions.open_home import Home
 from cloud.datasets.frames import LabelledFrame
 from cloud.errors import InputError, TrainingError
@@ -108,8 +115,12 @@ def set_apart(home: Home, material: Material) -> SetApart:
     return SetApart(material, split, marks, test_marks, lost)
 
 
-def clean_test_frames(home: Home, session: Session, detector_id: str, *versions: int) -> list[LabelledFrame]:
+def clean_test_frames(
+    home: Home, session: Session, detector_id: str, *versions: int, kind: Kind = "boxes"
+) -> list[LabelledFrame]:
     """Return the test frames that are near nothing that these versions were taught.
+
+    Presence is measured on tagged frames, all else on frames with boxes.
 
     Raises:
         InputError: The split is damaged.
@@ -118,10 +129,8 @@ def clean_test_frames(home: Home, session: Session, detector_id: str, *versions:
     known = {folder / row.path: row for row in media.of_detector(session, detector_id)}
     marker = _Marker(known)
     split = _current_split(home, session, detector_id, marker)
-    frames = [
-        *labelled_frames(session, folder, detector_id, "test"),
-        *labelled_frames(session, folder, detector_id),
-    ]
+    read = labelled_frames if kind == "boxes" else frames_with_tags
+    frames = [*read(session, folder, detector_id, "test"), *read(session, folder, detector_id, "teach")]
     return _frames_of(split.clean_test(*versions), frames, marker)
 
 

@@ -21,6 +21,9 @@ from cloud.store.tables import Frame, Media
 from edge_agent.wire.correction import Correction
 from edge_agent.wire.detection import DetectorRef
 
+Kind = Literal["boxes", "presence"]
+"""What is taught: things and their places, or whether they are in the picture at all."""
+
 
 @dataclass(frozen=True)
 class Material:
@@ -30,7 +33,7 @@ class Material:
     classes: list[str]
     frames: list[LabelledFrame]
     test_frames: list[LabelledFrame]
-    kind: Literal["boxes", "presence"] = "boxes"
+    kind: Kind = "boxes"
     """Presence where there are whole-frame tags and no box at all."""
 
 
@@ -47,8 +50,7 @@ def gather(home: Home, reference: str) -> Material:
         tests = labelled_frames(session, home.settings.home, detector.id, "test")
         version = detectors.next_version(session, detector.id)
         tagged = [
-            frames_of_tags(tagged_frames(session, home.settings.home, detector.id, role))
-            for role in ("teach", "test")
+            frames_with_tags(session, home.settings.home, detector.id, role) for role in ("teach", "test")
         ]
     ref = DetectorRef(id=detector.id, name=detector.name, version=version)
     if classes := _classes_in(detector.labels, frames):
@@ -94,6 +96,11 @@ def tagged_frames(session: Session, home: Path, detector_id: str, role: str = "t
         _labelled(home, media, frame) for media, frame in rows if frame.tags is not None or frame.nothing_here
     ]
     return [replace(frame, tags=frame.tags or ()) for frame in frames]
+
+
+def frames_with_tags(session: Session, home: Path, detector_id: str, role: str) -> list[LabelledFrame]:
+    """Return the tagged frames, each tag as a box of the whole picture."""
+    return frames_of_tags(tagged_frames(session, home, detector_id, role))
 
 
 def corrected_frames(session: Session, home: Path, detector_id: str) -> list[LabelledFrame]:

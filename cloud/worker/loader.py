@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from cloud.actions.detectors import split_reference, version_path
 from cloud.actions.frozen import clean_test_frames, without_tests
-from cloud.actions.lessons import lessons_of, tagged_frames
+from cloud.actions.lessons import frames_with_tags, lessons_of
 from cloud.actions.open_home import Home, open_home
-from cloud.datasets.tags import frames_of_tags
 from cloud.detector.files import load_detector
 from cloud.detector.full import FullDetector
 from cloud.errors import NotFoundError
@@ -63,10 +62,10 @@ def load_version(home: Home, reference: str) -> FullDetector:
 
 
 def _with_tagged_frames(home: Home, detector: FullDetector) -> FullDetector:
-    """Return a presence detector with its own kind of frames."""
+    """Return a presence detector with its own kind of frames, those that test apart from the others."""
+    ref = detector.ref
     with home.database.read() as session:
-        teach, test = (
-            frames_of_tags(tagged_frames(session, home.settings.home, detector.ref.id, role))
-            for role in ("teach", "test")
-        )
+        tagged = frames_with_tags(session, home.settings.home, ref.id, "teach")
+        teach = without_tests(home, session, ref.id, tagged)
+        test = clean_test_frames(home, session, ref.id, ref.version, kind="presence")
     return replace(detector, examples=tuple(teach), test_frames=tuple(test))

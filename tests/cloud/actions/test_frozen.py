@@ -139,6 +139,17 @@ def test_set_apart_tagged_frames_are_tested_on_tagged_frames(home: Home) -> None
     assert indices(apart.material.test_frames) == [200, 300]
 
 
+def test_clean_test_frames_of_presence_leave_out_what_is_near_its_lessons(home: Home) -> None:
+    tag = FrameLabels((), tags=("person",))
+    label(home, [0, 100, 195], said=tag)
+    finish(home, set_apart(home, gather(home, "persons")))
+    label(home, [200, 300], role="test", said=tag)
+    with home.database.read() as session:
+        found = clean_test_frames(home, session, detector_id(home), 1, kind="presence")
+    assert indices(found) == [300]
+    assert [box.label for box in found[0].boxes] == ["person"]
+
+
 def test_set_apart_version_older_than_splits_counts_as_taught_by_all(home: Home) -> None:
     label(home, range(0, 800, 20))
     with home.database.write() as session:
