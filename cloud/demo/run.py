@@ -136,7 +136,7 @@ class Demo:
             return found
         title = f"Teach '{self._task.title}' from {len(self._lessons.teach)} frames"
         with self._screen.step(title) as step, self._report.timed("create", self._clock):
-            student = enrol_student(self._cloud, self._task.title, clip, self._lessons)
+            student = enrol_student(self._cloud, self._task.title, clip, self._lessons, step)
             student.label(self._lessons.teach)
             student.train(step)
         return student, None
@@ -221,7 +221,7 @@ class Demo:
         lessons = read_lessons(task)
         clip = self._get_footage(task)
         with self._screen.step(f"Teach '{task.title}' from {len(lessons.teach)} frames") as step:
-            student = enrol_student(self._cloud, task.title, clip, lessons)
+            student = enrol_student(self._cloud, task.title, clip, lessons, step)
             student.label(lessons.teach)
             self._report.products[task.name] = student.train(step).get("ap50")
 

@@ -67,19 +67,20 @@ class Student:
         return str(published["sha256"])
 
 
-def enrol_student(cloud: PatientCloud, title: str, clip: Path, lessons: Lessons) -> Student:
+def enrol_student(cloud: PatientCloud, title: str, clip: Path, lessons: Lessons, step: Step) -> Student:
     """Make a detector with its clip; nothing is learned from the medium with the test frames."""
     detector = cloud.post("/detectors", {"name": title})["id"]
-    test = _upload(cloud, f"/detectors/{detector}/media?role=test", clip)
+    test = _upload(cloud, f"/detectors/{detector}/media?role=test", clip, step)
     put_labels(cloud, test, lessons.test)
-    return Student(cloud, detector, _upload(cloud, f"/detectors/{detector}/media", clip))
+    return Student(cloud, detector, _upload(cloud, f"/detectors/{detector}/media", clip, step))
 
 
-def _upload(cloud: PatientCloud, path: str, clip: Path) -> str:
+def _upload(cloud: PatientCloud, path: str, clip: Path, step: Step) -> str:
     """Send a clip and return its id once its playback copy is made."""
     medium = cloud.upload(path, clip)
 
     def look() -> dict[str, Any] | None:
+        step.update(0.0, "the clip is made ready for playing")
         now: dict[str, Any] = cloud.get(f"/media/{medium['id']}")
         return None if now["state"] == "preparing" else now
 
