@@ -5,10 +5,10 @@ import { PickFiles, UploadList, useDrop, useUploads } from "./dropping.js";
 import { Empty, Failure, Loading, State, api, html, mount, useAction, useLoad } from "./ui.js";
 import { ap50, plural } from "./words.js";
 
-const newestOf = (detector) => detector.versions.at(-1) ?? null;
+const usedOf = (detector) => detector.versions.find(({ version }) => version === detector.in_use) ?? null;
 
 function Card({ detector }) {
-  const newest = newestOf(detector);
+  const used = usedOf(detector);
   const { tone, sign, words } = stateOf(detector);
   return html`<li class="card detector">
     <a href=${`/detectors/${detector.id}`} class="whole">
@@ -20,7 +20,7 @@ function Card({ detector }) {
     <p class="muted clip">${detector.labels.join(", ") || "no classes yet"}</p>
     <div class="row apart">
       <${State} tone=${tone} sign=${sign}>${words}<//>
-      <span class="muted">${newest ? `v${newest.version} · AP50 ${ap50(newest.metrics.ap50)}` : detector.counts.labelled_frames ? `${detector.counts.labelled_frames} labelled` : ""}</span>
+      <span class="muted">${used ? `v${used.version} · AP50 ${ap50(used.metrics.ap50)}` : detector.counts.labelled_frames ? `${detector.counts.labelled_frames} labelled` : ""}</span>
     </div>
   </li>`;
 }

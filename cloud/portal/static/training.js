@@ -1,7 +1,7 @@
 // Train: one button, progress, and the list of versions with what was measured.
 import { useEffect, useState } from "preact/hooks";
 import { ENDED, Failure, Progress, api, followJob, html, useAction } from "./ui.js";
-import { ago, ap50, percent, plural, when } from "./words.js";
+import { ago, ap50, measuredOn, percent, plural, when } from "./words.js";
 
 const GOOD_START = 8;
 
@@ -47,22 +47,23 @@ export function Train({ detector, frames, onDone }) {
   </div>`;
 }
 
-function Row({ version, newest }) {
+function Row({ version, newest, used }) {
   const { metrics } = version;
   return html`<li class="version">
-    <div class="row apart"><strong>Version ${version.version}</strong>${newest && html`<span class="badge">newest</span>`}</div>
+    <div class="row apart"><strong>Version ${version.version}</strong>${used ? html`<span class="badge">in use</span>` : newest && html`<span class="badge">newest, not in use</span>`}</div>
     <dl>
       <div><dt>AP50</dt><dd>${ap50(metrics.ap50)}</dd></div>
       <div><dt>Threshold</dt><dd>${percent(metrics.threshold)}</dd></div>
-      <div><dt>Measured on</dt><dd>${metrics.images ? plural(metrics.images, "unseen picture") : "nothing yet"}</dd></div>
+      <div><dt>Measured on</dt><dd>${measuredOn(metrics)}</dd></div>
       <div><dt>Trained</dt><dd title=${when(version.created)}>${ago(version.created)}</dd></div>
     </dl>
+    ${metrics.compared && html`<p class="muted">${metrics.compared.words}</p>`}
   </li>`;
 }
 
 export function Versions({ detector }) {
   const versions = [...detector.versions].reverse();
   if (!versions.length) return html`<p class="muted">No version yet. Each training makes one; older ones stay.</p>`;
-  return html`<ol class="versions" reversed>${versions.map((version, i) => html`<${Row} key=${version.version} version=${version} newest=${i === 0} />`)}</ol>
+  return html`<ol class="versions" reversed>${versions.map((version, i) => html`<${Row} key=${version.version} version=${version} used=${version.version === detector.in_use} newest=${i === 0} />`)}</ol>
     ${versions[0].metrics.ap50 == null && html`<p class="muted">The newest version was not measured: label a few more frames, so that some can be kept for the test.</p>`}`;
 }

@@ -12,6 +12,15 @@ export const kilobytes = (bytes) => (bytes == null ? "–" : bytes < 1e6 ? `${Ma
 export const milliseconds = (value) => (value == null ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`);
 export const duration = (seconds) => (seconds < 90 ? `about ${Math.max(1, Math.ceil(seconds))} s` : `about ${Math.ceil(seconds / 60)} min`);
 
+const MEASURED = {
+  cross_validation: (n) => `${plural(n, "taught picture")}, each left out in turn: an estimate`,
+  held_out: (n) => `${plural(n, "picture")} kept back while learning`,
+  test: (n) => plural(n, "test picture"),
+};
+
+/** On which pictures a version was measured; an estimate is never called a test. */
+export const measuredOn = ({ images, how }) => (images ? (MEASURED[how] ?? MEASURED.test)(images) : "nothing yet");
+
 /** What a job measures on its way: "loss 0.41 · AP50 0.83"; "" when it tells nothing. */
 export const figureWords = (figures) =>
   Object.entries(figures ?? {}).map(([name, value]) => `${name === "ap50" ? "AP50" : name} ${value.toFixed(2)}`).join(" · ");

@@ -12,7 +12,7 @@ import { nextStep, stateOf } from "./static/nextstep.js";
 import { nextWords, saidAbout } from "./static/said.js";
 import { deviceState } from "./static/states.js";
 import { Turns } from "./static/turns.js";
-import { ago, ap50, duration, figureWords, kilobytes, plural } from "./static/words.js";
+import { ago, ap50, duration, figureWords, kilobytes, measuredOn, plural } from "./static/words.js";
 
 const BOX = [0.2, 0.2, 0.4, 0.6];
 const near = (got, expected) => got.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-9, `${got} is not ${expected}`));
@@ -282,4 +282,10 @@ test("the curve rises to the right", () => {
 test("what a job measures is told in words", () => {
   assert.equal(figureWords({ loss: 0.414, ap50: 0.9 }), "loss 0.41 · AP50 0.90");
   assert.equal(figureWords(undefined), "");
+});
+test("an estimate by cross-validation is never called a test", () => {
+  assert.equal(measuredOn({ images: 14, how: "cross_validation" }), "14 taught pictures, each left out in turn: an estimate");
+  assert.equal(measuredOn({ images: 1, how: "held_out" }), "1 picture kept back while learning");
+  assert.equal(measuredOn({ images: 25, how: "test" }), "25 test pictures");
+  assert.equal(measuredOn({}), "nothing yet");
 });
