@@ -7,13 +7,14 @@ reference is not its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import DetectorRef
@@ -48,6 +49,29 @@ class LicenceNotice:
 
     subnet: str
     text: str
+
+
+class TwoPartNetwork(nn.Module):
+    """A body that turns the picture into one map, and heads that each answer from it.
+
+    Such a network can be exported as a trunk file and head files, and gets a new head on the same trunk.
+    """
+
+    def __init__(self, body: nn.Module, heads: Iterable[nn.Module]) -> None:
+        """Put the parts together.
+
+        Args:
+            body: `(n, 3, h, w) float32` → one map `(n, channels, h/8, w/8) float32`.
+            heads: Each takes the map and answers `scores (n, h/8, w/8, classes)` logits and `boxes (n, h/8,
+                w/8, 4)` distances in strides that are not negative, both NHWC.
+        """
+        super().__init__()
+        self.body, self.heads = body, nn.ModuleList(heads)
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return scores and boxes of the first head, then those of the next one, and so on."""
+        mixed = self.body(image)
+        return tuple(output for head in self.heads for output in head(mixed))
 
 
 class Compressible(Protocol):
@@ -93,7 +117,7 @@ class Compressible(Protocol):
 
         Input `(n, 3, h, w) float32`, (byte - 127) / 128, RGB. Output: a tuple in the decoder's order, per
         level `scores (n, h, w, classes)` logits, then `boxes (n, h, w, 4)` distances in strides that are
-        not negative, both NHWC.
+        not negative, both NHWC. A `TwoPartNetwork` allows new heads on a compressed trunk.
         """
         ...
 

@@ -9,10 +9,11 @@ from functools import partial
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.pictures import PictureShelf, read_pictures
-from cloud.detector.head import AnchorFreeHead
+from cloud.detector.head import AnchorFreeHead, fuse_levels
 from cloud.detector.light import LightNetwork, new_light
 from cloud.detector.presence import PresenceHead
 from cloud.detector.spec import BOXES_OUTPUT, SCORES_OUTPUT, DetectorSpec
@@ -21,7 +22,7 @@ from cloud.subnets.manifest import SubnetManifest
 from cloud.subnets.registry import subnet_by_digest
 from cloud.subnets.trunks import load_trunk
 from cloud.subnets.weights import licence_text
-from compress.protocol import HeldOutPicture, LicenceNotice, TruthBox
+from compress.protocol import HeldOutPicture, LicenceNotice, TruthBox, TwoPartNetwork
 from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.vision.decode import SCORE_FLOOR, decode_head
 from edge_agent.vision.letterbox import letterbox
@@ -48,6 +49,37 @@ class FullNetwork(nn.Module):
         """Return scores and boxes, NHWC."""
         scores, boxes = self.head([level for trunk in self.trunks for level in trunk(image)])
         return scores.permute(0, 2, 3, 1), boxes.permute(0, 2, 3, 1)
+
+
+class TrunkBody(nn.Module):
+    """The part of an anchor-free detector before its block: trunks, adapters, and the mix at stride 8.
+
+    Input `(n, 3, h, w) float32`; output one map `(n, width, h/8, w/8) float32`, between 0 and 6.
+    """
+
+    def __init__(self, trunks: Sequence[nn.Module], head: AnchorFreeHead) -> None:
+        super().__init__()
+        self.trunks, self.adapters, self.mix = nn.ModuleList(trunks), head.adapters, head.mix
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the map, NCHW."""
+        levels = [level for trunk in self.trunks for level in trunk(image)]
+        mixed: torch.Tensor = self.mix(fuse_levels(levels, lambda index, level: self.adapters[index](level)))
+        return mixed
+
+
+class MapHead(nn.Module):
+    """The part of an anchor-free detector from its block on: one map in, scores and boxes out."""
+
+    def __init__(self, head: AnchorFreeHead) -> None:
+        super().__init__()
+        self.block, self.scores, self.boxes = head.block, head.scores, head.boxes
+
+    def forward(self, mixed: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits `(n, h, w, classes)` and distances `(n, h, w, 4)` for a map `(n, width, h, w)`."""
+        hidden = self.block(mixed)
+        boxes = functional.relu(self.boxes(hidden))
+        return self.scores(hidden).permute(0, 2, 3, 1), boxes.permute(0, 2, 3, 1)
 
 
 @dataclass(frozen=True)
@@ -104,11 +136,17 @@ class FullDetector:
         return tuple(LicenceNotice(one.name, licence_text(one)) for one in self.manifests)
 
     def network(self) -> nn.Module:
-        """Return trunks and head as one network in eval mode: a copy, free to be pruned."""
+        """Return trunks and head as one network in eval mode: a copy, free to be pruned.
+
+        An anchor-free one comes in two parts, a body and a head that can be exchanged.
+        """
         head = new_head(self.spec)
         head.load_state_dict(self.taught_head.state_dict())
         trunks = [load_trunk(subnet) for subnet in self.manifests]
-        return FullNetwork(trunks, head).eval().requires_grad_(requires_grad=False)
+        network: nn.Module = FullNetwork(trunks, head)
+        if isinstance(head, AnchorFreeHead):
+            network = TwoPartNetwork(TrunkBody(trunks, head), [MapHead(head)])
+        return network.eval().requires_grad_(requires_grad=False)
 
     def calibration_pictures(self, limit: int) -> Sequence[Rgb]:
         """Return up to `limit` pictures of the camera, spread evenly over those there are."""

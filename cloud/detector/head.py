@@ -7,7 +7,7 @@ operators that every int8 runtime has: convolution, addition, nearest resize, Re
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -101,18 +101,29 @@ class AnchorFreeHead(nn.Module):
         return self.scores(hidden), functional.relu(self.boxes(hidden))
 
     def fuse(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return the sum of all levels of all subnets at stride 8.
+        """Return the sum of all levels of all subnets at stride 8, in the head's own width."""
+        return fuse_levels(features, self.adapt)
 
-        Coarse to fine: each sum is enlarged once, so the last resize carries both coarser levels.
-        """
-        mixed: torch.Tensor | None = None
-        for level in reversed(range(LEVELS)):
-            if mixed is not None:
-                mixed = functional.interpolate(mixed, scale_factor=2.0)
-            for index in range(level, len(features), LEVELS):
-                adapted = self.adapt(index, features[index])
-                mixed = adapted if mixed is None else adapted + mixed
-        if mixed is None:
-            message = "a head needs the features of at least one subnet"
-            raise ValueError(message)
-        return mixed
+
+def fuse_levels(
+    features: Sequence[torch.Tensor], adapt: Callable[[int, torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """Return the sum of all levels of all subnets at stride 8.
+
+    Coarse to fine: each sum is enlarged once, so the last resize carries both coarser levels.
+
+    Args:
+        features: For each subnet its levels, finest first, each `(n, channels, h, w)`.
+        adapt: Brings the level at an index into the common width.
+    """
+    mixed: torch.Tensor | None = None
+    for level in reversed(range(LEVELS)):
+        if mixed is not None:
+            mixed = functional.interpolate(mixed, scale_factor=2.0)
+        for index in range(level, len(features), LEVELS):
+            adapted = adapt(index, features[index])
+            mixed = adapted if mixed is None else adapted + mixed
+    if mixed is None:
+        message = "a head needs the features of at least one subnet"
+        raise ValueError(message)
+    return mixed

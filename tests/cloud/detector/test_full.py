@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 
 from cloud.datasets.frames import LabelledBox, LabelledFrame, PictureSource
-from cloud.detector.full import FullDetector, decode_detections
+from cloud.detector.full import FullDetector, FullNetwork, decode_detections
 from cloud.detector.head import AnchorFreeHead
-from compress.protocol import Compressible
+from cloud.subnets.trunks import load_trunk
+from compress.protocol import Compressible, TwoPartNetwork
 from edge_agent.errors import BackendError, CameraError
 from edge_agent.vision.letterbox import letterbox
 from tests.cloud.detector.examples import small_detector, small_spec
@@ -50,6 +51,21 @@ def test_network_gives_what_detect_uses() -> None:
         assert ours.label == theirs.label
         assert ours.score == pytest.approx(theirs.score, abs=1e-3)
         assert ours.box == pytest.approx(theirs.box, abs=1e-3)
+
+
+@pytest.mark.parametrize("subnets", [("efficientnet_lite0",), ("efficientnet_lite0", "ssd_mobilenet_v2")])
+def test_network_in_two_parts_answers_as_in_one(subnets: tuple[str, ...]) -> None:
+    detector = small_detector(subnets=subnets)
+    whole = FullNetwork([load_trunk(one) for one in detector.manifests], own_head(detector)).eval()
+    parts = detector.network()
+    assert isinstance(parts, TwoPartNetwork)
+    image = torch.randn(1, 3, 96, 128, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        mixed = parts.body(image)
+        assert mixed.shape == (1, detector.spec.head_channels, 12, 16)
+        for expected, found, alone in zip(whole(image), parts(image), parts.heads[0](mixed), strict=True):
+            assert torch.equal(expected, found)
+            assert torch.equal(expected, alone)
 
 
 def test_network_is_a_copy() -> None:
