@@ -5,31 +5,26 @@ All defaults stand here. A mistake in the file becomes one `ConfigError` that na
 
 from __future__ import annotations
 
-import difflib
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from edge_agent.errors import ConfigError
+from edge_agent.strict_yaml import parse_strictly, read_yaml_text
 from edge_agent.wire.base import Name
 from edge_agent.wire.topics import DEFAULT_DISCOVERY_PREFIX, DEFAULT_PREFIX
 
 STARTER = "starter"
-_MAX_FILE_BYTES = 1_000_000
 
 TopicPrefix = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+(/[a-zA-Z0-9_-]+)*$", max_length=100)]
 SectionT = TypeVar("SectionT", bound=BaseModel)
@@ -190,160 +185,9 @@ def load_config(path: Path) -> AgentConfig:
     Raises:
         ConfigError: It cannot be read, is no YAML, or a key or value is wrong; names the line.
     """
-    root = _compose(path, _read_text(path))
-    # Nothing is constructed before duplicates are refused: the last of two would win silently.
-    _refuse_duplicate_keys(path, root)
-    try:
-        document = yaml.SafeLoader("").construct_document(root)
-        config = AgentConfig.model_validate(document)
-    except yaml.MarkedYAMLError as error:
-        raise _bad_yaml(path, error) from error
-    except ValidationError as error:
-        raise ConfigError(_describe(path, root, error.errors(include_url=False))) from error
+    text = read_yaml_text(path, "a config file")
+    config = parse_strictly(AgentConfig, text, str(path), first_line="device: NAME")
     return _resolve_paths(config, path.resolve().parent)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            message = f"{path}: larger than {_MAX_FILE_BYTES} bytes, so not a config file"
-            raise ConfigError(message)
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        message = f"{path}: {error.strerror or error}; give the path of a readable YAML file"
-        raise ConfigError(message) from error
-    except UnicodeDecodeError as error:
-        message = f"{path}: not UTF-8 text at byte {error.start}; save it as UTF-8"
-        raise ConfigError(message) from error
-
-
-def _compose(path: Path, text: str) -> yaml.MappingNode:
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        raise _bad_yaml(path, error) from error
-    except (yaml.YAMLError, RecursionError) as error:
-        message = f"{path}: not YAML: {str(error).splitlines()[0]}"
-        raise ConfigError(message) from error
-    if not isinstance(root, yaml.MappingNode):
-        message = f"{path}:1: the file must be a list of `key: value` lines, starting with `device: NAME`"
-        raise ConfigError(message)
-    return root
-
-
-def _bad_yaml(path: Path, error: yaml.MarkedYAMLError) -> ConfigError:
-    mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark else 1
-    hint = "use spaces" if "\\t" in str(error.problem) else "check indentation, colons and quotes"
-    return ConfigError(f"{path}:{line}: not YAML: {error.problem or error.context}; {hint}")
-
-
-def _mappings(node: yaml.Node) -> Iterator[yaml.MappingNode]:
-    waiting: list[yaml.Node] = [node]
-    seen: set[int] = set()
-    while waiting:
-        current = waiting.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        if isinstance(current, yaml.MappingNode):
-            yield current
-            waiting.extend(value for _, value in current.value)
-        elif isinstance(current, yaml.SequenceNode):
-            waiting.extend(current.value)
-
-
-def _refuse_duplicate_keys(path: Path, root: yaml.Node) -> None:
-    for mapping in _mappings(root):
-        first_line: dict[str, int] = {}
-        for key, _ in mapping.value:
-            line = key.start_mark.line + 1
-            if key.value in first_line:
-                message = (
-                    f"{path}:{line}: '{key.value}' stands already in line {first_line[key.value]}; keep one"
-                )
-                raise ConfigError(message)
-            first_line[str(key.value)] = line
-
-
-def _line_of(root: yaml.Node, place: tuple[int | str, ...]) -> int:
-    """Return the 1-based line of the deepest node on the way to `place`."""
-    node, line = root, root.start_mark.line
-    for part in place:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == part), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line
-        else:
-            break
-    return line + 1
-
-
-def _describe(path: Path, root: yaml.Node, errors: list[ErrorDetails]) -> str:
-    # A misspelt key is also a missing one, and makes its list too short: tell the cause, not the consequence.
-    rank = {"extra_forbidden": 0, "missing": 2, "too_short": 3}
-    causes = sorted((rank.get(e["type"], 1), _line_of(root, e["loc"]), _explain(e)) for e in errors)
-    _, line, text = causes[0]
-    others = sum(cause[0] <= 1 for cause in causes[1:])
-    more = f" (and {others} more)" if others else ""
-    return f"{path}:{line}: {text}{more}"
-
-
-def _explain(error: ErrorDetails) -> str:
-    place = error["loc"]
-    key = _dotted(place)
-    match error["type"]:
-        case "extra_forbidden":
-            return f"{key}: unknown key; {_suggest(place)}"
-        case "missing":
-            return f"{key}: missing; add it"
-        case "value_error":
-            text = error["msg"].removeprefix("Value error, ")
-            return f"{key}: {text}" if key else text
-        case "string_pattern_mismatch":
-            return (
-                f"{key}: {error['input']!r} has signs that are not allowed; use letters, digits, '-' and '_'"
-            )
-        case _:
-            got = "" if "password" in key or "token" in key else f", got {_shorten(error['input'])}"
-            return f"{key}: {error['msg'].removeprefix('Input ')}{got}"
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _dotted(place: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in place:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
-
-
-def _suggest(place: tuple[int | str, ...]) -> str:
-    known = sorted(_section_at(place[:-1]).model_fields)
-    near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
-    return f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"
-
-
-def _section_at(place: tuple[int | str, ...]) -> type[BaseModel]:
-    section: type[BaseModel] = AgentConfig
-    for part in place:
-        if isinstance(part, str):
-            section = _section_in(section.model_fields[part].annotation) or section
-    return section
-
-
-def _section_in(annotation: object) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_section_in(argument) for argument in typing.get_args(annotation))
-    return next((section for section in found if section is not None), None)
 
 
 def _read_secret(value: SecretStr | None, file: Path | None, key: str) -> str | None:
