@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from cloud.actions import attributes as attribute_actions
 from cloud.actions import bundles as bundle_actions
 from cloud.actions import detectors as detector_actions
 from cloud.api.models import (
@@ -66,6 +67,8 @@ def change_detector(services: Used, detector_id: str, body: DetectorChange) -> D
         if body.labels is not None:
             detectors.set_labels(session, detector.id, body.labels)
         view = detector_view(session, detector)
+    if body.rename:
+        attribute_actions.follow_labels(services.settings, view.id, body.rename)
     services.teaching.labels_changed(view.id)
     return view
 

@@ -15,7 +15,9 @@ from edge_agent.wire.detection import DetectorRef
 
 Label = str
 Tag = Annotated[str, Field(min_length=1, max_length=80)]
-JobKind = Literal["train", "compress", "prepare", "import", "prelabel", "suggest", "evaluate", "compare"]
+JobKind = Literal[
+    "train", "compress", "prepare", "import", "prelabel", "suggest", "evaluate", "compare", "attribute"
+]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from cloud.api import (
+    attributes,
     bundles,
     detectors,
     device,
@@ -41,6 +42,7 @@ for part in (
     detectors.router,
     evaluations.router,
     suggestions.router,
+    attributes.router,
     media.router,
     files.router,
     proposals.router,

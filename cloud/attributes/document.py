@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from cloud.attributes.learn import AttributeQuality
 from cloud.attributes.people import Consent, check_consent
-from cloud.errors import ConflictError, InputError, NotFoundError
+from cloud.errors import InputError, NotFoundError
 from edge_agent.wire.attributes import AttributeRule
 from edge_agent.wire.base import Document, Slug, XyxyNorm
 from edge_agent.wire.labels import slugify
@@ -23,13 +24,25 @@ class Example(Document):
     frame_index: int = Field(ge=0)
     box: XyxyNorm
 
+    @property
+    def id(self) -> str:
+        """The name of this box of this frame, made from what it is."""
+        return hashlib.sha256(f"{self.media_id} {self.frame_index} {self.box}".encode()).hexdigest()[:16]
+
+
+Values = dict[str, tuple[Example, ...]]
+
 
 class TaughtRule(Document):
-    """What was learned: the rule, how good it is, and whose embeddings it reads."""
+    """What was learned: the rule, how good it is, and whose embeddings it reads.
+
+    `learned_from` names the examples (see `name_of`); none where that was not noted.
+    """
 
     rule: AttributeRule
     quality: AttributeQuality
     subnet: SubnetRef
+    learned_from: str | None = None
 
 
 class Attribute(Document):
@@ -39,7 +52,7 @@ class Attribute(Document):
     name: str = Field(min_length=1)
     slug: Slug
     labels: tuple[str, ...] = Field(min_length=1, description="display names of labels that have it")
-    values: dict[str, tuple[Example, ...]]
+    values: Values
     consent: Consent | None = None
     taught: TaughtRule | None = None
 
@@ -50,9 +63,16 @@ class Attribute(Document):
             raise ValueError(message)
         return self
 
+    @property
+    def is_current(self) -> bool:
+        """Whether what was learned knows all examples, and no others."""
+        if self.taught is None:
+            return False
+        return self.taught.learned_from in {None, name_of(self.values)}
+
 
 def new_attribute(
-    name: str, labels: tuple[str, ...], values: tuple[str, ...], consent: Consent | None = None
+    name: str, labels: Sequence[str], values: Sequence[str], consent: Consent | None = None
 ) -> Attribute:
     """Return an attribute without examples.
 
@@ -61,16 +81,18 @@ def new_attribute(
         DeniedError: It would tell people apart, and nobody allowed that.
     """
     check_consent(labels, consent)
-    if len(set(values)) != len(values):
-        message = f"attribute {name!r}: a value comes twice in {', '.join(values)}"
-        raise InputError(message)
+    name = _named(name)
+    names = _different(name, values)
     try:
         return Attribute(
-            name=name, slug=slugify(name), labels=labels, values=dict.fromkeys(values, ()), consent=consent
+            name=name,
+            slug=slugify(name),
+            labels=tuple(labels),
+            values=dict.fromkeys(names, ()),
+            consent=consent,
         )
     except ValidationError as error:
-        message = f"attribute {name!r}: {error.errors()[0]['msg']}"
-        raise InputError(message) from error
+        raise _refused(name, error) from error
 
 
 def with_example(attribute: Attribute, value: str, example: Example) -> Attribute:
@@ -82,70 +104,121 @@ def with_example(attribute: Attribute, value: str, example: Example) -> Attribut
     if value not in attribute.values:
         message = f"{attribute.name!r} has no value {value!r}; it has {', '.join(attribute.values)}"
         raise InputError(message)
-    values = {
-        known: tuple(one for one in examples if one != example)
-        for known, examples in attribute.values.items()
-    }
+    values = _without(attribute.values, example.id)
     values[value] += (example,)
     return attribute.model_copy(update={"values": values})
 
 
-def attributes_in(folder: Path) -> list[Attribute]:
-    """Return the attributes kept in a folder, by slug.
+def without_example(attribute: Attribute, example_id: str) -> Attribute:
+    """Return the attribute without one example.
 
     Raises:
-        InputError: A file is damaged.
+        NotFoundError: It has no such example.
     """
-    return [_read(path) for path in sorted(folder.glob("*.json"))]
+    values = _without(attribute.values, example_id)
+    if values == attribute.values:
+        message = f"{attribute.name!r} has no example {example_id!r}"
+        raise NotFoundError(message)
+    return attribute.model_copy(update={"values": values})
 
 
-def find_attribute(folder: Path, name: str) -> Attribute:
-    """Return an attribute by its name or slug.
+def with_name(attribute: Attribute, name: str) -> Attribute:
+    """Return the attribute under another name; what was learned stays.
 
     Raises:
-        NotFoundError: There is none.
+        InputError: The name is empty.
     """
-    kept = attributes_in(folder)
-    for attribute in kept:
-        if name in {attribute.name, attribute.slug}:
-            return attribute
-    known = ", ".join(attribute.name for attribute in kept) or "none yet"
-    message = f"there is no attribute {name!r}; there are: {known}"
-    raise NotFoundError(message)
+    name = _named(name)
+    named = {"name": name, "slug": slugify(name)}
+    taught = attribute.taught
+    if taught is not None:
+        taught = taught.model_copy(update={"rule": taught.rule.model_copy(update=named)})
+    return attribute.model_copy(update={**named, "taught": taught})
 
 
-def keep_new(folder: Path, attribute: Attribute) -> None:
-    """Keep an attribute that is not there yet.
+def with_renamed_values(attribute: Attribute, names: Mapping[str, str]) -> Attribute:
+    """Return the attribute with other names for some values; examples and what was learned stay.
 
     Raises:
-        ConflictError: There is one of that name.
+        InputError: A value is unknown, or a new name is empty or taken.
     """
-    if (folder / f"{attribute.slug}.json").exists():
-        message = f"there is an attribute {attribute.name!r} already"
-        raise ConflictError(message)
-    keep(folder, attribute)
+    if unknown := [value for value in names if value not in attribute.values]:
+        message = f"{attribute.name!r} has no value {unknown[0]!r}; it has {', '.join(attribute.values)}"
+        raise InputError(message)
+    new = {value: names.get(value, value).strip() for value in attribute.values}
+    _different(attribute.name, new.values())
+    values = {new[value]: shown for value, shown in attribute.values.items()}
+    taught = attribute.taught
+    if taught is not None:
+        rule = taught.rule.model_copy(
+            update={"values": tuple(new.get(value, value) for value in taught.rule.values)}
+        )
+        was = attribute.is_current
+        taught = taught.model_copy(
+            update={"rule": rule, "learned_from": name_of(values) if was else taught.learned_from}
+        )
+    return _checked(attribute, {"values": values, "taught": taught})
 
 
-def keep(folder: Path, attribute: Attribute) -> None:
-    """Write an attribute in one step: the old one stays until the new one is whole."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{attribute.slug}.part"
-    part.write_text(attribute.model_dump_json(indent=2), "utf-8")
-    part.replace(folder / f"{attribute.slug}.json")
+def with_values(attribute: Attribute, wanted: Sequence[str]) -> Attribute:
+    """Return the attribute with these values: new ones without examples; those left out go with theirs.
 
-
-def remove(folder: Path, name: str) -> None:
-    """Forget an attribute with its examples.
+    What was learned goes too where it would tell a value that is no more.
 
     Raises:
-        NotFoundError: There is none.
+        InputError: There are fewer than two, or one is empty or comes twice.
     """
-    (folder / f"{find_attribute(folder, name).slug}.json").unlink()
+    names = _different(attribute.name, wanted)
+    values = {name: attribute.values.get(name, ()) for name in names}
+    taught = attribute.taught
+    if taught is not None and not set(taught.rule.values) <= set(names):
+        taught = None
+    return _checked(attribute, {"values": values, "taught": taught})
 
 
-def _read(path: Path) -> Attribute:
+def with_renamed_labels(attribute: Attribute, names: Mapping[str, str]) -> Attribute:
+    """Return the attribute after classes of its detector were renamed."""
+    labels = tuple(names.get(label, label) for label in attribute.labels)
+    taught = attribute.taught
+    if taught is not None:
+        slugs = tuple(slugify(label) for label in labels)
+        rule = taught.rule.model_copy(update={"labels": slugs})
+        taught = taught.model_copy(update={"rule": rule})
+    return attribute.model_copy(update={"labels": labels, "taught": taught})
+
+
+def name_of(values: Values) -> str:
+    """Return a name of these examples under these values, whatever their order."""
+    lines = sorted(f"{example.id} {value}" for value, shown in values.items() for example in shown)
+    return hashlib.sha256("\n".join([*sorted(values), *lines]).encode()).hexdigest()
+
+
+def _without(values: Values, example_id: str) -> Values:
+    return {value: tuple(one for one in shown if one.id != example_id) for value, shown in values.items()}
+
+
+def _named(name: str) -> str:
+    if not name.strip():
+        message = "an attribute needs a name, for example kind"
+        raise InputError(message)
+    return name.strip()
+
+
+def _different(name: str, values: Iterable[str]) -> list[str]:
+    names = [value.strip() for value in values]
+    if len(set(names)) != len(names):
+        message = f"attribute {name!r}: a value comes twice in {', '.join(names)}"
+        raise InputError(message)
+    return names
+
+
+def _checked(attribute: Attribute, changes: Mapping[str, object]) -> Attribute:
+    changed = attribute.model_copy(update=dict(changes))
     try:
-        return Attribute.from_json(path.read_bytes())
+        return Attribute.model_validate(changed.model_dump(by_alias=True))
     except ValidationError as error:
-        message = f"{path} is damaged: {error.errors()[0]['msg']}"
-        raise InputError(message) from error
+        raise _refused(attribute.name, error) from error
+
+
+def _refused(name: str, error: ValidationError) -> InputError:
+    return InputError(f"attribute {name!r}: {error.errors()[0]['msg']}")

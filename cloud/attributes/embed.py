@@ -8,17 +8,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from cloud.attributes.crops import square_crop
 from cloud.subnets.features import FeatureExtractor
 from cloud.subnets.manifest import SubnetManifest
 from cloud.subnets.trunks import load_trunk
-from edge_agent.pipeline.attributes import crop_around
 from edge_agent.vision.arrays import Float32, Rgb
-from edge_agent.vision.letterbox import letterbox
 from edge_agent.wire.base import XyxyNorm
 
-CROP_PX = 128
-AROUND_SHARE = 0.15
-PAD_VALUE = 127
 LEVELS_FROM = 1
 """Levels used, from this index on: at the finest one, parts of things are seen rather than things."""
 
@@ -35,11 +31,7 @@ def embed_crops(extractor: FeatureExtractor, crops: Iterable[tuple[Rgb, XyxyNorm
     Returns:
         `(n, channels of the levels used) float32`.
     """
-    pixels = [
-        letterbox(crop_around(rgb, box, AROUND_SHARE), CROP_PX, CROP_PX, PAD_VALUE).pixels
-        for rgb, box in crops
-    ]
-    return embed_pixels(extractor, pixels)
+    return embed_pixels(extractor, [square_crop(rgb, box) for rgb, box in crops])
 
 
 def embed_pixels(extractor: FeatureExtractor, pixels: Sequence[Rgb]) -> Float32:

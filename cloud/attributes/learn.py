@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,9 @@ from edge_agent.vision.few_shot import choose_value, similarities, unit
 from edge_agent.wire.base import Document
 
 LEAST_EXAMPLES = 3
+GOOD_EXAMPLES = 10
+"""Of each value: with fewer than the first nothing is learned, from the second on it can be relied on."""
+
 _WANTED_RIGHT = 0.95
 _LIKENESS_SLACK = 0.1
 
@@ -58,7 +61,8 @@ def learn_values(
     Raises:
         TrainingError: Fewer than two values, or too few examples of one; the text says which.
     """
-    _check(values, names)
+    counts = np.bincount(values, minlength=len(names)).tolist()
+    check_counts(dict(zip(names, counts, strict=True)))
     centre, means = class_means(embeddings, values, len(names))
     held_out = _held_out_similarities(
         embeddings, values, len(names), groups or [str(number) for number in range(len(values))]
@@ -66,6 +70,20 @@ def learn_values(
     least_similarity, least_margin = choose_limits(held_out, values)
     told = [choose_value(row, least_similarity, least_margin) for row in held_out]
     return Taught(centre, means, least_similarity, least_margin, _quality(told, values, len(names)))
+
+
+def check_counts(counts: Mapping[str, int]) -> None:
+    """Check that there are enough examples of each value.
+
+    Raises:
+        TrainingError: There are not; the text says of which.
+    """
+    if len(counts) < 2:
+        message = "an attribute needs at least two values"
+        raise TrainingError(message)
+    if few := [f"{value} ({count})" for value, count in counts.items() if count < LEAST_EXAMPLES]:
+        message = f"show at least {LEAST_EXAMPLES} examples of each value; too few: {', '.join(few)}"
+        raise TrainingError(message)
 
 
 def class_means(embeddings: Float32, values: Int64, count: int) -> tuple[Float32, Float32]:
@@ -103,16 +121,6 @@ def choose_limits(similar: Float32, values: Int64) -> tuple[float, float]:
     best = ordered[:, -1]
     least = float(best[sure].min() if sure.any() else best.max()) - _LIKENESS_SLACK
     return float(np.clip(least, -1.0, 1.0)), float(np.clip(margin, 0.0, 2.0))
-
-
-def _check(values: Int64, names: Sequence[str]) -> None:
-    if len(names) < 2:
-        message = "an attribute needs at least two values"
-        raise TrainingError(message)
-    counts = np.bincount(values, minlength=len(names))
-    if few := [f"{name} ({counts[i]})" for i, name in enumerate(names) if counts[i] < LEAST_EXAMPLES]:
-        message = f"show at least {LEAST_EXAMPLES} examples of each value; too few: {', '.join(few)}"
-        raise TrainingError(message)
 
 
 def _held_out_similarities(embeddings: Float32, values: Int64, count: int, groups: Sequence[str]) -> Float32:

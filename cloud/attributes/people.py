@@ -45,6 +45,7 @@ def check_consent(labels: Iterable[str], consent: Consent | None) -> None:
     if people and consent is None:
         message = (
             f"{', '.join(people)}: telling people apart is off; "
-            "allow it for this attribute if the law and those people do (--allow-people, with your name)"
+            "allow it for this attribute if the law and those people do, with your name "
+            "(--allow-people, over HTTP allow_people_by)"
         )
         raise DeniedError(message)

@@ -101,6 +101,12 @@ def _compress(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
     return shrink(home, reference, job["profile"], progress=_tell, cancelled=cancelled)
 
 
+def _attribute(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
+    from cloud.worker.attributes import attribute_job  # noqa: PLC0415
+
+    return attribute_job(home, job, _tell, cancelled)
+
+
 _KINDS: dict[str, Callable[[Home, Job, Cancelled], dict[str, Any]]] = {
     "train": _train,
     "prepare": _prepare,
@@ -110,6 +116,7 @@ _KINDS: dict[str, Callable[[Home, Job, Cancelled], dict[str, Any]]] = {
     "evaluate": _evaluate,
     "compare": _compare,
     "compress": _compress,
+    "attribute": _attribute,
 }
 
 

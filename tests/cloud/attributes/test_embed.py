@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from cloud.attributes.embed import CROP_PX, EmbeddingNetwork, embed_crops, embed_pixels
+from cloud.attributes.crops import CROP_PX
+from cloud.attributes.embed import EmbeddingNetwork, embed_crops, embed_pixels
 from cloud.subnets.features import shared_extractor
 from cloud.subnets.registry import subnet_by_name
 

@@ -8,13 +8,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cloud.actions.attributes import add_attribute, attributes_of, forget_attribute, show_example
+from cloud.actions.attributes import (
+    add_attribute,
+    attributes_of,
+    change_attribute,
+    forget_attribute,
+    show_example,
+)
 from cloud.actions.media import import_file
 from cloud.actions.open_home import Home
 from cloud.attributes.document import Example
-from cloud.errors import DeniedError, InputError, TrainingError
+from cloud.errors import ConflictError, DeniedError, InputError, TrainingError
 from cloud.store import detectors
-from cloud.worker.attributes import teach_attribute
+from cloud.training.config import CancelledError
+from cloud.worker.attributes import attribute_job, teach_attribute
+from cloud.worker.progress import Progress, never, to_nobody
 from tests.cloud.homes import make_home
 
 BOX = (0.25, 0.25, 0.75, 0.75)
@@ -99,3 +107,52 @@ def test_example_of_a_frame_that_is_not_there_is_refused(tmp_path: Path) -> None
     example = Example(media_id=ids["striped"][0], frame_index=5, box=BOX)
     with pytest.raises(InputError, match="has no frame 5"):
         show_example(home, "cans", "pattern", "striped", example)
+
+
+@pytest.mark.slow
+def test_job_tells_how_far_it_is_and_keeps_what_is_shown_meanwhile(tmp_path: Path) -> None:
+    home, ids = home_with_cans(tmp_path, 4)
+    add_attribute(home, "cans", "pattern", ("can",), ("striped", "dotted"))
+    last = ids["dotted"].pop()
+    show_all(home, ids)
+    told: list[Progress] = []
+
+    def listen(progress: Progress) -> None:
+        if progress.stage == "learning":
+            late = Example(media_id=last, frame_index=0, box=BOX)
+            show_example(home, "cans", "pattern", "dotted", late)
+        told.append(progress)
+
+    job = {"detector_id": "cans", "attribute": "pattern"}
+    result = attribute_job(home, job, listen, never)
+    (after,) = attributes_of(home, "cans")
+    fractions = [one.fraction for one in told]
+    assert fractions == sorted(fractions)
+    assert told[2].message == "looking at example 3 of 7"
+    assert result["quality"]["examples"] == 7
+    assert (len(after.values["dotted"]), after.is_current) == (4, False)
+
+
+@pytest.mark.slow
+def test_value_taken_away_while_it_is_learned_is_a_conflict(tmp_path: Path) -> None:
+    home, ids = home_with_cans(tmp_path, 3)
+    add_attribute(home, "cans", "pattern", ("can",), ("striped", "dotted"))
+    show_all(home, ids)
+
+    def listen(progress: Progress) -> None:
+        if progress.stage == "learning":
+            change_attribute(home, "cans", "pattern", values=("striped", "plain"))
+
+    with pytest.raises(ConflictError, match="changed while it was learned"):
+        teach_attribute(home, "cans", "pattern", progress=listen)
+    assert attributes_of(home, "cans")[0].taught is None
+
+
+@pytest.mark.slow
+def test_cancelled_job_leaves_the_attribute_as_it_was(tmp_path: Path) -> None:
+    home, ids = home_with_cans(tmp_path, 3)
+    add_attribute(home, "cans", "pattern", ("can",), ("striped", "dotted"))
+    show_all(home, ids)
+    with pytest.raises(CancelledError):
+        attribute_job(home, {"detector_id": "cans", "attribute": "pattern"}, to_nobody, lambda: True)
+    assert attributes_of(home, "cans")[0].taught is None
