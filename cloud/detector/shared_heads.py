@@ -14,8 +14,8 @@ from edge_agent.vision.arrays import Float32, Int64
 NeckLevels = Sequence[torch.Tensor]
 """The neck's levels of one picture, each `(h, w, channels) float32`, at strides 8, 16, 32."""
 
-_CHUNK_NUMBERS = 100_000
-"""So many hidden numbers at a time stay in the processor's cache."""
+_CHUNK_NUMBERS = 210_000
+"""So many hidden numbers at a time: few enough for the processor's cache, and not many small steps."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,26 @@ class Column:
 
     head: int
     label: int
+
+
+@dataclass(frozen=True)
+class _BoxLayers:
+    """How one head answers boxes: `channels -> box width` for all levels as one, then `-> 4`."""
+
+    adapter: torch.Tensor
+    bias: torch.Tensor
+    last: torch.Tensor
+    last_bias: torch.Tensor
+
+    @classmethod
+    def of(cls, head: LightHead) -> _BoxLayers:
+        adapters = [_adapter(head, level)[head.score_width :] for level in range(len(head.adapters))]
+        return cls(
+            torch.cat(adapters, 1).T.contiguous(),
+            _numbers(head.adapters[0].bias)[head.score_width :],
+            _numbers(head.boxes.weight)[:, :, 0, 0].T.contiguous(),
+            _numbers(head.boxes.bias),
+        )
 
 
 class StackedHeads:
@@ -53,35 +73,34 @@ class StackedHeads:
         self._score_bias = torch.stack(
             [_numbers(head.adapters[0].bias)[: self._width] for head in ordered], 1
         ).flatten()
-        self._score_weights, self._score_biases = _score_layers(ordered, self._with_class)
-        # Boxes are worked out head by head, so these stay in the order given.
-        self._box_adapters = torch.stack(
-            [
-                torch.cat([_adapter(head, level)[self._width :] for level in range(3)], 1).T.contiguous()
-                for head in heads
-            ]
+        self._score_weights = [
+            torch.stack([_numbers(head.scores.weight)[slot, :, 0, 0] for head in ordered[:count]], 1)
+            for slot, count in enumerate(self._with_class)
+        ]
+        self._score_biases = torch.stack(
+            [_numbers(heads[column.head].scores.bias)[column.label] for column in self.columns]
         )
-        self._box_bias = torch.stack([_numbers(head.adapters[0].bias)[self._width :] for head in heads])
-        self._box_weights = torch.stack([_numbers(head.boxes.weight)[:, :, 0, 0].T for head in heads])
-        self._box_biases = torch.stack([_numbers(head.boxes.bias) for head in heads])
+        # Boxes are worked out head by head, so these stay in the order given.
+        self._box_layers = [_BoxLayers.of(head) for head in heads]
 
     def logits(self, levels: NeckLevels) -> Float32:
         """Return the logits of all heads `(h, w, columns)` of one picture."""
         height, width = levels[0].shape[:2]
         middle = self._coarse_part(levels)
-        logits = torch.empty(height, width, len(self.columns))
-        hidden_per_row = 2 * width * self._count * self._width
-        rows = max(1, _CHUNK_NUMBERS // hidden_per_row)
+        cells = levels[0].flatten(0, 1)
+        logits = torch.empty(len(cells), len(self.columns))
+        numbers = self._count * self._width
+        rows = max(1, _CHUNK_NUMBERS // (2 * width * numbers))
+        # Written again and again: new memory for every chunk would cost more than the sums in it.
+        scratch = torch.empty(2 * width * min(rows, height // 2), numbers)
         for start in range(0, height // 2, rows):
-            part = levels[0][2 * start : 2 * (start + rows)]
-            hidden = part.flatten(0, 1) @ self._score_adapters[0]
+            some = slice(2 * start * width, 2 * (start + rows) * width)
+            hidden = scratch[: len(cells[some])]
             # Four cells at stride 8 share one at stride 16.
-            hidden.view(-1, 2, width // 2, 2, hidden.shape[1]).add_(
-                middle[start : start + rows, None, :, None, :]
-            )
-            hidden = hidden.clamp_(0, 6).view(len(hidden), self._width, self._count)
-            self._last_layer(hidden, logits[2 * start : 2 * (start + rows)].flatten(0, 1))
-        return logits.numpy()
+            hidden.view(-1, 2, width // 2, 2, numbers).copy_(middle[start : start + rows, None, :, None])
+            hidden.addmm_(cells[some], self._score_adapters[0]).clamp_(0, 6)
+            self._last_layer(hidden.view(-1, self._width, self._count), logits[some])
+        return logits.add_(self._score_biases).view(height, width, -1).numpy()
 
     def _coarse_part(self, levels: NeckLevels) -> torch.Tensor:
         """Return what the levels at strides 16 and 32 add, `(h/2, w/2, heads * width)`."""
@@ -92,13 +111,13 @@ class StackedHeads:
         return middle
 
     def _last_layer(self, hidden: torch.Tensor, out: torch.Tensor) -> None:
-        """Write logits into `out (cells, columns)` from `hidden (cells, width, heads)`."""
-        start = 0
-        for weight, bias, count in zip(
-            self._score_weights, self._score_biases, self._with_class, strict=True
-        ):
-            torch.sum(hidden[:, :, :count] * weight, 1, out=out[:, start : start + count]).add_(bias)
-            start += count
+        """Write logits without biases into `out (cells, columns)`; `hidden (cells, width, heads)` is lost."""
+        end = len(self.columns)
+        # Few heads have a second class; the first comes last, as its products need no memory of their own.
+        for weight, count in zip(self._score_weights[:0:-1], self._with_class[:0:-1], strict=True):
+            torch.sum(hidden[:, :, :count] * weight, 1, out=out[:, end - count : end])
+            end -= count
+        torch.sum(hidden.mul_(self._score_weights[0]), 1, out=out[:, :end])
 
     def distances(self, levels: NeckLevels, heads: Int64, rows: Int64, columns: Int64) -> Float32:
         """Return the distances `(n, 4)`, in strides, that each head says at a cell.
@@ -110,36 +129,33 @@ class StackedHeads:
             columns: `(n,)` of the cells at stride 8.
         """
         cells = torch.cat(
-            [level[rows >> shift, columns >> shift] for shift, level in enumerate(levels)], dim=1
+            [
+                level.flatten(0, 1)[(rows >> shift) * level.shape[1] + (columns >> shift)]
+                for shift, level in enumerate(levels)
+            ],
+            dim=1,
         )
-        counts = np.bincount(heads, minlength=self._count)
-        rank = np.arange(len(heads)) - np.repeat(np.cumsum(counts) - counts, counts)
-        # Heads without a candidate come along: that is cheaper than picking the weights of the others.
-        padded = torch.zeros(self._count, int(counts.max()), cells.shape[1])
-        padded[heads, rank] = cells
-        hidden = torch.baddbmm(self._box_bias[:, None], padded, self._box_adapters).clamp_(0, 6)
-        answer = torch.baddbmm(self._box_biases[:, None], hidden, self._box_weights)
-        return answer.clamp_(min=0)[heads, rank].numpy()
+        counts = np.bincount(heads, minlength=self._count).tolist()
+        hidden = torch.empty(len(heads), self._box_layers[0].bias.numel())
+        answer = torch.empty(len(heads), 4)
+        # One after the other: heads find so unequally many that a padded batch takes longer.
+        for layers, own, out in zip(
+            self._box_layers, torch.split(cells, counts), torch.split(hidden, counts), strict=True
+        ):
+            if len(own):
+                torch.addmm(layers.bias, own, layers.adapter, out=out)
+        hidden.clamp_(0, 6)
+        for layers, own, out in zip(
+            self._box_layers, torch.split(hidden, counts), torch.split(answer, counts), strict=True
+        ):
+            if len(own):
+                torch.addmm(layers.last_bias, own, layers.last, out=out)
+        return answer.clamp_(min=0).numpy()
 
 
 def _adapter(head: LightHead, level: int) -> torch.Tensor:
     """Return the weight `(width, channels)` of a 1x1 adapter."""
     return _numbers(head.adapters[level].weight)[:, :, 0, 0]
-
-
-def _score_layers(
-    heads: Sequence[LightHead], with_class: Sequence[int]
-) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Return, a class, the weights `(width, heads)` and biases `(heads,)` of those heads that have it."""
-    weights = [
-        torch.stack([_numbers(head.scores.weight)[slot, :, 0, 0] for head in heads[:count]], 1)
-        for slot, count in enumerate(with_class)
-    ]
-    biases = [
-        torch.stack([_numbers(head.scores.bias)[slot] for head in heads[:count]])
-        for slot, count in enumerate(with_class)
-    ]
-    return weights, biases
 
 
 def _numbers(value: object) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Suppression in many groups at once: the same as group by group."""
+"""Decoding and suppression of many heads at once: the same as one by one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.detector.shared_decode import Rules, find_peaks, survivors
+from cloud.detector.full import decode_detections
+from cloud.detector.shared_decode import Rules, boxes_px, detections, find_peaks, survivors
 from cloud.detector.shared_heads import Column
+from cloud.detector.spec import DetectorSpec
+from edge_agent.vision.arrays import Float32
 from edge_agent.vision.decode import MAX_CANDIDATES
 from edge_agent.vision.nms import nms
+from edge_agent.wire.manifest import LabelSpec
 from tests.cloud.detector.examples import small_spec
 
 
@@ -49,3 +53,42 @@ def test_equal_neighbours_are_both_peaks() -> None:
     logits = np.full((4, 4, 1), -9.0, np.float32)
     logits[0, 0] = logits[0, 1] = 2.0
     assert find_peaks(logits, rules).columns.tolist() == [0, 1]
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    classes=st.lists(st.integers(1, 3), min_size=1, max_size=4),
+    score_floor=st.sampled_from([None, 0.02, 0.5]),
+)
+@settings(max_examples=60, deadline=None)
+def test_decoded_columns_are_what_each_head_decodes_alone(
+    seed: int, classes: list[int], score_floor: float | None
+) -> None:
+    random = np.random.default_rng(seed)
+    specs = [_spec(random.choice([0.2, 0.4, 0.9], count)) for count in classes]
+    columns = tuple(Column(head, slot) for head, count in enumerate(classes) for slot in range(count))
+    # Few values, so many are equal; often nothing is above a threshold.
+    logits = random.choice([-5.0, -1.0, 0.0, 0.5], (6, 8, len(columns)), p=[0.7, 0.1, 0.1, 0.1])
+    logits = logits.astype(np.float32)
+    distances = random.choice([0.0, 0.5, 1.0, 2.0], (len(classes), 6, 8, 4)).astype(np.float32)
+    rules = Rules.of(specs, columns, score_floor)
+    peaks = find_peaks(logits, rules)
+    boxes = boxes_px(peaks, distances[peaks.heads, peaks.rows, peaks.columns])
+    found = detections(peaks, boxes, rules, as_fractions)
+    for head, spec in enumerate(specs):
+        own = logits[None, :, :, [column.head == head for column in columns]]
+        alone = decode_detections(spec, own, distances[[head]], as_fractions, score_floor)
+        assert found[head] == alone
+
+
+def as_fractions(boxes: Float32) -> Float32:
+    """Return boxes of 64 x 48 pixels as fractions of them."""
+    return np.asarray(np.clip(boxes / np.array([64, 48, 64, 48]), 0, 1), np.float32)
+
+
+def _spec(thresholds: Float32) -> DetectorSpec:
+    labels = [
+        LabelSpec(name=f"c{slot}", slug=f"c{slot}", threshold=float(one))
+        for slot, one in enumerate(thresholds)
+    ]
+    return small_spec().model_copy(update={"labels": tuple(labels)})
