@@ -38,7 +38,11 @@ def run(
         typer.Argument(metavar="DETECTOR", help="Name or id of a trained detector; NAME@2 is its version 2."),
     ],
     profile: Annotated[
-        str, typer.Option(metavar="NAME", help="The device, for example pi-4; see `elfowl-cloud profiles`.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="The device, for example pi-4, or a .yaml file; see `elfowl-compress profile list`.",
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the bundles and the receipt.")],
     release: Annotated[
@@ -71,10 +75,10 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
 
 
 def _compress(detector: str, profile: str, out: Path, release: int | None, stop: threading.Event) -> Result:
-    from edge_agent.runtime.profiles import load_profile
+    from edge_agent.runtime.profiles import find_profile
 
     # Checked before torch is imported, so that a mistake is told at once.
-    device = load_profile(profile)
+    device = find_profile(profile)
     if out.exists() and not out.is_dir():
         message = f"--out {out} is a file; give a folder, it is made when it is not there"
         raise ConfigError(message)

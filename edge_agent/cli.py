@@ -115,10 +115,10 @@ def _run(options: argparse.Namespace) -> int:
 def _check_config(options: argparse.Namespace) -> int:
     from edge_agent.agent.authorities import check_authorities
     from edge_agent.config import load_config
-    from edge_agent.runtime.profiles import load_profile
+    from edge_agent.runtime.profiles import find_profile
 
     config = load_config(options.file)
-    load_profile(config.profile)
+    find_profile(config.profile)
     check_authorities(config)
     if config.mqtt is not None:
         config.mqtt.read_password()
@@ -176,7 +176,7 @@ def _enrol(options: argparse.Namespace) -> int:
     from edge_agent.agent.authorities import check_authority
     from edge_agent.agent.device import agent_version, arch
     from edge_agent.config import load_config
-    from edge_agent.runtime.profiles import load_profile
+    from edge_agent.runtime.profiles import find_profile
     from edge_agent.update.enrol import DeviceFacts, enrol
     from edge_agent.update.fetcher import open_client
 
@@ -187,8 +187,8 @@ def _enrol(options: argparse.Namespace) -> int:
         raise ConfigError(message)
     host = re.sub(r"[^a-zA-Z0-9_-]", "-", platform.node())[:64] or "camera"
     device = options.device or (config.device if config is not None else host)
-    profile = options.profile or (config.profile if config is not None else _only_profile(arch()))
-    load_profile(profile)
+    named = options.profile or (config.profile if config is not None else _only_profile(arch()))
+    profile = find_profile(named).name
     state_dir = options.state_dir or (config.state_dir if config is not None else Path("elfowl-state"))
     facts = DeviceFacts(device, profile, arch(), agent_version())
     ca_file = options.ca_file or (

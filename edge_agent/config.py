@@ -139,7 +139,7 @@ class AgentConfig(_Section):
 
     device: Name
     state_dir: Path = Path("elfowl-state")
-    profile: str = Field(min_length=1)
+    profile: str = Field(min_length=1, description="a known device profile, or a .yaml file of your own")
     bundle: str | None = Field(None, description="signed bundle kit, or `starter`")
     root: Path | None = Field(None, description="root metadata that the bundle kit must be signed under")
     mqtt: MqttConfig | None = None
@@ -206,6 +206,7 @@ def _resolve_paths(config: AgentConfig, folder: Path) -> AgentConfig:
     bundle = config.bundle
     changes: dict[str, Any] = {
         "state_dir": folder / config.state_dir,
+        "profile": str(folder / config.profile) if config.profile.endswith(".yaml") else config.profile,
         "root": config.root and folder / config.root,
         "bundle": bundle if bundle in {None, STARTER} else str(folder / str(bundle)),
         "mqtt": config.mqtt and _resolve_fields(config.mqtt, folder, ("password_file", "ca_file")),

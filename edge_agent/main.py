@@ -10,7 +10,7 @@ from pathlib import Path
 from edge_agent.agent.authorities import check_authorities
 from edge_agent.agent.runner import Agent
 from edge_agent.config import load_config
-from edge_agent.runtime.profiles import load_profile
+from edge_agent.runtime.profiles import find_profile
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def run_agent(config_file: Path, *, verbose: bool = False) -> None:
     """
     configure_logging(verbose=verbose)
     config = load_config(config_file)
-    load_profile(config.profile)
+    config = config.model_copy(update={"profile": find_profile(config.profile).name})
     check_authorities(config)
     stopping = threading.Event()
 

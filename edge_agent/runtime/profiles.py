@@ -1,14 +1,13 @@
-"""The device profiles that come with elfowl: YAML files of the package `firmware_configs`."""
+"""The device profiles that come with elfowl: YAML files of the package `firmware_configs`; and users' own."""
 
 from __future__ import annotations
 
 import difflib
 from importlib import resources
-
-import yaml
-from pydantic import ValidationError
+from pathlib import Path
 
 from edge_agent.errors import ConfigError
+from edge_agent.strict_yaml import parse_strictly, read_yaml_text
 from edge_agent.wire.profile import DeviceProfile
 
 _PACKAGE = "firmware_configs"
@@ -22,7 +21,7 @@ def profile_names() -> tuple[str, ...]:
 
 
 def load_profile(name: str) -> DeviceProfile:
-    """Read one profile.
+    """Read one profile that comes with elfowl; safe for names that strangers send.
 
     Args:
         name: For example `pi-4`.
@@ -44,6 +43,26 @@ def load_profile(name: str) -> DeviceProfile:
     return profile
 
 
+def find_profile(reference: str) -> DeviceProfile:
+    """Read a profile by its name, or a user's own from a file; only for what the user of this machine writes.
+
+    Args:
+        reference: A known name, or the path of a `.yaml` file.
+
+    Raises:
+        ConfigError: There is no such profile or file, or it is wrong; a file's error names the line.
+    """
+    if not is_profile_file(reference):
+        return load_profile(reference)
+    path = Path(reference)
+    return parse_profile(read_yaml_text(path, "a device profile"), where=str(path))
+
+
+def is_profile_file(reference: str) -> bool:
+    """Return whether a reference means a file rather than a known profile."""
+    return reference.endswith(_SUFFIX)
+
+
 def parse_profile(text: str, where: str) -> DeviceProfile:
     """Check a profile's YAML.
 
@@ -52,15 +71,6 @@ def parse_profile(text: str, where: str) -> DeviceProfile:
         where: Its file name, for the error.
 
     Raises:
-        ConfigError: It is no YAML, or does not match `DeviceProfile`.
+        ConfigError: It is no YAML, or does not match `DeviceProfile`; names line and cure.
     """
-    try:
-        return DeviceProfile.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        message = f"{where} is not YAML: {' '.join(str(error).split())}"
-        raise ConfigError(message) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        message = f"{where}: {field}: {first['msg']}"
-        raise ConfigError(message) from error
+    return parse_strictly(DeviceProfile, text, where, first_line="schema: 1")

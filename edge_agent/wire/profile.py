@@ -13,8 +13,30 @@ from edge_agent.wire.manifest import RuntimeName
 class InstallNotes(Document):
     """How the agent gets onto the device."""
 
+    model_config = ConfigDict(extra="forbid")
+
     kind: Literal["systemd", "container", "vendor_package", "manual"]
     notes: str
+    template: str | None = Field(
+        None, pattern=r"^[a-z0-9-]{1,64}$", description="folder of package files; none: that of the kind"
+    )
+    system_packages: tuple[str, ...] = Field(
+        (), description="distribution packages, for an architecture without wheels of them"
+    )
+    pip_packages: tuple[str, ...] = Field((), description="what pip adds to the system packages")
+    pip_packages_alone: tuple[str, ...] = Field(
+        (), description="what pip adds without looking at dependencies; elfowl itself is one of these then"
+    )
+
+
+class Accelerator(Document):
+    """A neural network unit beside the processor."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    used: bool = Field(default=False, description="whether elfowl runs networks on it today")
+    needs: str = Field(description="the vendor's converter and runtime that it would take")
 
 
 class DeviceProfile(Document):
@@ -30,7 +52,8 @@ class DeviceProfile(Document):
     storage_bytes: int = Field(gt=0)
     runtimes: tuple[RuntimeName, ...] = Field(min_length=1, description="best first")
     threads: int = Field(1, ge=1)
-    refused_ops: tuple[str, ...] = ()
+    accelerator: Accelerator | None = None
+    refused_ops: tuple[str, ...] = Field((), description="operations that the accelerator cannot run")
     input_sizes_px: tuple[tuple[int, int], ...] = Field(
         min_length=1, description="(width, height), best first"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -220,3 +221,15 @@ def test_start_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stderr))
     assert loaded.isdisjoint({"numpy", "pydantic", "cv2", "av", "paho", "httpx", "tuf", "yaml"})
+
+
+def test_check_config_takes_a_profile_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = resources.files("firmware_configs").joinpath("x86-64.yaml").read_text("utf-8")
+    (tmp_path / "box.yaml").write_text(known.replace("name: x86-64", "name: box"))
+    config = write(tmp_path, GOOD.replace("x86-64", "box.yaml"))
+    assert run(capsys, "check-config", str(config))[0] == 0
+    (tmp_path / "box.yaml").write_text(known.replace("threads:", "thread:"))
+    code, _, err = run(capsys, "check-config", str(config))
+    assert code == 1
+    assert "box.yaml:" in err
+    assert "thread: unknown key; did you mean 'threads'?" in err

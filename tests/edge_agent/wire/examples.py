@@ -20,8 +20,17 @@ from edge_agent.wire.manifest import (
     SubnetRef,
 )
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
-from edge_agent.wire.profile import DeviceProfile, InstallNotes
-from edge_agent.wire.receipt import EmbeddingMeasurement, Measurement, Receipt, Removal
+from edge_agent.wire.profile import Accelerator, DeviceProfile, InstallNotes
+from edge_agent.wire.receipt import (
+    BrokenLimit,
+    Curve,
+    EmbeddingMeasurement,
+    Estimate,
+    FrameDifference,
+    Measurement,
+    Receipt,
+    Removal,
+)
 from edge_agent.wire.status import CameraDetail, CameraStats, LabelAttributes, Stats, UpdateState
 from edge_agent.wire.sync import (
     Ack,
@@ -39,7 +48,7 @@ from edge_agent.wire.sync import (
     Reported,
     UpdateOutcome,
 )
-from edge_agent.wire.target import KitIndex, TargetCustom
+from edge_agent.wire.target import HeadUpdateTarget, KitIndex, TargetCustom
 
 DIGEST = "a" * 64
 DETECTOR = DetectorRef(id="d1", name="persons", version=2, precision="int8", bundle_sha256=DIGEST)
@@ -137,9 +146,18 @@ EXAMPLES: dict[str, Document] = {
         storage_bytes=4_000_000_000,
         runtimes=("litert", "onnx"),
         threads=1,
+        accelerator=Accelerator(name="Edge TPU", needs="edgetpu_compiler"),
+        refused_ops=("HARD_SWISH",),
         input_sizes_px=((512, 384),),
         target_fps=5.0,
-        install=InstallNotes(kind="systemd", notes="pip and a unit file"),
+        install=InstallNotes(
+            kind="systemd",
+            notes="pip and a unit file",
+            template="systemd",
+            system_packages=("python3-numpy",),
+            pip_packages=("av",),
+            pip_packages_alone=("cryptography",),
+        ),
         sources=("data sheet",),
     ),
     "camera-detail": CameraDetail(
@@ -265,6 +283,16 @@ EXAMPLES: dict[str, Document] = {
                 embedding=EmbeddingMeasurement(
                     bytes=3_000_000, crops=12, cosine_median=0.99, cosine_least=0.97, same_value=1.0
                 ),
+                candidate="256x192, half of the channels",
+                input_px=(256, 192),
+                macs=120_000_000,
+                ap50_change_95=(-0.02, 0.01),
+                agreement_95=(0.95, 0.98),
+                agreement_images=500,
+                memory_limit_bytes=128_000_000,
+                memory_limited_by="cgroup",
+                float_layers=1,
+                on_front=True,
             ),
         ),
         removed=(Removal(stage="quantize", what="float weights", parameters_before=10, parameters_after=10),),
@@ -275,8 +303,31 @@ EXAMPLES: dict[str, Document] = {
         reproduce="elfowl-compress run persons@2 --profile pi-4 --out out",
         seconds={"total": 60.0},
         created=1_800_000_000.0,
+        effort="normal",
+        limits={"memory_bytes": 128_000_000.0},
+        broken=(BrokenLimit(limit="time", unit="ms", value=20.0, allowed=10.0),),
+        tried=(
+            Measurement(
+                form="litert_int8",
+                runtime="litert",
+                precision="int8",
+                bytes=3_600_000,
+                ended="needs more than 20.0 MB of memory",
+            ),
+        ),
+        curves=(Curve(form="full", label="person", precision=(1.0, 0.5)),),
+        differences=(
+            FrameDifference(
+                picture="a.png", before=((0.0, 0.0, 0.5, 0.5),), after=(), truth=((0.0, 0.0, 0.5, 0.5),)
+            ),
+        ),
+        estimates=(Estimate(what="time on the device", value=90.0, unit="ms", made_from="a guess"),),
+        notes=("int8 lost more than allowed",),
     ),
     "target-custom": TargetCustom(
+        head_update=HeadUpdateTarget(
+            path="bundles/persons-2-heads.zip", sha256=DIGEST, length_bytes=40_000, trunk_sha256=DIGEST
+        ),
         profile="pi-4",
         min_agent_version="0.1.0",
         release=3,
