@@ -9,6 +9,7 @@ from pathlib import Path
 from cloud.errors import InputError
 from edge_agent.errors import ArtifactError, ConfigError
 from edge_agent.runtime.bundle import open_bundle
+from edge_agent.runtime.head_update import trunk_sha256
 from edge_agent.wire.target import TargetCustom
 
 
@@ -21,6 +22,7 @@ class BundleDescription:
     detector_id: str
     detector_name: str
     detector_version: int
+    trunk_sha256: str | None = None
 
     def target_path(self, release: int) -> str:
         """Return the name under which a release is published; one name is never used twice."""
@@ -58,6 +60,7 @@ def describe(bundle_zip: Path) -> BundleDescription:
         detector_id=detector.id,
         detector_name=detector.name,
         detector_version=detector.version,
+        trunk_sha256=trunk_sha256(manifest),
     )
 
 

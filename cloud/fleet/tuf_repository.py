@@ -25,11 +25,11 @@ from cloud.fleet import signing
 from cloud.fleet.description import BundleDescription, describe
 from cloud.fleet.keys import BINS, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, SigningKeys
 from cloud.fleet.metadata_files import TIMESTAMP_FILE, MetadataFiles, State
-from cloud.store.files import copy_file, sha256_of, storing, write_file
+from cloud.store.files import StoredFile, copy_file, sha256_of, storing, write_file
 from edge_agent.clock import Clock
 from edge_agent.errors import ConfigError, StorageError
 from edge_agent.wire.sync import BundleTarget
-from edge_agent.wire.target import TargetCustom
+from edge_agent.wire.target import HeadUpdateTarget, TargetCustom
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -93,7 +93,13 @@ class UpdateRepository:
             self._keys.init()
             self._write_first()
 
-    def publish(self, bundle_zip: Path, description: BundleDescription | None = None) -> BundleTarget:
+    def publish(
+        self,
+        bundle_zip: Path,
+        description: BundleDescription | None = None,
+        *,
+        head_update: Path | None = None,
+    ) -> BundleTarget:
         """Sign a bundle and offer it to devices.
 
         A device refuses a lower release of a detector; to bring an older version back, publish it again.
@@ -101,12 +107,13 @@ class UpdateRepository:
         Args:
             bundle_zip: The bundle.
             description: What to sign about it; none: what its own manifest says.
+            head_update: Makes the same bundle on a device with its trunk; none: only the whole is offered.
 
         Returns:
             Its signed place, to be put into a device's desired state.
 
         Raises:
-            InputError: The file is not a bundle, or changed meanwhile.
+            InputError: The file is not a bundle, or changed meanwhile, or has no trunk for a head update.
             ConfigError: A signing key is missing or not fit to be used.
             StorageError: The disk is full or read-only, or the repository is damaged.
         """
@@ -115,7 +122,11 @@ class UpdateRepository:
             state = self._files.load()
             release = state.release + 1
             target = self._store_bundle(bundle_zip, description, release)
-            self._list(state, target, description.custom(release))
+            custom = description.custom(release)
+            if head_update is not None:
+                offer = self._store_head_update(head_update, target.path, description)
+                custom = custom.model_copy(update={"head_update": offer})
+            self._list(state, target, custom)
         _LOGGER.info("published %s, release %d, %d bytes", target.path, release, target.length_bytes)
         return target
 
@@ -131,12 +142,15 @@ class UpdateRepository:
             state = self._files.load()
             name = signing.bin_of(state.targets, target.path)
             bin_targets = self._files.load_targets(state, name)
-            if bin_targets.targets.pop(target.path, None) is None:
+            entry = bin_targets.targets.pop(target.path, None)
+            if entry is None:
                 message = f"there is no published bundle {target.path}"
                 raise NotFoundError(message)
             self._commit(state, {name: bin_targets})
+            offer = TargetCustom.model_validate(entry.custom).head_update
             with storing(self._targets):
-                self._bundle_path(target.path, target.sha256).unlink(missing_ok=True)
+                for gone in (target, offer) if offer is not None else (target,):
+                    self._bundle_path(gone.path, gone.sha256).unlink(missing_ok=True)
         _LOGGER.info("withdrew %s", target.path)
 
     def refresh_timestamp(self) -> None:
@@ -200,22 +214,41 @@ class UpdateRepository:
 
     def _store_bundle(self, bundle_zip: Path, description: BundleDescription, release: int) -> BundleTarget:
         path = description.target_path(release)
-        with storing(bundle_zip):
-            sha256 = sha256_of(bundle_zip)
-        stored = copy_file(bundle_zip, self._bundle_path(path, sha256))
-        if stored.sha256 != sha256:
-            stored.path.unlink(missing_ok=True)
-            message = f"{bundle_zip} changed while it was published; publish it again"
-            raise InputError(message)
+        stored = self._store(bundle_zip, path)
         return BundleTarget(
             path=path,
-            sha256=sha256,
+            sha256=stored.sha256,
             length_bytes=stored.length_bytes,
             release=release,
             detector_id=description.detector_id,
             detector_name=description.detector_name,
             detector_version=description.detector_version,
         )
+
+    def _store_head_update(
+        self, update_zip: Path, bundle_path: str, description: BundleDescription
+    ) -> HeadUpdateTarget:
+        if description.trunk_sha256 is None:
+            message = f"{bundle_path} has no trunk of its own, so there is no head update for it"
+            raise InputError(message)
+        path = f"{bundle_path.removesuffix('.zip')}-heads.zip"
+        stored = self._store(update_zip, path)
+        return HeadUpdateTarget(
+            path=path,
+            sha256=stored.sha256,
+            length_bytes=stored.length_bytes,
+            trunk_sha256=description.trunk_sha256,
+        )
+
+    def _store(self, source: Path, path: str) -> StoredFile:
+        with storing(source):
+            sha256 = sha256_of(source)
+        stored = copy_file(source, self._bundle_path(path, sha256))
+        if stored.sha256 != sha256:
+            stored.path.unlink(missing_ok=True)
+            message = f"{source} changed while it was published; publish it again"
+            raise InputError(message)
+        return stored
 
     def _list(self, state: State, target: BundleTarget, custom: TargetCustom) -> None:
         name = signing.bin_of(state.targets, target.path)

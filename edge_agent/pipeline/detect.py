@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,7 +20,10 @@ from edge_agent.vision.decode import SCORE_FLOOR, Candidates, decode_head
 from edge_agent.vision.letterbox import Letterboxed, letterbox
 from edge_agent.vision.nms import nms
 from edge_agent.wire.detection import Detection, DetectorRef
+from edge_agent.wire.labels import slugify
 from edge_agent.wire.manifest import Head, InputSpec, SsdDecoder
+
+_SLUG_CHARS = 64
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class BundleDetector:
         self._bundle = bundle
         self._backend = backend
         self._clock = clock or SystemClock()
+        self._slugs = own_slugs(bundle.manifest.heads)
         self._anchors = [_read_anchors(bundle, head) for head in bundle.manifest.heads]
         self.inference_ms = 0.0
         """How long the network itself took in the last call."""
@@ -90,14 +95,13 @@ class BundleDetector:
         started_s = self._clock.monotonic_s()
         outputs = self._backend.infer(boxed.pixels[None])
         self.inference_ms = 1000.0 * (self._clock.monotonic_s() - started_s)
-        return tuple(
-            HeadDetections(
-                self.detector_ref(index), _detections(head, outputs, boxed, spec, anchors, min_score)
-            )
-            for index, (head, anchors) in enumerate(
-                zip(self._bundle.manifest.heads, self._anchors, strict=True)
-            )
-        )
+        answers = []
+        for index, (head, slugs, anchors) in enumerate(
+            zip(self._bundle.manifest.heads, self._slugs, self._anchors, strict=True)
+        ):
+            found = _detections(head, outputs, boxed, spec, anchors, min_score, slugs)
+            answers.append(HeadDetections(self.detector_ref(index), found))
+        return tuple(answers)
 
     def detector_ref(self, head: int = 0) -> DetectorRef:
         """Return which detector the head at this index is, with this bundle's precision and digest."""
@@ -111,6 +115,32 @@ class BundleDetector:
         self._backend.close()
 
 
+def own_slugs(heads: Sequence[Head]) -> tuple[tuple[str, ...], ...]:
+    """Return the slugs of each head's labels, such that no two heads share one.
+
+    The first head keeps its own. A later one whose label has the same slug adds its detector's id, so that
+    the things that two detectors call alike are counted, followed and told apart.
+    """
+    taken: set[str] = set()
+    slugs = []
+    for head in heads:
+        own = [_free_slug(label.slug, head.detector.id, taken) for label in head.labels]
+        taken.update(own)
+        slugs.append(tuple(own))
+    return tuple(slugs)
+
+
+def _free_slug(slug: str, detector_id: str, taken: Collection[str]) -> str:
+    if slug not in taken:
+        return slug
+    suffix = slugify(detector_id)
+    longer = f"{slug[: _SLUG_CHARS - 1 - len(suffix)]}_{suffix}"[:_SLUG_CHARS]
+    number = 2
+    while longer in taken:
+        longer, number = f"{longer[: _SLUG_CHARS - 4]}_{number}", number + 1
+    return longer
+
+
 def _detections(
     head: Head,
     outputs: dict[str, Float32],
@@ -118,6 +148,7 @@ def _detections(
     spec: InputSpec,
     anchors: Float32 | None,
     min_score: float | None,
+    slugs: Sequence[str],
 ) -> tuple[Detection, ...]:
     thresholds = np.array(
         [label.threshold if min_score is None else min_score for label in head.labels], np.float32
@@ -126,13 +157,13 @@ def _detections(
     candidates = decode_head(head, outputs, spec, anchors, score_floor=floor)
     candidates = candidates.take(np.flatnonzero(candidates.scores >= thresholds[candidates.labels]))
     kept = nms(candidates.boxes_px, candidates.scores, candidates.labels, head.nms_iou, head.max_detections)
-    return _as_detections(head, candidates.take(kept), boxed)
+    return _as_detections(slugs, candidates.take(kept), boxed)
 
 
-def _as_detections(head: Head, candidates: Candidates, boxed: Letterboxed) -> tuple[Detection, ...]:
+def _as_detections(slugs: Sequence[str], candidates: Candidates, boxed: Letterboxed) -> tuple[Detection, ...]:
     boxes = boxed.to_source_norm(candidates.boxes_px).tolist()
     return tuple(
-        Detection(label=head.labels[label].slug, score=min(1.0, score), box=(x1, y1, x2, y2))
+        Detection(label=slugs[label], score=min(1.0, score), box=(x1, y1, x2, y2))
         for (x1, y1, x2, y2), score, label in zip(
             boxes, candidates.scores.tolist(), candidates.labels.tolist(), strict=True
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge_agent.pipeline.detect import BundleDetector
+from edge_agent.pipeline.detect import BundleDetector, own_slugs
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.detection import Detection, DetectorRef
 
@@ -43,12 +43,17 @@ class LabelRule:
 
 
 def label_rules(detector: BundleDetector) -> dict[str, LabelRule]:
-    """Return the rules of all labels of a bundle, by slug; the first head wins a shared one."""
+    """Return the rules of all labels of a bundle, by the slug that detections carry.
+
+    A label that an earlier head has too is named with its detector, as its slug is: see `own_slugs`.
+    """
+    heads = detector.bundle.manifest.heads
     rules: dict[str, LabelRule] = {}
-    for index, head in enumerate(detector.bundle.manifest.heads):
+    for index, (head, slugs) in enumerate(zip(heads, own_slugs(heads), strict=True)):
         ref = detector.detector_ref(index)
-        for spec in head.labels:
-            rules.setdefault(spec.slug, LabelRule(spec.slug, spec.name, spec.threshold, ref))
+        for spec, slug in zip(head.labels, slugs, strict=True):
+            name = spec.name if slug == spec.slug else f"{spec.name} ({ref.name})"
+            rules[slug] = LabelRule(slug, name, spec.threshold, ref)
     return rules
 
 

@@ -20,7 +20,7 @@ from edge_agent.wire.manifest import Manifest
 MANIFEST_FILE = "manifest.json"
 
 _MAX_FILES = 500
-_MAX_TOTAL_BYTES = 256 * 1024 * 1024
+MAX_TOTAL_BYTES = 256 * 1024 * 1024
 _MAX_MANIFEST_BYTES = 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -48,7 +48,7 @@ class Bundle:
         if digest is None:
             message = f"bundle {self.path.name}: the manifest does not list {name!r}"
             raise ArtifactError(message)
-        content = self.source.read(name, _MAX_TOTAL_BYTES)
+        content = self.source.read(name, MAX_TOTAL_BYTES)
         if hashlib.sha256(content).hexdigest() != digest:
             message = f"bundle {self.path.name}: {name} is damaged (its SHA-256 is not the listed one)"
             raise ArtifactError(message)
@@ -96,7 +96,7 @@ def digest_files(folder: Path) -> dict[str, str]:
     """Return what `Manifest.files` must hold: the SHA-256 of every file of the folder but the manifest."""
     source = FolderSource(folder)
     names = sorted(name for name in source.sizes() if name != MANIFEST_FILE)
-    return {name: hashlib.sha256(source.read(name, _MAX_TOTAL_BYTES)).hexdigest() for name in names}
+    return {name: hashlib.sha256(source.read(name, MAX_TOTAL_BYTES)).hexdigest() for name in names}
 
 
 def write_bundle_zip(folder: Path, out: Path) -> str:
@@ -116,14 +116,15 @@ def write_bundle_zip(folder: Path, out: Path) -> str:
     part = out.with_name(f".{out.name}.part")
     with zipfile.ZipFile(part, "w") as archive:
         # The manifest comes first, so that a reader of a stream meets it before anything else.
-        _add(archive, MANIFEST_FILE, bundle.source.read(MANIFEST_FILE, _MAX_MANIFEST_BYTES))
+        add_to_zip(archive, MANIFEST_FILE, bundle.source.read(MANIFEST_FILE, _MAX_MANIFEST_BYTES))
         for name in sorted(bundle.manifest.files):
-            _add(archive, name, bundle.read(name))
+            add_to_zip(archive, name, bundle.read(name))
     part.replace(out)
     return bundle_sha256(out)
 
 
-def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+def add_to_zip(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Add a file so that the same bytes are packed in the same way, whenever it is done."""
     info = zipfile.ZipInfo(name, _ZIP_EPOCH)
     info.create_system = 3
     info.external_attr = 0o100644 << 16
@@ -133,10 +134,10 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
 def _check_sizes(path: Path, source: BundleSource) -> None:
     sizes = source.sizes()
     total_bytes = sum(sizes.values())
-    if len(sizes) > _MAX_FILES or total_bytes > _MAX_TOTAL_BYTES:
+    if len(sizes) > _MAX_FILES or total_bytes > MAX_TOTAL_BYTES:
         message = (
             f"bundle {path.name} has {len(sizes)} files of {total_bytes} bytes; "
-            f"at most {_MAX_FILES} files of {_MAX_TOTAL_BYTES} bytes are allowed"
+            f"at most {_MAX_FILES} files of {MAX_TOTAL_BYTES} bytes are allowed"
         )
         raise ArtifactError(message)
 
@@ -145,8 +146,17 @@ def _read_manifest(path: Path, source: BundleSource) -> Manifest:
     if MANIFEST_FILE not in source.sizes():
         message = f"{path.name} is no bundle: it has no {MANIFEST_FILE}"
         raise ArtifactError(message)
+    return parse_manifest(path, source.read(MANIFEST_FILE, _MAX_MANIFEST_BYTES))
+
+
+def parse_manifest(path: Path, text: bytes) -> Manifest:
+    """Return the manifest of the bundle at `path`.
+
+    Raises:
+        ArtifactError: It is not JSON, or does not match the model.
+    """
     try:
-        return Manifest.from_json(source.read(MANIFEST_FILE, _MAX_MANIFEST_BYTES))
+        return Manifest.from_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "document"

@@ -9,73 +9,85 @@ from typing import Any
 import numpy as np
 
 from edge_agent.errors import ArtifactError, BackendError
-from edge_agent.runtime.backend import check_input, network_input
-from edge_agent.vision.arrays import Float32, Rgb
+from edge_agent.runtime.backend import NetworkBackend, Raw, Tensor
 from edge_agent.wire.manifest import InputSpec
 
-_DTYPES = {"tensor(float)": "float32", "tensor(int8)": "int8", "tensor(uint8)": "uint8"}
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(int8)": "int8",
+    "tensor(uint8)": "uint8",
+    "tensor(float16)": "float16",
+}
 _ERRORS_ONLY = 3
 
 
-class OnnxBackend:
-    """An ONNX network with NHWC input and float outputs."""
+class OnnxNetwork:
+    """An ONNX network with one input and float outputs."""
 
-    def __init__(self, model: bytes, spec: InputSpec, outputs: Sequence[str], threads: int) -> None:
+    def __init__(self, model: bytes, threads: int) -> None:
         """Load the network.
 
         Args:
             model: The .onnx file's bytes, weights inside.
-            spec: The input that the manifest promises.
-            outputs: Names of the outputs to return.
             threads: Threads of one inference.
 
         Raises:
             ImportError: onnxruntime is not installed.
             BackendError: The runtime cannot load the network.
-            ArtifactError: The network is not what the manifest promises.
+            ArtifactError: It has not exactly one input.
         """
-        self._spec = spec
-        self._names = list(outputs)
         self._session: Any = _open_session(model, threads)
-        self._input_name = self._checked_input()
-        self._check_outputs()
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            message = f"the network has {len(inputs)} inputs, expected one"
+            raise ArtifactError(message)
+        self._input_name = str(inputs[0].name)
+        self.input = _tensor(inputs[0])
+        self._outputs = {output.name: _tensor(output) for output in self._session.get_outputs()}
 
-    def infer(self, pixels: Rgb) -> dict[str, Float32]:
-        """Run the network on `(1, h, w, 3) uint8` RGB; see `Backend.infer`."""
+    def outputs(self, names: Sequence[str]) -> dict[str, Tensor]:
+        """Return what the network answers under these names; see `Network.outputs`."""
+        return {name: self._output(name) for name in names}
+
+    def run(self, values: Raw, names: Sequence[str]) -> dict[str, Raw]:
+        """Run the network; see `Network.run`."""
         if self._session is None:
             message = "the network is closed"
             raise BackendError(message)
-        feed = {self._input_name: network_input(pixels, self._spec)}
         try:
-            arrays = self._session.run(self._names, feed)
+            arrays = self._session.run(list(names), {self._input_name: values})
         except Exception as error:  # its errors have no common base of their own
             message = f"the network failed: {_one_line(error)}"
             raise BackendError(message) from error
-        return {name: np.asarray(array, np.float32) for name, array in zip(self._names, arrays, strict=True)}
+        return {name: np.asarray(array, np.float32) for name, array in zip(names, arrays, strict=True)}
 
     def close(self) -> None:
         """Free the session."""
         self._session = None
 
-    def _checked_input(self) -> str:
-        inputs = self._session.get_inputs()
-        if len(inputs) != 1:
-            message = f"the network has {len(inputs)} inputs, expected one"
+    def _output(self, name: str) -> Tensor:
+        if name not in self._outputs:
+            message = f"the network has no output {name!r}; it has {', '.join(sorted(self._outputs))}"
             raise ArtifactError(message)
-        check_input(inputs[0].shape, _DTYPES.get(inputs[0].type, inputs[0].type), self._spec)
-        return str(inputs[0].name)
+        tensor = self._outputs[name]
+        if tensor.dtype not in {"float32", "float16"}:
+            message = f"output {name!r} is {tensor.dtype}, expected a float: ONNX keeps no scale for outputs"
+            raise ArtifactError(message)
+        return tensor
 
-    def _check_outputs(self) -> None:
-        types = {output.name: output.type for output in self._session.get_outputs()}
-        for name in self._names:
-            if name not in types:
-                message = f"the network has no output {name!r}; it has {', '.join(sorted(types))}"
-                raise ArtifactError(message)
-            if types[name] not in {"tensor(float)", "tensor(float16)"}:
-                message = (
-                    f"output {name!r} is {types[name]}, expected a float: ONNX keeps no scale for outputs"
-                )
-                raise ArtifactError(message)
+
+class OnnxBackend(NetworkBackend):
+    """An ONNX network that takes the picture and has all the outputs."""
+
+    def __init__(self, model: bytes, spec: InputSpec, outputs: Sequence[str], threads: int) -> None:
+        """Load the network; arguments and errors as `OnnxNetwork` and `NetworkBackend`."""
+        super().__init__(OnnxNetwork(model, threads), spec, outputs)
+
+
+def _tensor(argument: Any) -> Tensor:  # noqa: ANN401 - onnxruntime ships no types
+    # A side of unknown size is a word there; such a shape fits no manifest.
+    shape = tuple(side if isinstance(side, int) else -1 for side in argument.shape)
+    return Tensor(shape, _DTYPES.get(argument.type, argument.type))
 
 
 def _open_session(model: bytes, threads: int) -> Any:  # noqa: ANN401 - onnxruntime ships no types

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 
 from edge_agent.errors import BackendError
-from edge_agent.runtime.backend import Backend, output_names
+from edge_agent.runtime.backend import Backend, Network, NetworkBackend, SplitBackend, output_names
 from edge_agent.runtime.bundle import Bundle
-from edge_agent.runtime.litert import LITERT_MODULE, TFLITE_MODULE, LiteRtBackend
-from edge_agent.runtime.onnx import OnnxBackend
+from edge_agent.runtime.litert import LITERT_MODULE, TFLITE_MODULE, LiteRtNetwork
+from edge_agent.runtime.onnx import OnnxNetwork
 from edge_agent.wire.attributes import AttributeStage
-from edge_agent.wire.inputs import InputSpec
 from edge_agent.wire.manifest import RuntimeName
 
 _logger = logging.getLogger(__name__)
@@ -23,7 +22,7 @@ _TFLITE_MODULES: dict[RuntimeName, tuple[str, ...]] = {
 
 
 def open_backend(bundle: Bundle, threads: int = 1) -> Backend:
-    """Load the bundle's network with the runtime that its manifest names.
+    """Load the bundle's network, or its trunk and heads, with the runtime that its manifest names.
 
     Args:
         bundle: An opened bundle.
@@ -35,26 +34,28 @@ def open_backend(bundle: Bundle, threads: int = 1) -> Backend:
         ArtifactError: The network is not what the manifest promises.
     """
     manifest = bundle.manifest
-    return _open(bundle, manifest.model_file, manifest.input, output_names(manifest.heads), threads)
+    model = _open(bundle, manifest.model_file, threads)
+    if manifest.trunk_map is None:
+        return NetworkBackend(model, manifest.input, output_names(manifest.heads))
+    heads = [(_open(bundle, head.model_file or "", threads), head.outputs) for head in manifest.heads]
+    return SplitBackend(model, heads, manifest.input, manifest.trunk_map)
 
 
 def open_embedding(bundle: Bundle, stage: AttributeStage, threads: int = 1) -> Backend:
     """Load the embedding network of a bundle's second stage; errors as `open_backend`."""
-    return _open(bundle, stage.model_file, stage.input, (stage.output,), threads)
+    return NetworkBackend(_open(bundle, stage.model_file, threads), stage.input, (stage.output,))
 
 
-def _open(
-    bundle: Bundle, model_file: str, spec: InputSpec, outputs: tuple[str, ...], threads: int
-) -> Backend:
+def _open(bundle: Bundle, model_file: str, threads: int) -> Network:
     runtime, model = bundle.manifest.runtime, bundle.read(model_file)
     if runtime == "onnx":
         try:
-            return OnnxBackend(model, spec, outputs, threads)
+            return OnnxNetwork(model, threads)
         except ImportError as error:
             raise _missing(runtime) from error
     for module in _TFLITE_MODULES[runtime]:
         try:
-            return LiteRtBackend(model, spec, outputs, threads, module)
+            return LiteRtNetwork(model, threads, module)
         except ImportError:
             _logger.debug("%s is not installed", module)
     raise _missing(runtime)

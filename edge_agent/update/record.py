@@ -25,6 +25,7 @@ class Attempt(Document):
     target: BundleTarget
     reason: str | None = Field(None, description="why it is rolled back")
     permanent: bool = True
+    note: str | None = Field(None, description="what to tell of it when it succeeds")
 
 
 class Failure(Document):

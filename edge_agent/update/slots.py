@@ -15,7 +15,9 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from edge_agent.errors import StorageError
+from edge_agent.errors import ElfowlError, StorageError
+from edge_agent.runtime.bundle import open_bundle
+from edge_agent.runtime.head_update import trunk_sha256
 from edge_agent.update.disk import Disk, sha256_of, storing, write_whole
 from edge_agent.wire.base import Document
 from edge_agent.wire.sync import BundleTarget
@@ -66,6 +68,13 @@ class Slots:
     def previous(self) -> InstalledBundle | None:
         """Return the bundle in the other slot, if there is a sound one."""
         return self._bundle_in(self._spare)
+
+    def with_trunk(self, trunk_sha256: str) -> InstalledBundle | None:
+        """Return the bundle whose trunk has this digest, the running one first; none when none has."""
+        for bundle in (self.current(), self.previous()):
+            if bundle is not None and _has_trunk(bundle.path, trunk_sha256):
+                return bundle
+        return None
 
     def stage(self, zip_path: Path, target: BundleTarget) -> InstalledBundle:
         """Move a verified zip into the slot that does not run; what runs stays.
@@ -177,6 +186,13 @@ def _without(record: SlotsRecord, name: SlotName) -> SlotsRecord:
         return emptied
     other: SlotName = "b" if name == "a" else "a"
     return emptied.model_copy(update={"current": other if getattr(emptied, other) is not None else None})
+
+
+def _has_trunk(path: Path, wanted_sha256: str) -> bool:
+    try:
+        return trunk_sha256(open_bundle(path).manifest) == wanted_sha256
+    except ElfowlError:
+        return False
 
 
 def _is_sound(path: Path, target: BundleTarget) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 
 from edge_agent.errors import ArtifactError, BackendError, ElfowlError
 from edge_agent.pipeline.detect import BundleDetector
+from edge_agent.pipeline.detector import label_rules
 from edge_agent.runtime.bundle import open_bundle
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.base import Document, XyxyNorm
@@ -131,8 +132,9 @@ def _agree(first: Detection, second: Detection, limits: SmokeLimits) -> bool:
 def _try_bundle(bundle_path: Path, limits: SmokeLimits) -> SmokeReport:
     bundle = open_bundle(bundle_path)
     detector = BundleDetector.open(bundle)
-    thresholds = {label.slug: label.threshold for head in bundle.manifest.heads for label in head.labels}
-    thresholds |= {label.name: label.threshold for head in bundle.manifest.heads for label in head.labels}
+    rules = label_rules(detector)
+    thresholds = {slug: rule.threshold for slug, rule in rules.items()}
+    thresholds |= {rule.name: rule.threshold for rule in rules.values()}
     for golden in bundle.manifest.golden:
         rgb = _read_picture(bundle.read(golden.image_file), golden.image_file)
         difference = golden_mismatch(golden.detections, detector.detect(rgb), thresholds, limits)

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from edge_agent.clock import Clock
 from edge_agent.errors import ArtifactError, BackendError, ConfigError, ElfowlError, StorageError
 from edge_agent.runtime.bundle import open_bundle
+from edge_agent.update.obtain import BundleRepository, obtain
 from edge_agent.update.record import Attempt, Failure, RecordFile, committed, failed
 from edge_agent.update.slots import InstalledBundle, Slots
 from edge_agent.update.tuf_client import SignedTarget
@@ -35,18 +36,6 @@ SmokeTest = Callable[[Path], object]
 
 HealthCheck = Callable[[Path], str | None]
 """Runs a bundle in earnest for a while; returns why it must go, or none when it may stay."""
-
-
-class BundleRepository(Protocol):
-    """Where signed bundles come from: `UpdateClient`."""
-
-    def find(self, path: str) -> SignedTarget:
-        """Return what is signed about a bundle."""
-        ...
-
-    def download(self, target: SignedTarget) -> Path:
-        """Fetch a bundle, verified."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -201,7 +190,8 @@ class Updater:
         self._refuse_unfit(attempt.target, signed)
         staged = self._slots.relabel(attempt.target)
         if staged is None:
-            zip_path = self._repository.download(signed)
+            zip_path, note = obtain(self._repository, self._slots, signed)
+            attempt = attempt.model_copy(update={"note": note})
             self._set_phase("verify", attempt)
             self._check_manifest(zip_path, attempt.target.path)
             staged = self._slots.stage(zip_path, attempt.target)
@@ -325,7 +315,7 @@ class Updater:
         return outcome
 
     def _finish(self, attempt: Attempt, ending: Outcome) -> UpdateOutcome:
-        outcome = self._outcome(attempt.target, ending, None, attempt.id)
+        outcome = self._outcome(attempt.target, ending, attempt.note, attempt.id)
         key = self._floor_key(attempt.target.detector_id)
         self._record.change(lambda record: committed(record, attempt, outcome, key))
         _LOGGER.info("bundle %s is installed", attempt.target.path)

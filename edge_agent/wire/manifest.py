@@ -4,6 +4,7 @@ A bundle is a folder, or a zip of it:
 
     manifest.json        this document
     model.tflite | .onnx the network, raw outputs; decoding is the agent's own numpy code
+    trunk.*, head_0.*    instead of it, where the network comes in parts: one trunk, and a file for each head
     golden/*.png         pictures with known answers for the device's smoke test
     licenses/*.txt       notices of every subnet inside
     receipt.json         what compression removed, and what it cost
@@ -35,6 +36,7 @@ __all__ = [
     "RuntimeName",
     "SsdDecoder",
     "SubnetRef",
+    "TrunkMap",
 ]
 
 RuntimeName = Literal["litert", "onnx", "tflite"]
@@ -81,14 +83,42 @@ class LabelSpec(Document):
     threshold: float = Field(ge=0.0, le=1.0, description="recommended score from which it counts as seen")
 
 
+class TrunkMap(Document):
+    """What a trunk answers and every head takes: one map (1, height, width, channels).
+
+    The heads' input tensors have this very type, scale and zero point, so that nothing is rounded twice. ONNX
+    networks exchange it as floats that lie on these steps.
+    """
+
+    output: str = Field(description="name of the trunk's output and of the heads' inputs")
+    height: int = Field(gt=0, le=4096)
+    width: int = Field(gt=0, le=4096)
+    channels: int = Field(gt=0, le=4096)
+    dtype: Literal["int8", "uint8", "float32"]
+    scale: float = Field(0.0, ge=0.0, description="0 = not quantized")
+    zero_point: int = 0
+
+
 class Head(Document):
-    """One detector inside the bundle; several share one trunk."""
+    """One detector inside the bundle; several share one trunk.
+
+    Where the manifest has a `trunk_map`, each head has its own network, which answers from that map.
+    """
 
     detector: DetectorRef
     labels: tuple[LabelSpec, ...] = Field(min_length=1)
     decoder: Decoder
     nms_iou: float = Field(0.5, gt=0.0, le=1.0)
     max_detections: int = Field(100, ge=1)
+    model_file: RelativePath | None = Field(None, description="none: the manifest's network has the outputs")
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Return the names of the outputs that the head reads, in order."""
+        if isinstance(self.decoder, SsdDecoder):
+            return (self.decoder.scores_output, self.decoder.boxes_output)
+        levels = self.decoder.levels
+        return tuple(name for level in levels for name in (level.scores_output, level.boxes_output))
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> Self:
@@ -137,7 +167,8 @@ class Manifest(Document):
     min_agent_version: str = "0.1.0"
     runtime: RuntimeName
     precision: Precision
-    model_file: RelativePath
+    model_file: RelativePath = Field(description="the network, or its trunk where there is a `trunk_map`")
+    trunk_map: TrunkMap | None = Field(None, description="between the trunk and the heads' own networks")
     files: dict[RelativePath, Sha256] = Field(description="digest of every file but this one")
     input: InputSpec
     heads: tuple[Head, ...] = Field(min_length=1)
@@ -151,9 +182,21 @@ class Manifest(Document):
     def _files_are_listed(self) -> Self:
         needed = {self.model_file, *(golden.image_file for golden in self.golden)}
         needed |= {h.decoder.anchors_file for h in self.heads if isinstance(h.decoder, SsdDecoder)}
+        needed |= {head.model_file for head in self.heads if head.model_file is not None}
         if self.attributes is not None:
             needed |= {self.attributes.model_file, self.attributes.rules_file}
         if missing := sorted(needed - self.files.keys()):
             message = f"'files' has no digest for {', '.join(missing)}"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if any((head.model_file is None) != (self.trunk_map is None) for head in self.heads):
+            message = "each head has a network of its own exactly where there is a trunk_map"
+            raise ValueError(message)
+        names = [name for head in self.heads for name in head.outputs]
+        if self.trunk_map is not None and len(set(names)) != len(names):
+            message = "two heads with networks of their own have an output of the same name"
             raise ValueError(message)
         return self

@@ -101,7 +101,7 @@ class UpdateOutcome(Document):
     id: str
     bundle_sha256: Sha256
     outcome: Outcome
-    reason: str | None = None
+    reason: str | None = Field(None, description="why it failed, or why a success took the longer way")
     at: float = Field(description="UTC seconds since 1970")
 
 

@@ -6,12 +6,21 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from edge_agent.wire.base import Document
+from edge_agent.wire.base import Document, RelativePath, Sha256
 from edge_agent.wire.sync import BundleTarget
 
 KIT_INDEX: Final = "kit.json"
 KIT_METADATA: Final = "metadata"
 KIT_BUNDLE: Final = "bundle.zip"
+
+
+class HeadUpdateTarget(Document):
+    """A small file that makes the bundle on a device that has its trunk; signed with the bundle's entry."""
+
+    path: RelativePath
+    sha256: Sha256
+    length_bytes: int = Field(gt=0)
+    trunk_sha256: Sha256 = Field(description="digest of the trunk's file; a bundle with it is the base")
 
 
 class TargetCustom(Document):
@@ -27,6 +36,7 @@ class TargetCustom(Document):
     detector_id: str
     detector_name: str
     detector_version: int = Field(ge=1)
+    head_update: HeadUpdateTarget | None = Field(None, description="none: only the whole bundle is offered")
 
 
 class KitIndex(Document):

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from edge_agent.errors import ArtifactError, BackendError
-from edge_agent.pipeline.detect import BundleDetector
+from edge_agent.pipeline.detect import BundleDetector, own_slugs
+from edge_agent.pipeline.detector import label_rules
 from edge_agent.runtime.bundle import Bundle, digest_files, open_bundle
 from edge_agent.vision.arrays import Float32
-from tests.edge_agent.runtime.tiny_bundle import FakeBackend, write_tiny_bundle
+from edge_agent.wire.detection import DetectorRef
+from edge_agent.wire.manifest import Head, LabelSpec, SsdDecoder
+from tests.edge_agent.runtime.tiny_bundle import FakeBackend, split_into_parts, write_tiny_bundle
 
 PICTURE = np.zeros((40, 80, 3), np.uint8)
 NO, WEAK, STRONG = -20.0, 1.0, 4.0
@@ -91,3 +94,45 @@ def test_anchors_that_are_no_array_are_refused(tmp_path: Path, content: bytes) -
     (tmp_path / "manifest.json").write_text(changed.to_json())
     with pytest.raises(ArtifactError, match=r"anchors\.npy"):
         BundleDetector(open_bundle(tmp_path), FakeBackend(None))
+
+
+def test_two_detectors_with_the_same_labels_stay_apart(tmp_path: Path) -> None:
+    write_tiny_bundle(tmp_path)
+    split_into_parts(tmp_path, [b"one", b"two"])
+    outputs = answers((NO, NO), (NO, NO), (STRONG, NO))
+    other = answers((NO, NO), (STRONG, NO), (NO, STRONG))
+    outputs |= {f"{name}1": array for name, array in other.items()}
+    backend = FakeBackend(outputs)
+    detector = BundleDetector(open_bundle(tmp_path), backend)
+    first, second = detector.detect_heads(PICTURE)
+    assert [d.label for d in first.detections] == ["cat"]
+    assert sorted(d.label for d in second.detections) == ["cat_tiny1", "dog_tiny1"]
+    assert (first.detector.id, second.detector.id) == ("tiny", "tiny1")
+    assert len(backend.seen) == 1, "one look answers for both"
+    rules = label_rules(detector)
+    assert {slug: rule.detector.id for slug, rule in rules.items()} == {
+        "cat": "tiny",
+        "dog": "tiny",
+        "cat_tiny1": "tiny1",
+        "dog_tiny1": "tiny1",
+    }
+    assert [rules[slug].name for slug in ("cat", "cat_tiny1")] == ["Cat", "Cat (tiny 1)"]
+    assert rules["dog_tiny1"].threshold == 0.8
+
+
+@pytest.mark.parametrize("slug", ["cat", "c" * 64])
+@pytest.mark.parametrize("detector_ids", [("a", "b", "c"), ("a", "b" * 60, "b" * 60), ("a", "!", "?")])
+def test_own_slugs_are_slugs_and_never_come_twice(slug: str, detector_ids: tuple[str, ...]) -> None:
+    heads = [
+        Head(
+            detector=DetectorRef(id=one, name=one, version=1),
+            labels=(LabelSpec(name="x", slug=slug, threshold=0.5),),
+            decoder=SsdDecoder(boxes_output="b", scores_output="s", anchors_file="a.npy"),
+        )
+        for one in detector_ids
+    ]
+    found = [own for (own,) in own_slugs(heads)]
+    assert found[0] == slug
+    assert len(set(found)) == len(found)
+    for own in found:
+        LabelSpec(name="x", slug=own, threshold=0.5)

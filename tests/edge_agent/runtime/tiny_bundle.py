@@ -11,7 +11,7 @@ from edge_agent.errors import BackendError
 from edge_agent.runtime.bundle import digest_files
 from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.wire.detection import DetectorRef
-from edge_agent.wire.manifest import Head, InputSpec, LabelSpec, Manifest, SsdDecoder
+from edge_agent.wire.manifest import Head, InputSpec, LabelSpec, Manifest, SsdDecoder, TrunkMap
 
 LABELS = (
     LabelSpec(name="Cat", slug="cat", threshold=0.5),
@@ -66,5 +66,30 @@ def write_tiny_bundle(folder: Path, model: bytes = b"model", runtime: str = "onn
             "created": 1_800_000_000.0,
         }
     )
+    (folder / "manifest.json").write_text(manifest.to_json())
+    return manifest
+
+
+def split_into_parts(folder: Path, heads: list[bytes], **changes: object) -> Manifest:
+    """Make the network of a bundle's folder a trunk, with these head files; returns the new manifest."""
+    manifest = Manifest.from_json((folder / "manifest.json").read_text())
+    parts = []
+    for index, content in enumerate(heads):
+        (folder / f"head_{index}.onnx").write_bytes(content)
+        decoder = SsdDecoder(
+            boxes_output=f"boxes{index or ''}",
+            scores_output=f"scores{index or ''}",
+            anchors_file="anchors.npy",
+        )
+        detector = DetectorRef(id=f"tiny{index or ''}", name=f"tiny {index}", version=1)
+        parts.append(Head(detector=detector, labels=LABELS, decoder=decoder, model_file=f"head_{index}.onnx"))
+    between = TrunkMap(output="map", height=1, width=1, channels=3, dtype="float32")
+    (folder / "manifest.json").unlink()
+    fields = manifest.model_dump() | {
+        "files": digest_files(folder),
+        "heads": tuple(parts),
+        "trunk_map": between,
+    }
+    manifest = Manifest.model_validate(fields | changes)
     (folder / "manifest.json").write_text(manifest.to_json())
     return manifest

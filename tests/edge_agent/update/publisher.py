@@ -9,8 +9,9 @@ from typing import Any
 from cloud.fleet.tuf_repository import UpdateRepository
 from edge_agent.clock import Clock
 from edge_agent.runtime.bundle import write_bundle_zip
+from edge_agent.runtime.head_update import compose, write_head_update
 from edge_agent.wire.sync import BundleTarget
-from tests.edge_agent.runtime.tiny_bundle import write_tiny_bundle
+from tests.edge_agent.runtime.tiny_bundle import split_into_parts, write_tiny_bundle
 
 PROFILE = "x86-64"
 AGENT_VERSION = "0.1.0"
@@ -24,6 +25,13 @@ def make_bundle_zip(folder: Path, model: bytes, **changes: Any) -> Path:  # noqa
     out = folder.with_suffix(".zip")
     write_bundle_zip(folder, out)
     return out
+
+
+def make_split_folder(folder: Path, trunk: bytes, head: bytes) -> Path:
+    """Write the folder of a bundle whose network is a trunk and one head."""
+    write_tiny_bundle(folder, trunk)
+    split_into_parts(folder, [head])
+    return folder
 
 
 class Publisher:
@@ -47,6 +55,20 @@ class Publisher:
         return self.repository.publish(
             make_bundle_zip(self.folder / f"bundle{self._count}", unique, **changes)
         )
+
+    def publish_split(self, trunk: bytes, base: BundleTarget | None = None) -> BundleTarget:
+        """Publish a bundle in parts with a head of its own; with a base a head update is offered too."""
+        self._count += 1
+        head = random.Random(self._count).randbytes(2_000)
+        folder = make_split_folder(self.folder / f"bundle{self._count}", trunk, head)
+        whole = folder.with_suffix(".zip")
+        if base is None:
+            write_bundle_zip(folder, whole)
+            return self.repository.publish(whole)
+        update = folder.with_suffix(".heads.zip")
+        write_head_update(folder, self.bundle_path(base), update)
+        compose(self.bundle_path(base), update, whole)
+        return self.repository.publish(whole, head_update=update)
 
     def bundle_path(self, target: BundleTarget) -> Path:
         """Return where the bytes of a published bundle are."""
