@@ -158,6 +158,7 @@ def test_published_bundle_is_signed_with_what_a_device_must_know(repository: Rep
         "detector_id": "d1",
         "detector_name": "Cat flap",
         "detector_version": 3,
+        "head_update": None,
     }
 
 
