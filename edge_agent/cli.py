@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_detect(commands.add_parser("detect", help="run a bundle on a picture or video"))
     _add_try(commands.add_parser("try", help="look at a source at once, with no cloud and no config"))
     _add_enrol(commands.add_parser("enrol", help="join a cloud with a one-time token"))
+    _add_package(commands.add_parser("package", help="write what it takes to install the agent on a device"))
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(command=_version)
     return parser
@@ -103,6 +104,26 @@ def _add_enrol(parser: argparse.ArgumentParser) -> None:
         "--ca-file", type=Path, metavar="PEM", help="authority of the cloud's HTTPS, if it is a private one"
     )
     parser.set_defaults(command=_enrol)
+
+
+def _add_package(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--profile", required=True, metavar="NAME", help="the device, or a .yaml file of it")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings to go with it (default: new ones)"
+    )
+    parser.add_argument(
+        "--kit", type=Path, metavar="FILE", help="bundle kit to go with it; root.json beside it"
+    )
+    parser.add_argument(
+        "--wheel", type=Path, metavar="FILE", help="elfowl's wheel, for a device without network"
+    )
+    parser.add_argument(
+        "--kind",
+        choices=["systemd", "container", "vendor_package", "manual"],
+        help="another way than the profile's",
+    )
+    parser.set_defaults(command=_package)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -214,6 +235,19 @@ def _only_profile(arch: str) -> str:
         message = f"enrol needs --profile NAME, one of: {', '.join(fitting or profile_names())}"
         raise ConfigError(message)
     return fitting[0]
+
+
+def _package(options: argparse.Namespace) -> int:
+    from edge_agent.packaging.make import make_package
+    from edge_agent.packaging.request import PackageRequest
+
+    request = PackageRequest(
+        options.profile, options.out, options.config, options.kit, options.wheel, options.kind
+    )
+    for path in make_package(request):
+        print(f"wrote {path}")
+    print(f"Go on with {options.out / 'README.md'}")
+    return 0
 
 
 def _version(_options: argparse.Namespace) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
 
 from edge_agent.wire.base import Document
 from edge_agent.wire.manifest import RuntimeName
+
+PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]{0,99}$")]
+"""The name of a distribution's package."""
 
 
 class InstallNotes(Document):
@@ -20,7 +23,7 @@ class InstallNotes(Document):
     template: str | None = Field(
         None, pattern=r"^[a-z0-9-]{1,64}$", description="folder of package files; none: that of the kind"
     )
-    system_packages: tuple[str, ...] = Field(
+    system_packages: tuple[PackageName, ...] = Field(
         (), description="distribution packages, for an architecture without wheels of them"
     )
     pip_packages: tuple[str, ...] = Field((), description="what pip adds to the system packages")

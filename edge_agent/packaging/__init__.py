@@ -1,0 +1,1 @@
+"""What it takes to install the agent on a device, written into a folder."""
