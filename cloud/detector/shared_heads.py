@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,29 +128,33 @@ class StackedHeads:
             rows: `(n,)` of the cells at stride 8.
             columns: `(n,)` of the cells at stride 8.
         """
+        places = [(rows >> shift) * level.shape[1] + (columns >> shift) for shift, level in enumerate(levels)]
         cells = torch.cat(
             [
-                level.flatten(0, 1)[(rows >> shift) * level.shape[1] + (columns >> shift)]
-                for shift, level in enumerate(levels)
+                level.flatten(0, 1).index_select(0, torch.from_numpy(place))
+                for level, place in zip(levels, places, strict=True)
             ],
             dim=1,
         )
         counts = np.bincount(heads, minlength=self._count).tolist()
-        hidden = torch.empty(len(heads), self._box_layers[0].bias.numel())
-        answer = torch.empty(len(heads), 4)
-        # One after the other: heads find so unequally many that a padded batch takes longer.
-        for layers, own, out in zip(
-            self._box_layers, torch.split(cells, counts), torch.split(hidden, counts), strict=True
-        ):
-            if len(own):
-                torch.addmm(layers.bias, own, layers.adapter, out=out)
-        hidden.clamp_(0, 6)
-        for layers, own, out in zip(
-            self._box_layers, torch.split(hidden, counts), torch.split(answer, counts), strict=True
-        ):
-            if len(own):
-                torch.addmm(layers.last_bias, own, layers.last, out=out)
-        return answer.clamp_(min=0).numpy()
+        hidden = _each(((layers.adapter, layers.bias) for layers in self._box_layers), cells, counts)
+        last = ((layers.last, layers.last_bias) for layers in self._box_layers)
+        return _each(last, hidden.clamp_(0, 6), counts).clamp_(min=0).numpy()
+
+
+def _each(
+    layers: Iterable[tuple[torch.Tensor, torch.Tensor]], rows: torch.Tensor, counts: list[int]
+) -> torch.Tensor:
+    """Put runs of rows, `counts` long, each through its own linear layer of weight and bias.
+
+    One after the other: heads find so unequally many that a padded batch takes longer.
+    """
+    return torch.cat(
+        [
+            torch.addmm(bias, own, weight)
+            for (weight, bias), own in zip(layers, torch.split(rows, counts), strict=True)
+        ]
+    )
 
 
 def _adapter(head: LightHead, level: int) -> torch.Tensor:
