@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compress import profile_commands
 from edge_agent.errors import ConfigError, ElfowlError
 
 if TYPE_CHECKING:
     from compress.result import Result
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(profile_commands.app, name="profile")
 
 _CANCELLED = 130
 

@@ -22,7 +22,7 @@ _PACKAGES = (
 
 def machine() -> str:
     """Return processor, architecture and number of cores in one line."""
-    return f"{_processor()}, {platform.machine()}, {os.cpu_count()} cores"
+    return f"{processor()}, {platform.machine()}, {os.cpu_count()} cores"
 
 
 def versions() -> dict[str, str]:
@@ -36,10 +36,17 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the processor's name, or the board's where the processor has none."""
+    lines = _text("/proc/cpuinfo").splitlines()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    # ARM boards say what they are in the device tree.
+    board = _text("/proc/device-tree/model").strip("\0 \n")
+    return next(iter(names), board or platform.processor() or "unknown processor")
+
+
+def _text(path: str) -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        return Path(path).read_text("utf-8")
     except OSError:
-        lines = []
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or "unknown processor")
+        return ""
