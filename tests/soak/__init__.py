@@ -1,0 +1,1 @@
+"""Long tests, only by `make soak`."""
