@@ -69,6 +69,12 @@ def detector(request: Request, detector_id: str) -> HTMLResponse:
     return _page(request, title="Detector", module="detector", detector=detector_id)
 
 
+@router.get("/detectors/{detector_id}/attributes")
+def attributes(request: Request, detector_id: str) -> HTMLResponse:
+    """Show what things of a detector are told to be like, and let crops be sorted."""
+    return _page(request, title="Attributes", module="attributes", detector=detector_id)
+
+
 @router.get("/devices")
 def devices(request: Request) -> HTMLResponse:
     """Show the cameras."""

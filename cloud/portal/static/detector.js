@@ -1,5 +1,6 @@
 // One detector: teach, train, versions, shrink and send, on one page.
 import { useEffect, useState } from "preact/hooks";
+import { AttributeCard } from "./attributecard.js";
 import { LiveCard, useLive } from "./live.js";
 import { Shrink } from "./shrink.js";
 import { Teach } from "./teach.js";
@@ -49,6 +50,9 @@ function Page({ detector: id }) {
         </section>
         <section id="versions" class="card" aria-labelledby="versions-title"><h2 id="versions-title">Versions</h2>
           <${Versions} detector=${detector.value} />
+        </section>
+        <section id="attributes" class="card" aria-labelledby="attributes-title"><h2 id="attributes-title">Attributes</h2>
+          <${AttributeCard} detector=${detector.value} />
         </section>
         <section id="shrink" class="card" aria-labelledby="shrink-title"><h2 id="shrink-title">Shrink and send</h2>
           <${Shrink} detector=${detector.value} onDone=${detector.reload} />

@@ -12,7 +12,7 @@ import pytest
 from cloud.portal.pages import STATIC_PATH
 
 _NODE = shutil.which("node")
-_TESTS = Path(__file__).with_name("modules.test.mjs")
+_TESTS = sorted(Path(__file__).parent.glob("*.test.mjs"))
 
 pytestmark = pytest.mark.skipif(_NODE is None, reason="Node is not installed")
 
@@ -51,13 +51,14 @@ def test_reader_notices_a_mistake(tmp_path: Path) -> None:
     assert "wrong.js" in done.stderr
 
 
-def test_pure_modules_pass_their_own_tests(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tests", _TESTS, ids=lambda path: path.name)
+def test_pure_modules_pass_their_own_tests(tests: Path, tmp_path: Path) -> None:
     shutil.copytree(STATIC_PATH, tmp_path / "static")
     # Node takes `.js` for modules only where a package.json says so; browsers need none.
     (tmp_path / "package.json").write_text(json.dumps({"type": "module"}))
-    shutil.copy(_TESTS, tmp_path)
+    shutil.copy(tests, tmp_path)
 
-    done = _run_node("--test", "--test-reporter=tap", str(tmp_path / _TESTS.name))
+    done = _run_node("--test", "--test-reporter=tap", str(tmp_path / tests.name))
 
     assert done.returncode == 0, done.stdout
     assert "# fail 0" in done.stdout
