@@ -41,7 +41,8 @@ export async function api(path, { method = "GET", json, body } = {}) {
     throw new ApiError("The server cannot be reached. It may be restarting; this page tries again when you do.", 0);
   }
   if (response.status === 401) location.assign("/login");
-  const isJson = (response.headers.get("content-type") ?? "").includes("json");
+  // 204 has no body, whatever its content-type says.
+  const isJson = response.status !== 204 && (response.headers.get("content-type") ?? "").includes("json");
   const document = isJson ? await response.json() : null;
   if (!response.ok) throw new ApiError(document?.detail ?? document?.title ?? response.statusText, response.status);
   return document;
