@@ -32,7 +32,7 @@ def write_package(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         ours = _read_record(folder)
-        _refuse_foreign(folder, [*files, *ours], ours)
+        _refuse_foreign(folder, files, ours)
         for name in sorted(set(ours) - set(files)):
             (folder / name).unlink(missing_ok=True)
         for name, content in files.items():
@@ -60,16 +60,18 @@ def _read_record(folder: Path) -> dict[str, str]:
         raise ConfigError(message) from error
 
 
-def _refuse_foreign(folder: Path, names: list[str], ours: Mapping[str, str]) -> None:
-    for name in names:
+def _refuse_foreign(folder: Path, files: Mapping[str, bytes], ours: Mapping[str, str]) -> None:
+    """Refuse files that are not ours. One that holds what it shall is ours: a run may have been cut off."""
+    for name in sorted({*files, *ours}):
         path = folder / name
-        if path.is_symlink() or (path.exists() and _digest_of(path) != ours.get(name)):
+        known = {ours.get(name), _digest(files[name]) if name in files else None}
+        if path.is_symlink() or (path.exists() and (not path.is_file() or _digest_of(path) not in known)):
             message = f"{path} was not written by this command, or was changed since; give another folder"
             raise ConfigError(message)
 
 
-def _digest_of(path: Path) -> str | None:
-    return _digest(path.read_bytes()) if path.is_file() else None
+def _digest_of(path: Path) -> str:
+    return _digest(path.read_bytes())
 
 
 def _digest(content: bytes) -> str:

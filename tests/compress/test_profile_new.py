@@ -150,6 +150,14 @@ def test_mistakes_are_told_in_one_line(arguments: list[str], words: str) -> None
     assert done.stderr.count("\n") == 1
 
 
+def test_run_takes_a_profile_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "box.yaml").write_text("schema: 1\nnaim: box\n")
+    arguments = ["run", "tiny", "--profile", str(tmp_path / "box.yaml"), "--out", str(tmp_path / "o")]
+    done = RUNNER.invoke(app, arguments)
+    assert done.exit_code == 1
+    assert "box.yaml:2: naim: unknown key; did you mean 'name'?" in done.stderr
+
+
 def test_list_shows_every_profile_in_a_row_and_as_json() -> None:
     lines = RUNNER.invoke(app, ["profile", "list"]).stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(profile_names())

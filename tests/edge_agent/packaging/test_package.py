@@ -251,6 +251,19 @@ def test_changed_file_is_not_overwritten_and_nothing_else_is_written(tmp_path: P
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
+def test_run_that_was_cut_off_may_be_repeated(tmp_path: Path) -> None:
+    write_package(tmp_path, {"a": b"old", "b": b"old"})
+    (tmp_path / "a").write_bytes(b"new")
+    write_package(tmp_path, {"a": b"new", "b": b"new"})
+    assert (tmp_path / "b").read_bytes() == b"new"
+
+
+def test_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "README.md").mkdir()
+    with pytest.raises(ConfigError, match="not written by this command"):
+        write_package(tmp_path, {"README.md": b"x"})
+
+
 def test_link_in_the_folder_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "target").write_text("mine")
