@@ -67,6 +67,57 @@ def train(detector: Detector, name: Name, *, home: Home = None, as_json: AsJson 
     answer(learned.model_dump(mode="json"), [_line(learned)], as_json=as_json)
 
 
+@app.command()
+def change(
+    detector: Detector,
+    name: Name,
+    new_name: Annotated[str | None, typer.Option("--name", help="What it is called from now on.")] = None,
+    rename: Annotated[
+        list[str] | None, typer.Option(metavar="OLD=NEW", help="New name of a value; may come several times.")
+    ] = None,
+    values: Annotated[
+        str | None, typer.Option(help="All values from now on; those left out go with their examples.")
+    ] = None,
+    *,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rename an attribute or its values, add values, or leave some out."""
+    changed = attributes.change_attribute(
+        local(home).home,
+        detector,
+        name,
+        new_name=new_name,
+        rename=dict(_pair(one) for one in rename or ()),
+        values=None if values is None else values.split(","),
+    )
+    answer(changed.model_dump(mode="json"), [_line(changed)], as_json=as_json)
+
+
+@app.command()
+def examples(detector: Detector, name: Name, *, home: Home = None, as_json: AsJson = False) -> None:
+    """List the examples of an attribute with the ids by which they can be taken back."""
+    found = attributes.attribute_of(local(home).home, detector, name)
+    rows = [(value, one) for value, shown in found.values.items() for one in shown]
+    lines = [f"{one.id}  {value}  {one.media_id} frame {one.frame_index}" for value, one in rows]
+    told = [{"id": one.id, "value": value, **one.model_dump(mode="json")} for value, one in rows]
+    answer(told, lines or ["no examples yet: elfowl-cloud attribute example"], as_json=as_json)
+
+
+@app.command("take-back")
+def take_back(
+    detector: Detector,
+    name: Name,
+    example_id: Annotated[str, typer.Argument(metavar="EXAMPLE", help="Id, as `examples` lists it.")],
+    *,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take one example back."""
+    changed = attributes.take_back_example(local(home).home, detector, name, example_id)
+    answer(changed.model_dump(mode="json"), [_line(changed)], as_json=as_json)
+
+
 @app.command("list")
 def list_all(detector: Detector, *, home: Home = None, as_json: AsJson = False) -> None:
     """List a detector's attributes."""
@@ -88,10 +139,19 @@ def _line(attribute: Attribute) -> str:
     if attribute.taught is None:
         return f"{line}; not taught yet"
     quality = attribute.taught.quality
+    since = "" if attribute.is_current else "; its examples changed since"
     return (
         f"{line}; answers {percent(quality.answered)} of its examples when they are left out, "
-        f"{percent(quality.right)} of these rightly"
+        f"{percent(quality.right)} of these rightly{since}"
     )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not equals:
+        message = f"--rename {text}: give the old and the new name, as diet=light"
+        raise InputError(message)
+    return old.strip(), new.strip()
 
 
 def _corners(text: str) -> tuple[float, float, float, float]:
