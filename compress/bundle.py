@@ -13,11 +13,12 @@ import numpy as np
 
 from compress.capture import INPUT_NAME
 from compress.forms import Form
+from compress.parts import head_files, read_map
 from compress.protocol import Compressible, LicenceNotice, Rgb
 from compress.second_stage import StageFiles
 from edge_agent.runtime.bundle import MANIFEST_FILE, digest_files
 from edge_agent.wire.detection import Detection
-from edge_agent.wire.manifest import GoldenFrame, Head, InputSpec, Manifest, MeasuredLimits
+from edge_agent.wire.manifest import GoldenFrame, Head, InputSpec, Manifest, MeasuredLimits, TrunkMap
 from edge_agent.wire.profile import DeviceProfile
 from edge_agent.wire.receipt import Receipt
 
@@ -66,12 +67,12 @@ def write_bundle(
     Args:
         folder: An empty or missing folder.
         spec: What the manifest says.
-        model: The network's file; it is copied.
+        model: The network's file, or its trunk's with the heads beside it (`compress.parts`); copied.
         golden: Pictures `(h, w, 3) uint8` at the network's size; `spec.golden` are their expected detections.
         receipt: What compression removed, and what it cost.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(model, folder / spec.form.model_file)
+    _copy_network(folder, spec, model)
     if spec.stage is not None:
         shutil.copyfile(spec.stage.model, folder / spec.stage.manifest.model_file)
         (folder / spec.stage.manifest.rules_file).write_text(spec.stage.rules.to_json(), "utf-8")
@@ -80,13 +81,19 @@ def write_bundle(
         _write_png(folder / _golden_file(index), picture)
     if receipt is not None:
         (folder / "receipt.json").write_text(receipt.to_json(), "utf-8")
-    manifest = make_manifest(spec, digest_files(folder))
+    manifest = make_manifest(spec, digest_files(folder), read_map(model))
     (folder / MANIFEST_FILE).write_text(manifest.to_json(), "utf-8")
     return manifest
 
 
-def make_manifest(spec: BundleSpec, files: Mapping[str, str]) -> Manifest:
-    """Return the manifest for files with these SHA-256 digests; pure."""
+def make_manifest(spec: BundleSpec, files: Mapping[str, str], between: TrunkMap | None = None) -> Manifest:
+    """Return the manifest for files with these SHA-256 digests; pure.
+
+    Args:
+        spec: What it says.
+        files: Digests of all files but the manifest.
+        between: What lies between trunk and heads; none: the network is in one piece.
+    """
     detector, form = spec.detector, spec.form
     width_px, height_px = detector.input_size_px
     return Manifest(
@@ -95,10 +102,11 @@ def make_manifest(spec: BundleSpec, files: Mapping[str, str]) -> Manifest:
         release=spec.release,
         runtime=form.runtime,
         precision=form.precision,
-        model_file=form.model_file,
+        model_file=form.model_file if between is None else trunk_name(form),
+        trunk_map=between,
         files=dict(files),
         input=InputSpec(name=INPUT_NAME, width_px=width_px, height_px=height_px, dtype=form.input_dtype),
-        heads=(_head(spec),),
+        heads=(_head(spec, None if between is None else head_name(form, 0)),),
         subnets=detector.subnets,
         golden=tuple(
             GoldenFrame(image_file=_golden_file(index), detections=detections)
@@ -110,7 +118,24 @@ def make_manifest(spec: BundleSpec, files: Mapping[str, str]) -> Manifest:
     )
 
 
-def _head(spec: BundleSpec) -> Head:
+def trunk_name(form: Form) -> str:
+    """Return how a trunk's file is called in a bundle."""
+    return f"trunk{Path(form.model_file).suffix}"
+
+
+def head_name(form: Form, index: int) -> str:
+    """Return how a head's file is called in a bundle."""
+    return f"head_{index}{Path(form.model_file).suffix}"
+
+
+def _copy_network(folder: Path, spec: BundleSpec, model: Path) -> None:
+    heads = head_files(model)
+    shutil.copyfile(model, folder / (trunk_name(spec.form) if heads else spec.form.model_file))
+    for index, head in enumerate(heads):
+        shutil.copyfile(head, folder / head_name(spec.form, index))
+
+
+def _head(spec: BundleSpec, model_file: str | None) -> Head:
     thresholds = spec.thresholds or {}
     labels = tuple(
         label.model_copy(update={"threshold": thresholds.get(label.slug, label.threshold)})
@@ -121,6 +146,7 @@ def _head(spec: BundleSpec) -> Head:
         labels=labels,
         decoder=spec.detector.decoder,
         nms_iou=spec.detector.nms_iou,
+        model_file=model_file,
     )
 
 

@@ -13,9 +13,11 @@ import numpy.typing as npt
 import torch
 from torch.fx.experimental.optimization import fuse
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils.flop_counter import FlopCounterMode
 
 from compress.errors import ExportError
-from compress.protocol import Compressible, Rgb
+from compress.parts import MAP_NAME, head_file
+from compress.protocol import Compressible, Rgb, TwoPartNetwork
 from edge_agent.wire.manifest import AnchorFreeDecoder
 
 INPUT_NAME = "image"
@@ -30,13 +32,28 @@ class Capture:
     """The captured network.
 
     `program_file` is a `torch.export` archive: input `image (1, h, w, 3) float32`, (byte - 127) / 128; output
-    a dict by the decoder's names. `references` are torch's own outputs for the pictures that were given.
+    a dict by the decoder's names. Of a network in two parts it is the trunk, whose output is one map NHWC;
+    the heads lie beside it as `compress.parts` says. `references` are torch's own outputs for the pictures
+    that were given; `macs` are the multiply-accumulates of one picture.
     """
 
     program_file: Path
     output_names: tuple[str, ...]
     parameters: int
     references: tuple[RawOutputs, ...]
+    macs: int = 0
+
+
+class _Trunk(torch.nn.Module):
+    """Takes NHWC and names its one map, NHWC too."""
+
+    def __init__(self, body: torch.nn.Module) -> None:
+        super().__init__()
+        self._body = body
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run the body on `(1, h, w, 3) float32`."""
+        return {MAP_NAME: self._body(image.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)}
 
 
 class _NamedNhwc(torch.nn.Module):
@@ -51,6 +68,19 @@ class _NamedNhwc(torch.nn.Module):
         """Run the network on `(1, h, w, 3) float32`."""
         outputs = self._network(image.permute(0, 3, 1, 2))
         return dict(zip(self._names, outputs, strict=True))
+
+
+class _NamedHead(torch.nn.Module):
+    """Takes a map NHWC and names the outputs."""
+
+    def __init__(self, head: torch.nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self._head = head
+        self._names = names
+
+    def forward(self, map: torch.Tensor) -> dict[str, torch.Tensor]:  # noqa: A002 - the name of the input
+        """Run the head on `(1, h, w, channels) float32`."""
+        return dict(zip(self._names, self._head(map.permute(0, 3, 1, 2)), strict=True))
 
 
 def decoder_outputs(decoder: AnchorFreeDecoder) -> tuple[str, ...]:
@@ -87,15 +117,53 @@ def _capture(detector: Compressible, pixels: Iterable[Rgb], program_file: Path) 
     sample = torch.zeros(1, height_px, width_px, 3)
     try:
         with torch.no_grad():
-            program = torch.export.export(
-                _NamedNhwc(without_batch_norm(network), names).eval(), (), {INPUT_NAME: sample}
-            )
-        torch.export.save(program, program_file)
+            if isinstance(network, TwoPartNetwork):
+                _save_parts(network, names, sample, program_file)
+            else:
+                _save(_NamedNhwc(without_batch_norm(network), names), INPUT_NAME, sample, program_file)
     except (RuntimeError, ValueError, TypeError) as error:
         message = f"torch cannot capture the network of {detector.ref.name}: {_first_line(error)}"
         raise ExportError(message) from error
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Capture(program_file, names, parameters, references)
+    return Capture(program_file, names, parameters, references, _macs(network, (height_px, width_px)))
+
+
+def _macs(network: torch.nn.Module, size: tuple[int, int]) -> int:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, 3, *size))
+    return int(counter.get_total_flops()) // 2
+
+
+def _save_parts(
+    network: TwoPartNetwork, names: tuple[str, ...], sample: torch.Tensor, program_file: Path
+) -> None:
+    trunk = _Trunk(without_batch_norm(network.body))
+    _save(trunk, INPUT_NAME, sample, program_file)
+    save_heads(network.heads, names, trunk(sample)[MAP_NAME], program_file)
+
+
+def save_heads(
+    heads: Iterable[torch.nn.Module], names: tuple[str, ...], mixed: torch.Tensor, program_file: Path
+) -> None:
+    """Write heads as export archives beside that of their trunk.
+
+    Args:
+        heads: Each takes a map NCHW.
+        names: Of all their outputs, head by head; each has as many as the others.
+        mixed: A map `(1, h, w, channels) float32`, as a sample.
+        program_file: The trunk's archive.
+    """
+    heads = list(heads)
+    each = len(names) // len(heads)
+    for index, head in enumerate(heads):
+        own = names[index * each : (index + 1) * each]
+        file = head_file(program_file, index)
+        _save(_NamedHead(without_batch_norm(head), own), MAP_NAME, mixed, file)
+
+
+def _save(network: torch.nn.Module, input_name: str, sample: torch.Tensor, file: Path) -> None:
+    program = torch.export.export(network.eval(), (), {input_name: sample})
+    torch.export.save(program, file)
 
 
 def without_batch_norm(network: torch.nn.Module) -> torch.nn.Module:

@@ -230,8 +230,15 @@ def check_map(what: str, tensor: Tensor, between: TrunkMap) -> None:
         ArtifactError: Shape, data type, scale or zero point differ.
     """
     shape = (1, between.height, between.width, between.channels)
-    same = tensor.shape == shape and tensor.dtype == between.dtype and tensor.zero_point == between.zero_point
-    if not (same and math.isclose(tensor.scale, between.scale, rel_tol=_SAME_SCALE)):
+    same_steps = math.isclose(tensor.scale, between.scale, rel_tol=_SAME_SCALE) and (
+        tensor.zero_point == between.zero_point
+    )
+    # Floats carry no steps of their own.
+    if (
+        tensor.shape != shape
+        or tensor.dtype != between.dtype
+        or not (same_steps or tensor.dtype == "float32")
+    ):
         message = (
             f"{what} is {tensor.shape} {tensor.dtype} with scale {tensor.scale:.6g}, zero point "
             f"{tensor.zero_point}, but the manifest promises {shape} {between.dtype} with scale "
