@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from edge_agent.wire.base import XyxyNorm
 from tests.system.browser import WAIT_MS, has_browser, opened_browser
@@ -142,6 +142,49 @@ def test_attribute_is_made_sorted_by_mouse_and_keys_and_learned(
     expect(page.get_by_text("The examples changed since it was learned")).to_be_visible()
     assert counts(server, detector_id) == [("striped", 3), ("dotted", 2)]
     assert complaints == []
+
+
+def test_crop_put_while_the_list_is_on_its_way_does_not_come_back(server: PortalServer, page: Page) -> None:
+    detector_id = add_cans(server, "slow", pictures=1)
+    add_pattern(server, detector_id)
+    page.goto(f"/detectors/{detector_id}/attributes")
+    unsorted = page.get_by_role("region", name="Not sorted yet").locator(".crop")
+    expect(unsorted).to_have_count(4)
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/unsorted*", lambda route: held.append((route, route.fetch())), times=1)
+
+    page.keyboard.press("1")
+    expect(unsorted).to_have_count(3)
+    with page.expect_request("**/unsorted*"):
+        page.keyboard.press("Control+z")  # asks for the list anew
+    page.keyboard.press("2")
+    expect(unsorted).to_have_count(2)
+    while not held:  # the test's own time limit ends this
+        page.wait_for_timeout(50)
+    route, response = held[0]
+    assert response.json()["total"] == 4
+    route.fulfill(response=response)
+    expect(unsorted).to_have_count(3)
+    assert counts(server, detector_id) == [("striped", 0), ("dotted", 1)]
+
+
+def test_crop_that_could_not_be_put_comes_back_with_the_reason(server: PortalServer, page: Page) -> None:
+    detector_id = add_cans(server, "failing", pictures=1)
+    add_pattern(server, detector_id)
+    page.goto(f"/detectors/{detector_id}/attributes")
+    unsorted = page.get_by_role("region", name="Not sorted yet").locator(".crop")
+    expect(unsorted).to_have_count(4)
+    page.route(
+        "**/examples", lambda route: route.abort() if route.request.method == "POST" else route.continue_()
+    )
+
+    page.keyboard.press("1")
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    expect(unsorted).to_have_count(4)
+    page.unroute("**/examples")
+    page.keyboard.press("1")
+    expect(unsorted).to_have_count(3)
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_people_are_told_apart_only_with_a_name_that_allows_it(

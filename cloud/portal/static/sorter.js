@@ -2,46 +2,69 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { countWords, nextAt } from "./attributewords.js";
 import { KeySheet, useKeys } from "./keys.js";
-import { Failure, Loading, api, html, useLoad } from "./ui.js";
+import { Failure, Loading, api, html } from "./ui.js";
 import { plural } from "./words.js";
 
 const SHOWN = 60;
 
 const colour = (i) => `--class:var(--class-${(i % 9) + 1})`;
 
-/** The state of a sorting, kept here at once and on the server as it answers. */
+/**
+ * The state of a sorting, changed here at once and on the server in the same order. What the server lists is taken
+ * over only when nothing was changed since it was asked: else a crop that was put just now would come back.
+ */
 function useSorting(path, onChanged) {
-  const [shown, setShown] = useState(SHOWN);
-  const loaded = useLoad(() => Promise.all([api(`${path}/examples`), api(`${path}/unsorted?limit=${shown}`)]), [path, shown]);
   const [state, setState] = useState(null); // {examples, boxes, total}
   const [error, setError] = useState(null);
+  const [shown, setShown] = useState(SHOWN);
   const last = useRef([]); // what was put lately, for taking back
-  const waiting = useRef(Promise.resolve()); // changes go one after the other, so that the last word counts
-  useEffect(() => {
-    if (loaded.value) setState({ examples: loaded.value[0], boxes: loaded.value[1].boxes, total: loaded.value[1].total });
-  }, [loaded.value]);
+  const work = useRef({ tail: Promise.resolve(), changes: 0, pending: 0, isStale: false });
+  const limit = useRef(shown);
+  limit.current = shown;
 
-  const tell = (change) => {
+  const refresh = async () => {
+    const now = work.current;
+    const before = now.changes;
+    try {
+      const [examples, unsorted] = await Promise.all([api(`${path}/examples`), api(`${path}/unsorted?limit=${limit.current}`)]);
+      if (now.pending || now.changes !== before) now.isStale = true;
+      else setState({ examples, boxes: unsorted.boxes, total: unsorted.total });
+    } catch (caught) {
+      setError(caught);
+    }
+  };
+  useEffect(() => { refresh(); }, [path, shown]);
+
+  const tell = (change, isStale) => {
+    const now = work.current;
     setError(null);
-    waiting.current = waiting.current.then(change).then(onChanged, async (caught) => { await loaded.reload(); setError(caught); });
-    return waiting.current;
+    now.changes += 1;
+    now.pending += 1;
+    now.isStale ||= isStale;
+    const failed = (caught) => { now.isStale = true; setError(caught); };
+    const settle = async () => {
+      now.pending -= 1;
+      if (now.pending || !now.isStale) return;
+      now.isStale = false;
+      await refresh();
+    };
+    now.tail = now.tail.then(change).then(onChanged, failed).then(settle);
   };
   const put = (box, value) => {
     const { media_id, frame_index, box: corners } = box;
     last.current.push(box.id);
     setState((now) => ({ examples: [...now.examples.filter((one) => one.id !== box.id), { ...box, value }], boxes: now.boxes.filter((one) => one.id !== box.id), total: now.total - 1 }));
-    tell(async () => {
-      await api(`${path}/examples`, { method: "POST", json: { media_id, frame_index, box: corners, value } });
-      if (state.boxes.length < SHOWN / 2 && state.total > state.boxes.length) await loaded.reload();
-    });
+    const isRunningOut = state.boxes.length < SHOWN / 2 && state.total > state.boxes.length;
+    tell(() => api(`${path}/examples`, { method: "POST", json: { media_id, frame_index, box: corners, value } }), isRunningOut);
   };
   const takeBack = (example) => {
     last.current = last.current.filter((id) => id !== example.id);
     setState((now) => ({ ...now, examples: now.examples.filter((one) => one.id !== example.id) }));
-    tell(async () => { await api(`${path}/examples/${example.id}`, { method: "DELETE" }); await loaded.reload(); });
+    tell(() => api(`${path}/examples/${example.id}`, { method: "DELETE" }), true);
   };
   const newest = state?.examples.find((one) => one.id === last.current.at(-1)) ?? null;
-  return { state, error: error ?? loaded.error, reload: () => { setError(null); loaded.reload(); }, put, takeBack, newest, more: () => setShown((n) => n + SHOWN) };
+  const reload = () => { setError(null); refresh(); };
+  return { state, error, reload, put, takeBack, newest, more: () => setShown((n) => n + SHOWN) };
 }
 
 function Pile({ value, i, examples, isChosen, needs, onChoose, onTakeBack }) {
