@@ -18,6 +18,10 @@ from edge_agent.wire.manifest import LabelSpec
 Pictures = Sequence[Sequence[Detection]]
 
 AGREEMENT_IOU = 0.5
+
+MOST_SHIFT = 0.15
+"""So far a small detector's threshold may lie from the full one's."""
+
 _GRID_PX = 1000
 _WORTH_IT = 0.005
 
@@ -66,7 +70,7 @@ def agreement_f1(full: Pictures, small: Pictures) -> float:
         full: Detections of the full detector, picture by picture, at its thresholds.
         small: Detections of the small one, likewise.
     """
-    matches = sum(_matches(one, other) for one, other in zip(full, small, strict=True))
+    matches = sum(len(matched_boxes(one, other)) for one, other in zip(full, small, strict=True))
     boxes = sum(map(len, full)) + sum(map(len, small))
     return 2 * matches / boxes if boxes else 1.0
 
@@ -100,7 +104,7 @@ def _tuned_threshold(full: Pictures, small: Pictures, label: LabelSpec) -> float
     def agreement(threshold: float) -> float:
         return agreement_f1(wanted, above(candidates, {label.slug: threshold}))
 
-    steps = np.clip(label.threshold + np.arange(-15, 16) / 100, 0.01, 0.99).round(4).tolist()
+    steps = np.clip(label.threshold + MOST_SHIFT * np.arange(-15, 16) / 15, 0.01, 0.99).round(4).tolist()
     # Of equally good thresholds the one nearest to the full detector's.
     best = max(steps, key=lambda step: (agreement(step), -abs(step - label.threshold)))
     return best if agreement(best) > agreement(label.threshold) + _WORTH_IT else label.threshold
@@ -110,21 +114,28 @@ def _of_label(pictures: Pictures, slug: str) -> list[list[Detection]]:
     return [[found for found in picture if found.label == slug] for picture in pictures]
 
 
-def _matches(full: Sequence[Detection], small: Sequence[Detection]) -> int:
-    """Count matches, greedily from the best score on, each box at most once."""
+def matched_boxes(full: Sequence[Detection], small: Sequence[Detection]) -> list[tuple[int, int]]:
+    """Return which boxes of a picture two detectors share: same label, IoU 0.5, each box at most once.
+
+    Greedily from the best score of `small` on.
+
+    Returns:
+        Pairs of indices into `full` and `small`.
+    """
     if not full or not small:
-        return 0
-    ordered = sorted(small, key=lambda found: -found.score)
+        return []
+    order = sorted(range(len(small)), key=lambda index: -small[index].score)
+    ordered = [small[index] for index in order]
     ious = iou_matrix(_boxes(ordered), _boxes(full))
     same = np.array([[one.label == other.label for other in full] for one in ordered])
     ious[~same] = 0.0
-    count = 0
-    for row in ious:
+    pairs = []
+    for index, row in zip(order, ious, strict=True):
         partner = int(row.argmax())
         if row[partner] >= AGREEMENT_IOU:
             ious[:, partner] = 0.0
-            count += 1
-    return count
+            pairs.append((partner, index))
+    return pairs
 
 
 def _boxes(detections: Sequence[Detection]) -> np.ndarray[Any, np.dtype[np.float32]]:

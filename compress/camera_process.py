@@ -1,9 +1,11 @@
 """A bundle, run as a camera runs it: the agent's own code, one process, no torch; measured from inside.
 
-Job `look`: `bundle` (folder), `threads`, `measure` (else only raw outputs are wanted), `pictures` (.npy
-files, each `(h, w, 3) uint8`: the held-out pictures), `calibration` and `golden` (.npy of `(n, h, w, 3)
-uint8` at the network's size), `raw` (how many of the calibration pictures give raw outputs), `raw_out`
-(.npz); answers a `CameraRun`.
+Every job names its `bundle` (folder) and `threads`; a bundle is opened once and kept for the next jobs.
+Job `usual`: `pictures` (.npy files, each `(h, w, 3) uint8`) and `calibration` (.npy of `(n, h, w, 3) uint8`
+at the network's size), of which `count` are looked at as a camera does; answers `peak_memory_bytes`.
+Job `look`: `measure` (else only raw outputs are wanted), `pictures` (the held-out ones), `unlabelled`
+(others), `calibration`, `golden`, `floor` (lowest score of unlabelled pictures that matters), `raw` (how many
+of the calibration pictures give raw outputs), `raw_out` (.npz); answers a `CameraRun`.
 Job `time`: `pictures` (a stack as above), `count`; answers `inference_ms`.
 """
 
@@ -20,6 +22,7 @@ import psutil
 
 from compress.processes import Job, StepListener, serve
 from edge_agent.pipeline.detect import BundleDetector
+from edge_agent.runtime.backend import Backend
 from edge_agent.runtime.bundle import open_bundle
 from edge_agent.runtime.select import open_backend
 from edge_agent.vision.arrays import Float32, Rgb
@@ -27,54 +30,58 @@ from edge_agent.vision.decode import SCORE_FLOOR
 from edge_agent.wire.base import Document
 from edge_agent.wire.detection import Detection
 
-_WARM_UPS = 5
-
 PictureDetections = tuple[Detection, ...]
 
 
 class CameraRun(Document):
-    """What the process saw, down to `SCORE_FLOOR` for each picture, and its peak memory."""
+    """What the process saw, down to `SCORE_FLOOR` for each picture (`unlabelled`: to the job's `floor`)."""
 
     held_out: tuple[PictureDetections, ...] = ()
     calibration: tuple[PictureDetections, ...] = ()
     golden: tuple[PictureDetections, ...] = ()
+    unlabelled: tuple[PictureDetections, ...] = ()
     peak_memory_bytes: int = 0
 
 
 class CameraProcess:
-    """Opens a bundle at the first job and keeps it for the next ones."""
+    """Opens the bundle of the first job and keeps it for the next ones."""
 
     def __init__(self) -> None:
-        self._detector: BundleDetector | None = None
+        self._opened: tuple[BundleDetector, Backend] | None = None
 
     def handle(self, job: Job, _on_step: StepListener) -> Job:
         """Do a job; see the module's text."""
+        detector, backend = self._opened = self._opened or _open(job)
+        if job["do"] == "usual":
+            return {"peak_memory_bytes": _peak_after_usual_work(detector, job)}
         if job["do"] == "time":
-            return {"inference_ms": self._time(job)}
-        return self._look(job).model_dump()
+            return {"inference_ms": list(_times_ms(detector, job))}
+        return _look(detector, backend, job).model_dump()
 
-    def _look(self, job: Job) -> CameraRun:
-        bundle = open_bundle(Path(job["bundle"]))
-        backend = open_backend(bundle, job["threads"])
-        self._detector = detector = BundleDetector(bundle, backend)
-        first = itertools.islice(_stacked(job["calibration"]), job["raw"])
-        _save_raw(job["raw_out"], [backend.infer(picture[None]) for picture in first])
-        if not job["measure"]:
-            return CameraRun()
-        return CameraRun(
-            peak_memory_bytes=_peak_after_usual_work(detector, job),
-            held_out=_seen(detector, (np.load(file) for file in job["pictures"])),
-            calibration=_seen(detector, _stacked(job["calibration"])),
-            golden=_seen(detector, _stacked(job["golden"])),
-        )
 
-    def _time(self, job: Job) -> list[float]:
-        times_ms = []
-        for picture in itertools.islice(itertools.cycle(_stacked(job["pictures"])), job["count"]):
-            if self._detector is not None:
-                self._detector.detect(picture)
-                times_ms.append(self._detector.inference_ms)
-        return times_ms
+def _open(job: Job) -> tuple[BundleDetector, Backend]:
+    bundle = open_bundle(Path(job["bundle"]))
+    backend = open_backend(bundle, job["threads"])
+    return BundleDetector(bundle, backend), backend
+
+
+def _look(detector: BundleDetector, backend: Backend, job: Job) -> CameraRun:
+    first = itertools.islice(_stacked(job["calibration"]), job["raw"])
+    _save_raw(job["raw_out"], [backend.infer(picture[None]) for picture in first])
+    if not job["measure"]:
+        return CameraRun()
+    return CameraRun(
+        held_out=_seen(detector, (np.load(file) for file in job["pictures"])),
+        calibration=_seen(detector, _stacked(job["calibration"])),
+        golden=_seen(detector, _stacked(job["golden"])),
+        unlabelled=_seen(detector, (np.load(file) for file in job["unlabelled"]), job["floor"]),
+    )
+
+
+def _times_ms(detector: BundleDetector, job: Job) -> Iterator[float]:
+    for picture in itertools.islice(itertools.cycle(_stacked(job["pictures"])), job["count"]):
+        detector.detect(picture)
+        yield detector.inference_ms
 
 
 def main() -> None:
@@ -82,14 +89,16 @@ def main() -> None:
     serve(lambda: importlib.import_module("cv2").setNumThreads(1), CameraProcess().handle)
 
 
-def _seen(detector: BundleDetector, pictures: Iterable[Rgb]) -> tuple[PictureDetections, ...]:
-    return tuple(tuple(detector.detect(picture, min_score=SCORE_FLOOR)) for picture in pictures)
+def _seen(
+    detector: BundleDetector, pictures: Iterable[Rgb], floor: float = SCORE_FLOOR
+) -> tuple[PictureDetections, ...]:
+    return tuple(tuple(detector.detect(picture, min_score=floor)) for picture in pictures)
 
 
 def _peak_after_usual_work(detector: BundleDetector, job: Job) -> int:
     """Return the peak memory of a process that has only done what a camera does; also warms up."""
     usual = (np.load(file) for file in job["pictures"])
-    for picture in itertools.islice(itertools.chain(usual, _stacked(job["calibration"])), _WARM_UPS):
+    for picture in itertools.islice(itertools.chain(usual, _stacked(job["calibration"])), job["count"]):
         detector.detect(picture)
     return max(_memory_bytes(), _peak_bytes())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import logging
 import signal
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress import profile_commands
+from compress.asked import Asked
+from compress.forms import FILE_FORMS, parse_forms
 from edge_agent.errors import ConfigError, ElfowlError
 
 if TYPE_CHECKING:
@@ -25,6 +28,14 @@ app.add_typer(profile_commands.app, name="profile")
 _CANCELLED = 130
 
 
+class EffortChoice(enum.StrEnum):
+    """How long to look for a smaller network."""
+
+    quick = "quick"
+    normal = "normal"
+    best = "best"
+
+
 @app.callback()
 def _root(
     *, verbose: Annotated[bool, typer.Option("--verbose", help="Log what happens inside.")] = False
@@ -34,7 +45,7 @@ def _root(
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913, PLR0917 - each option of the command is a parameter
     detector: Annotated[
         str,
         typer.Argument(metavar="DETECTOR", help="Name or id of a trained detector; NAME@2 is its version 2."),
@@ -47,6 +58,31 @@ def run(
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the bundles and the receipt.")],
+    max_ram: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Most memory of the camera's process, such as 64MB.")
+    ] = None,
+    max_ms: Annotated[
+        str | None, typer.Option(metavar="MS", help="Most time of the network a picture, measured here.")
+    ] = None,
+    max_bytes: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Largest bundle, such as 2MB.")
+    ] = None,
+    min_ap: Annotated[
+        str | None, typer.Option(metavar="SHARE", help="Least AP50 on the test frames, such as 0.85.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(metavar="A,B", help="The only classes that stay; all by default.")
+    ] = None,
+    effort: Annotated[
+        EffortChoice,
+        typer.Option(
+            help="quick: the network as it is; normal: 10 minutes for a smaller one; best: an hour."
+        ),
+    ] = EffortChoice.quick,
+    forms: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help=f"Also write these files: {', '.join(sorted(FILE_FORMS))}."),
+    ] = None,
     release: Annotated[
         int | None, typer.Option(min=1, help="Release number; the detector's version by default.")
     ] = None,
@@ -56,7 +92,8 @@ def run(
     """Compress DETECTOR for a device into OUT."""
     with _stopped_by_signals() as stop:
         try:
-            result = _compress(detector, profile, out, release, stop)
+            asked = Asked(max_ram, max_ms, max_bytes, min_ap, classes, effort.value, forms)
+            result = _compress(detector, profile, out, release, asked, stop)
         except ElfowlError as error:
             typer.echo(f"elfowl-compress: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(_CANCELLED if stop.is_set() else 1) from error
@@ -76,7 +113,9 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _compress(detector: str, profile: str, out: Path, release: int | None, stop: threading.Event) -> Result:
+def _compress(
+    detector: str, profile: str, out: Path, release: int | None, asked: Asked, stop: threading.Event
+) -> Result:
     from edge_agent.runtime.profiles import find_profile
 
     # Checked before torch is imported, so that a mistake is told at once.
@@ -84,13 +123,21 @@ def _compress(detector: str, profile: str, out: Path, release: int | None, stop:
     if out.exists() and not out.is_dir():
         message = f"--out {out} is a file; give a folder, it is made when it is not there"
         raise ConfigError(message)
+    limits, files = asked.limits(device), parse_forms(asked.forms)
+    from compress.effort import EFFORTS
     from compress.loaders import load_detector
-    from compress.run import compress
+    from compress.run import Budget, compress
     from compress.terminal import shown_progress
 
     with shown_progress() as progress:
         return compress(
-            load_detector(detector), device, out, progress=progress, cancelled=stop.is_set, release=release
+            load_detector(detector),
+            device,
+            out,
+            Budget(limits, EFFORTS[asked.effort], files=files),
+            progress=progress,
+            cancelled=stop.is_set,
+            release=release,
         )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
 from compress.bundle import write_bundle
 from compress.forms import FULL, LITERT_FP32, LITERT_INT8, ONNX_INT8, Form
-from compress.measure import Trial, check_parity, try_form
+from compress.measure import check_parity
 from compress.order import Order
 from compress.processes import Child
 from compress.second_stage import OUTPUT_NAME, measure_stage, stage_files
+from compress.trial import Trial, compare_form, try_form
 from compress.workbench import Workbench
 
 
@@ -28,9 +30,10 @@ def litert_lane(bench: Workbench, order: Order, exporter: Child) -> list[Trial]:
     """
     float_file, int8_file = _export(bench, order, exporter, "float.tflite", "int8.tflite")
     with bench.step("litert_measure"):
-        parity = _try(bench, order, LITERT_FP32, float_file, full_run=False)
-        parity.camera.close()
-        check_parity(parity, order.captured.references)
+        camera = bench.start("compress.camera_process")
+        parity = compare_form(camera, order.spec(LITERT_FP32), float_file, order.tryout(LITERT_FP32))
+        camera.close()
+        check_parity(LITERT_FP32, parity.max_abs_error, order.captured.references)
         return [_with_stage(_try(bench, order, LITERT_INT8, int8_file), order, exporter, bench)]
 
 
@@ -44,7 +47,7 @@ def onnx_lane(bench: Workbench, order: Order, exporter: Child) -> list[Trial]:
     float_file, int8_file = _export(bench, order, exporter, "float.onnx", "int8.onnx")
     with bench.step("full_measure"):
         full = _try(bench, order, FULL, float_file)
-        check_parity(full, order.captured.references)
+        check_parity(FULL, full.max_abs_error, order.captured.references)
     with bench.step("onnx_measure"):
         return [full, _with_stage(_try(bench, order, ONNX_INT8, int8_file), order, exporter, bench)]
 
@@ -53,6 +56,11 @@ def _export(
     bench: Workbench, order: Order, exporter: Child, float_name: str, int8_name: str
 ) -> tuple[Path, Path]:
     float_file, int8_file = bench.folder / float_name, bench.folder / int8_name
+    finished = bench.folder / f"{int8_name}.finished"
+    if finished.exists():  # by a compression that was ended
+        if order.stage is None:
+            exporter.close()
+        return float_file, int8_file
     steps: list[str] = []
 
     def note(step: str) -> None:
@@ -72,6 +80,7 @@ def _export(
         note,
     )
     bench.meter.end(steps[-1])
+    finished.touch()
     if order.stage is None:
         exporter.close()
     return float_file, int8_file
@@ -98,12 +107,6 @@ def _with_stage(trial: Trial, order: Order, exporter: Child, bench: Workbench) -
     return replace(trial, stage=files, embedding=measure_stage(order.stage, folder))
 
 
-def _try(bench: Workbench, order: Order, form: Form, model: Path, *, full_run: bool = True) -> Trial:
-    return try_form(
-        bench.start("compress.camera_process"),
-        order.spec(form),
-        model,
-        order.pictures,
-        order.captured.references,
-        full_run=full_run,
-    )
+def _try(bench: Workbench, order: Order, form: Form, model: Path) -> Trial:
+    start = functools.partial(bench.start, "compress.camera_process")
+    return try_form(start, order.spec(form), model, order.tryout(form))

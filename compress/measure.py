@@ -1,107 +1,18 @@
-"""Exports, run by the camera's own code in processes of their own, and what that tells."""
+"""What trials are compared by: raw outputs against torch's, and times taken in turns."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from compress.bundle import BundleSpec, write_bundle
-from compress.camera_process import CameraRun
 from compress.capture import RawOutputs
 from compress.errors import ParityError
 from compress.forms import Form
-from compress.pictures import StoredPictures
-from compress.processes import Child
-from compress.second_stage import StageFiles
-from edge_agent.wire.receipt import EmbeddingMeasurement
 
 MAX_FLOAT_ERROR = 1e-4
 """A float export may differ from torch by so much in any raw output, or by this share of the largest one."""
-
-_TURNS = 7
-_PICTURES_A_TURN = 4
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One form as the camera ran it; `max_abs_error` is its raw outputs against torch's.
-
-    `camera` is the process that still has the bundle open; `inference_ms` is known after `time_in_turns`.
-    """
-
-    form: Form
-    model: Path
-    run: CameraRun
-    max_abs_error: float
-    camera: Child
-    inference_ms: tuple[float, ...] = ()
-    stage: StageFiles | None = None
-    embedding: EmbeddingMeasurement | None = None
-
-
-def try_form(
-    child: Child,
-    spec: BundleSpec,
-    model: Path,
-    pictures: StoredPictures,
-    references: Sequence[RawOutputs],
-    *,
-    threads: int = 1,
-    full_run: bool = True,
-) -> Trial:
-    """Run one export as a camera does.
-
-    Args:
-        child: A started `compress.camera_process`.
-        spec: What the bundle's manifest says so far.
-        model: The export.
-        pictures: What it looks at.
-        references: torch's raw outputs for the first calibration pictures.
-        threads: Threads of one inference, as the profile says.
-        full_run: False: only raw outputs are compared.
-
-    Raises:
-        ElfowlError: The camera's code refuses the bundle, or its runtime fails.
-    """
-    folder = model.parent / f"trial_{spec.form.name}"
-    write_bundle(folder, spec, model)
-    raw_file = model.parent / f"raw_{spec.form.name}.npz"
-    answer = child.ask(
-        {
-            "do": "look",
-            "bundle": str(folder),
-            "threads": threads,
-            "measure": full_run,
-            "pictures": [str(file) for file in pictures.held_out],
-            "calibration": str(pictures.calibration_file),
-            "golden": str(pictures.golden_file),
-            "raw": len(references),
-            "raw_out": str(raw_file),
-        }
-    )
-    error = max_abs_error(references, read_raw(raw_file, len(references)))
-    return Trial(spec.form, model, CameraRun.model_validate(answer), error, child)
-
-
-def time_in_turns(trials: Collection[Trial], pictures: Path) -> list[Trial]:
-    """Return the trials with the times that their networks took, picture by picture.
-
-    The forms take turns, so that a busy moment of the machine hits all of them alike: times of a machine are
-    noisy, ratios of times taken in turns are not.
-
-    Args:
-        trials: Forms whose camera processes still run; each works alone in its turn.
-        pictures: .npy of `(n, h, w, 3) uint8` at the network's size.
-    """
-    turn = {"do": "time", "pictures": str(pictures), "count": _PICTURES_A_TURN}
-    times_ms: dict[Form, list[float]] = {trial.form: [] for trial in trials}
-    for _ in range(_TURNS):
-        for trial in trials:
-            times_ms[trial.form] += trial.camera.ask(turn)["inference_ms"]
-    return [replace(trial, inference_ms=tuple(times_ms[trial.form])) for trial in trials]
 
 
 def read_raw(file: Path, count: int) -> list[RawOutputs]:
@@ -123,8 +34,13 @@ def max_abs_error(expected: Sequence[RawOutputs], found: Sequence[RawOutputs]) -
     )
 
 
-def check_parity(trial: Trial, references: Sequence[RawOutputs]) -> None:
+def check_parity(form: Form, error: float, references: Sequence[RawOutputs]) -> None:
     """Refuse a float export that does not answer as torch does.
+
+    Args:
+        form: The float form.
+        error: Its largest difference in a raw output.
+        references: torch's raw outputs.
 
     Raises:
         ParityError: It is off by more than `MAX_FLOAT_ERROR`.
@@ -133,9 +49,9 @@ def check_parity(trial: Trial, references: Sequence[RawOutputs]) -> None:
         (float(np.abs(array).max()) for outputs in references for array in outputs.values()), default=0.0
     )
     allowed = MAX_FLOAT_ERROR * max(1.0, largest)
-    if not trial.max_abs_error < allowed:
+    if not error < allowed:
         message = (
-            f"the {trial.form.name} export differs from torch by {trial.max_abs_error:.2g} "
+            f"the {form.name} export differs from torch by {error:.2g} "
             f"(allowed {allowed:.2g}): an operation is not exported faithfully"
         )
         raise ParityError(message)

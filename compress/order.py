@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from compress.bundle import BundleSpec
 from compress.capture import Capture
-from compress.forms import Form
+from compress.forms import DEPLOYABLE, Form
+from compress.limits import Limits
 from compress.pictures import StoredPictures
 from compress.protocol import Compressible
 from compress.second_stage import CapturedStage
+from compress.trial import Tryout
 from edge_agent.wire.profile import DeviceProfile
 
 
@@ -23,11 +25,17 @@ class Order:
     created: float
     pictures: StoredPictures
     captured: Capture
+    limits: Limits
     stage: CapturedStage | None = None
 
     def spec(self, form: Form) -> BundleSpec:
         """Return what is known of a bundle before it was tried."""
         return BundleSpec(self.detector, form, self.profile, self.release, self.created)
+
+    def tryout(self, form: Form) -> Tryout:
+        """Return how a form is tried: the full detector without the device's memory limit."""
+        limit_bytes = self.limits.max_ram_bytes if form in DEPLOYABLE else None
+        return Tryout(self.pictures, self.captured.references, limit_bytes)
 
     @property
     def thresholds(self) -> dict[str, float]:

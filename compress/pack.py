@@ -1,129 +1,224 @@
-"""From trials to bundles and receipt: measure, tune thresholds, choose, write."""
+"""From trials to bundles and receipt: measure, tune thresholds, pack, choose, write."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from compress.accuracy import above, agreement_f1, average_precision, tuned_thresholds
-from compress.bundle import BundleSpec, write_bundle
-from compress.choose import choose, warnings
-from compress.forms import FULL, LITERT_INT8, ONNX_INT8
+from compress.accuracy import above
+from compress.bundle import write_bundle
+from compress.choose import Choice, choose, refusal, warnings, with_front
+from compress.differences import curves, different_frames
+from compress.effort import Effort
+from compress.errors import BudgetError
+from compress.forms import DEPLOYABLE, FILE_FORMS, FULL
+from compress.limits import Limits
 from compress.machine import machine, versions
-from compress.measure import Trial, percentile_ms
 from compress.order import Order
+from compress.parts import head_files
+from compress.plots import Shown
 from compress.receipt import write_receipt
 from compress.result import Result
-from compress.workbench import Workbench
+from compress.trial import Trial
+from compress.tried import Tried, measurement, thresholds_of
 from edge_agent.runtime.bundle import write_bundle_zip
 from edge_agent.wire.manifest import MeasuredLimits
-from edge_agent.wire.receipt import Measurement, Receipt
+from edge_agent.wire.receipt import Estimate, Measurement, Receipt, Removal
+
+REFUSED = "refused"
 
 
-def pack(bench: Workbench, order: Order, trials: Iterable[Trial], out: Path) -> Result:
-    """Write bundles and receipt, then move them to `out`.
+@dataclass(frozen=True)
+class Packing:
+    """What was asked for, beside the orders of the candidates."""
+
+    effort: Effort
+    reproduce: str
+    seconds: dict[str, float]
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Packed:
+    tried: Tried
+    trial: Trial
+    thresholds: dict[str, float]
+    measured: Measurement
+    file: Path | None = None
+
+
+def pack(folder: Path, tried: Sequence[Tried], packing: Packing, out: Path) -> Result:
+    """Write the chosen candidate's bundles and the receipt, then move them to `out`.
+
+    Args:
+        folder: Where to work.
+        tried: All candidates, the detector's own network first.
+        packing: What was asked for.
+        out: Where the results go.
 
     Raises:
-        BudgetError: No form fits the device.
+        BudgetError: No candidate fits the limits; `refused.json` and `refused.html` in `out` tell what was
+            tried. An older result is left alone.
         ArtifactError: A bundle is not sound.
     """
-    by_form = {trial.form: trial for trial in trials}
-    full = by_form[FULL]
-    before = _measurement(order, full, full, order.thresholds)
-    packed = [_pack_form(bench, order, by_form[form], full, before) for form in (LITERT_INT8, ONNX_INT8)]
-    chosen = choose(order.profile, [measured for measured, _ in packed])
-    receipt = _receipt(bench, order, before, tuple(measured for measured, _ in packed), chosen)
-    receipt_file, html_file = write_receipt(receipt, bench.folder)
-    bench.check()
+    plain = tried[0]
+    full = plain.trial(FULL.name)
+    before = measurement(plain, full, full, plain.order.thresholds)
+    packed = [
+        _packed(folder / f"pack_{number}", one, form.name, full, before, packing)
+        for number, one in enumerate(tried)
+        for form in DEPLOYABLE
+    ]
+    rows = with_front([one.measured for one in packed])
+    choice = choose(plain.order.profile, plain.order.limits, rows)
+    chosen = next(one for one, row in zip(packed, rows, strict=True) if row is choice.measured)
+    shown = _shown(chosen, full, _receipt(chosen, before, rows, choice, packing))
+    if choice.broken:
+        _moved_all(write_receipt(shown, folder, REFUSED), out)
+        message = f"{refusal(plain.order.profile, choice)}; {out / REFUSED}.html tells what was tried"
+        raise BudgetError(message)
+    files = write_receipt(shown, folder)
     # From here on only renames: all or, short of a power cut, nothing.
-    bundles = {measured.form: _moved(file, out) for measured, file in packed}
-    return Result(receipt, _moved(receipt_file, out), _moved(html_file, out), bundles)
+    bundles = {
+        one.measured.form: one.file.replace(out / f"{one.measured.form}.zip")
+        for one in packed
+        if one.tried is chosen.tried and one.file is not None
+    }
+    _write_files(chosen, packing.files, out / "files")
+    json_file, html_file = _moved_all(files, out)
+    for suffix in ("json", "html"):
+        (out / f"{REFUSED}.{suffix}").unlink(missing_ok=True)
+    return Result(shown.receipt, json_file, html_file, bundles)
 
 
-def _pack_form(
-    bench: Workbench, order: Order, trial: Trial, full: Trial, before: Measurement
-) -> tuple[Measurement, Path]:
-    thresholds = tuned_thresholds(full.run.calibration, trial.run.calibration, order.detector.labels)
-    measured = _measurement(order, trial, full, thresholds)
-    spec = BundleSpec(
-        order.detector,
-        trial.form,
-        order.profile,
-        order.release,
-        order.created,
+def _packed(
+    folder: Path, tried: Tried, form: str, full: Trial, before: Measurement, packing: Packing
+) -> _Packed:
+    trial = tried.trial(form)
+    thresholds = thresholds_of(tried, trial, full)
+    measured = measurement(tried, trial, full, thresholds)
+    one = _Packed(tried, trial, thresholds, measured)
+    if trial.ended:
+        return one
+    order = tried.order
+    spec = replace(
+        order.spec(trial.form),
         thresholds=thresholds,
         golden=above(trial.run.golden, thresholds),
-        measured=MeasuredLimits(
-            machine=machine(),
-            ms_p50=measured.ms_p50 or 0.0,
-            ms_p99=measured.ms_p99 or 0.0,
-            peak_memory_bytes=measured.peak_memory_bytes or 0,
-            ap50=measured.ap50,
-            images=measured.images,
-        ),
+        measured=_measured_limits(measured),
         stage=trial.stage,
     )
     # The receipt inside a bundle cannot hold the bundle's own digest; the one beside it does.
-    inner = _receipt(bench, order, before, (measured,), measured)
-    folder = bench.folder / trial.form.name
-    write_bundle(folder, spec, trial.model, order.pictures.golden, inner)
-    file = bench.folder / f"{trial.form.name}.zip"
-    digest = write_bundle_zip(folder, file)
-    return measured.model_copy(update={"bundle_sha256": digest, "bundle_bytes": file.stat().st_size}), file
+    inner = _small_receipt(order, before, measured, tried.removed, packing)
+    bundle, file = folder / form, folder / f"{form}.zip"
+    write_bundle(bundle, spec, trial.model, order.pictures.golden, inner)
+    digest = write_bundle_zip(bundle, file)
+    size = {"bundle_sha256": digest, "bundle_bytes": file.stat().st_size}
+    return replace(one, measured=measured.model_copy(update=size), file=file)
 
 
-def _measurement(order: Order, trial: Trial, full: Trial, thresholds: Mapping[str, float]) -> Measurement:
-    run, pictures = trial.run, order.pictures
-    precision = average_precision(pictures.truth, run.held_out, order.detector.labels)
-    looked_at = "held_out" if pictures.held_out else "calibration"
-    return Measurement(
-        form=trial.form.name,
-        runtime=trial.form.runtime,
-        precision=trial.form.precision,
-        bytes=trial.model.stat().st_size,
-        parameters=order.captured.parameters,
-        ap50=None if precision is None else round(precision[0], 4),
-        ap=None if precision is None else round(precision[1], 4),
-        images=len(pictures.held_out),
-        agreement_f1=round(
-            agreement_f1(
-                above(getattr(full.run, looked_at), order.thresholds),
-                above(getattr(run, looked_at), thresholds),
-            ),
-            4,
-        ),
-        max_abs_error=trial.max_abs_error,
-        ms_p50=percentile_ms(trial.inference_ms, 50),
-        ms_p99=percentile_ms(trial.inference_ms, 99),
-        peak_memory_bytes=run.peak_memory_bytes,
-        embedding=trial.embedding,
+def _measured_limits(measured: Measurement) -> MeasuredLimits:
+    return MeasuredLimits(
+        machine=machine(),
+        ms_p50=measured.ms_p50 or 0.0,
+        ms_p99=measured.ms_p99 or 0.0,
+        peak_memory_bytes=measured.peak_memory_bytes or 0,
+        ap50=measured.ap50,
+        images=measured.images,
     )
 
 
-def _receipt(
-    bench: Workbench,
-    order: Order,
-    before: Measurement,
-    after: tuple[Measurement, ...],
-    chosen: Measurement,
+def _small_receipt(
+    order: Order, before: Measurement, measured: Measurement, removed: tuple[Removal, ...], packing: Packing
 ) -> Receipt:
     detector = order.detector
     return Receipt(
         detector=detector.ref,
         profile=order.profile.name,
-        chosen=chosen.form,
+        chosen=measured.form,
         before=before,
-        after=after,
+        after=(measured,),
+        removed=removed,
         calibration_images=len(order.pictures.calibration),
         subnets=detector.subnets,
         versions=versions(),
         machine=machine(),
-        reproduce=f"elfowl-compress run {detector.ref.id} --profile {order.profile.name} --out DIR",
-        seconds=bench.meter.seconds,
-        warnings=warnings(order.profile, detector.input_size_px, before, chosen),
+        reproduce=packing.reproduce,
+        seconds=packing.seconds,
+        warnings=warnings(order.profile, detector.input_size_px, before, measured, order.limits),
         created=order.created,
+        effort=packing.effort.name,
+        limits=_named(order.limits),
     )
 
 
-def _moved(file: Path, folder: Path) -> Path:
-    return file.replace(folder / file.name)
+def _receipt(
+    chosen: _Packed, before: Measurement, rows: Sequence[Measurement], choice: Choice, packing: Packing
+) -> Receipt:
+    tried = chosen.tried
+    whole = _small_receipt(tried.order, before, choice.measured, tried.removed, packing)
+    return whole.model_copy(
+        update={
+            "after": tuple(row for row in rows if row.candidate == tried.name),
+            "broken": choice.broken,
+            "tried": tuple(rows),
+            "estimates": _estimates(tried.order, choice.measured),
+            "notes": packing.notes,
+        }
+    )
+
+
+def _shown(chosen: _Packed, full: Trial, receipt: Receipt) -> Shown:
+    tried, trial = chosen.tried, chosen.trial
+    if trial.ended:
+        return Shown(receipt)
+    order = tried.order
+    drawn = different_frames(order, full.run.held_out, trial.run.held_out, chosen.thresholds)
+    more = receipt.model_copy(
+        update={
+            "curves": curves(order, {FULL.name: full.run.held_out, trial.form.name: trial.run.held_out}),
+            "differences": tuple(frame.told for frame in drawn),
+        }
+    )
+    return Shown(more, tuple(frame.jpeg for frame in drawn))
+
+
+def _estimates(order: Order, measured: Measurement) -> tuple[Estimate, ...]:
+    if not measured.macs:
+        return ()
+    return (
+        Estimate(
+            what=f"speed that the device needs for {order.profile.target_fps:g} pictures a second",
+            value=round(measured.macs * order.profile.target_fps / 1e9, 3),
+            unit="billion multiply-accumulates a second",
+            made_from="the network's multiply-accumulates and the profile's target_fps; it was not run there",
+        ),
+    )
+
+
+def _write_files(chosen: _Packed, names: Sequence[str], folder: Path) -> None:
+    """Copy the chosen network's own files, each part of one that is in parts."""
+    for name in names:
+        model = chosen.trial.model.parent / FILE_FORMS[name]
+        for file in (model, *head_files(model)):
+            folder.mkdir(exist_ok=True)
+            shutil.copyfile(file, folder / file.name)
+
+
+def _named(limits: Limits) -> dict[str, float]:
+    values = {
+        "memory_bytes": limits.max_ram_bytes,
+        "storage_bytes": limits.storage_bytes,
+        "bundle_bytes": limits.max_bytes,
+        "ms": limits.max_ms,
+        "ap50": limits.min_ap50,
+    }
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def _moved_all(files: tuple[Path, Path], out: Path) -> tuple[Path, Path]:
+    first, second = files
+    return first.replace(out / first.name), second.replace(out / second.name)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from compress.errors import ExportError
 from compress.protocol import Compressible, HeldOutPicture, Rgb, TruthBox
@@ -16,20 +19,49 @@ from edge_agent.vision.letterbox import letterbox
 CALIBRATION_PICTURES = 24
 """More did not help in trials; each costs half a second in both quantizers."""
 
+AGREEMENT_PICTURES = 500
 MAX_HELD_OUT = 200
 GOLDEN_PICTURES = 3
 
 _PAD_VALUE = 127
+_THUMBNAIL_PX = (16, 12)
+_MOST_PX = 1_000_000
+_MOST_BYTES = 1_500_000_000
 
 _Item = TypeVar("_Item")
 
 
+class Digest(Protocol):
+    """What `hashlib` gives."""
+
+    def update(self, data: memoryview, /) -> None:
+        """Add bytes."""
+
+
+@dataclass(frozen=True)
+class CameraPictures:
+    """The detector's pictures as the camera gave them, kept once for all candidates.
+
+    `held_out` are `.npy` files of `(h, w, 3) uint8`, `truth` their objects, `names` their names; `unlabelled`
+    are files of pictures that are neither tested nor calibrated on; `calibration` are those for int8.
+    """
+
+    held_out: tuple[Path, ...]
+    names: tuple[str, ...]
+    truth: tuple[tuple[TruthBox, ...], ...]
+    unlabelled: tuple[Path, ...]
+    calibration: tuple[Rgb, ...]
+    golden: tuple[Rgb, ...]
+    digest: str
+
+
 @dataclass(frozen=True)
 class StoredPictures:
-    """Where the pictures lie.
+    """Where the pictures lie for one size of network.
 
-    `held_out` are `.npy` files of `(h, w, 3) uint8` as the camera gave them, `truth` their objects;
-    `calibration_file` and `golden_file` hold `(n, h, w, 3) uint8` at the network's size, also here as arrays.
+    `held_out` and `unlabelled` are `.npy` files of `(h, w, 3) uint8` as the camera gave them, `truth` and
+    `names` the objects and the names of the former; `calibration_file` and `golden_file` hold `(n, h, w, 3)
+    uint8` at the network's size, also here as arrays.
     """
 
     held_out: tuple[Path, ...]
@@ -38,33 +70,75 @@ class StoredPictures:
     calibration_file: Path
     golden: Rgb
     golden_file: Path
+    unlabelled: tuple[Path, ...] = ()
+    names: tuple[str, ...] = ()
 
 
-def store_pictures(detector: Compressible, folder: Path) -> StoredPictures:
+def keep_pictures(
+    detector: Compressible, folder: Path, unlabelled: int = AGREEMENT_PICTURES
+) -> CameraPictures:
     """Write the pictures of a detector into `folder`.
+
+    Of the camera's pictures those that differ most calibrate int8; up to `unlabelled` of the others show how
+    far two detectors agree. Pictures of more than a megapixel are shrunk to one for that.
 
     Raises:
         ExportError: The detector has no pictures to calibrate with.
     """
-    calibration = [_fitted(rgb, detector) for rgb in detector.calibration_pictures(CALIBRATION_PICTURES)]
-    if not calibration:
-        message = f"detector {detector.ref.name} has no pictures to calibrate with: add some of its camera"
-        raise ExportError(message)
+    frames = _ask(detector, CALIBRATION_PICTURES + unlabelled)
+    chosen = covering(frames, CALIBRATION_PICTURES)
+    others = [frame for index, frame in enumerate(frames) if index not in set(chosen)]
     held_out = evenly(detector.held_out_pictures(), MAX_HELD_OUT)
-    files = []
-    for index, picture in enumerate(held_out):
-        files.append(folder / f"held_out_{index:04d}.npy")
-        np.save(files[-1], picture.rgb())
-    golden = [_fitted(picture.rgb(), detector) for picture in choose_golden(held_out)]
-    golden = golden or list(evenly(calibration, GOLDEN_PICTURES))
-    return StoredPictures(
+    digest = hashlib.sha256()
+    files = [_noted(folder / f"held_out_{n:04d}.npy", one.rgb(), digest) for n, one in enumerate(held_out)]
+    rest = [_noted(folder / f"other_{n:04d}.npy", _shrunk(rgb), digest) for n, rgb in enumerate(others)]
+    calibration = tuple(frames[index] for index in chosen)
+    for rgb in calibration:
+        digest.update(np.ascontiguousarray(rgb).data)
+    digest.update(repr([picture.truth for picture in held_out]).encode())
+    golden = [picture.rgb() for picture in choose_golden(held_out)]
+    return CameraPictures(
         held_out=tuple(files),
+        names=tuple(picture.name for picture in held_out),
         truth=tuple(picture.truth for picture in held_out),
+        unlabelled=tuple(rest),
+        calibration=calibration,
+        golden=tuple(golden or evenly(calibration, GOLDEN_PICTURES)),
+        digest=digest.hexdigest(),
+    )
+
+
+def fit_pictures(pictures: CameraPictures, input_size_px: tuple[int, int], folder: Path) -> StoredPictures:
+    """Write what a network of this size (width, height) calibrates with and is smoke-tested with."""
+    calibration = [_fitted(rgb, input_size_px) for rgb in pictures.calibration]
+    golden = [_fitted(rgb, input_size_px) for rgb in pictures.golden]
+    return StoredPictures(
+        held_out=pictures.held_out,
+        truth=pictures.truth,
         calibration=np.stack(calibration),
         calibration_file=_saved(folder / "calibration.npy", calibration),
         golden=np.stack(golden),
         golden_file=_saved(folder / "golden.npy", golden),
+        unlabelled=pictures.unlabelled,
+        names=pictures.names,
     )
+
+
+def covering(frames: Sequence[Rgb], limit: int) -> list[int]:
+    """Return indices, ascending, of up to `limit` pictures that differ most from each other.
+
+    The first is the one nearest to the mean of all; each next one is farthest from those chosen (by the
+    colours of 16 x 12 fields). The same pictures give the same choice.
+    """
+    if len(frames) <= limit:
+        return list(range(len(frames)))
+    looks = np.stack([_thumbnail(frame) for frame in frames])
+    chosen = [int(np.square(looks - looks.mean(axis=0)).sum(axis=1).argmin())]
+    away = np.square(looks - looks[chosen[0]]).sum(axis=1)
+    while len(chosen) < limit:
+        chosen.append(int(away.argmax()))
+        away = np.minimum(away, np.square(looks - looks[chosen[-1]]).sum(axis=1))
+    return sorted(chosen)
 
 
 def choose_golden(pictures: Sequence[HeldOutPicture]) -> list[HeldOutPicture]:
@@ -80,9 +154,38 @@ def evenly(items: Sequence[_Item], limit: int) -> Sequence[_Item]:
     return [items[int(index)] for index in np.linspace(0, len(items) - 1, limit).round()]
 
 
-def _fitted(rgb: Rgb, detector: Compressible) -> Rgb:
-    width_px, height_px = detector.input_size_px
-    return letterbox(rgb, width_px, height_px, _PAD_VALUE).pixels
+def _ask(detector: Compressible, limit: int) -> Sequence[Rgb]:
+    """Ask for pictures, for no more than memory holds."""
+    few = detector.calibration_pictures(min(limit, CALIBRATION_PICTURES))
+    if not few:
+        message = f"detector {detector.ref.name} has no pictures to calibrate with: add some of its camera"
+        raise ExportError(message)
+    if len(few) < CALIBRATION_PICTURES:
+        return few
+    most = _MOST_BYTES // max(picture.nbytes for picture in few)
+    return detector.calibration_pictures(max(min(limit, most), CALIBRATION_PICTURES))
+
+
+def _thumbnail(rgb: Rgb) -> npt.NDArray[np.float32]:
+    return letterbox(rgb, *_THUMBNAIL_PX, _PAD_VALUE).pixels.astype(np.float32).reshape(-1)
+
+
+def _shrunk(rgb: Rgb) -> Rgb:
+    height_px, width_px = rgb.shape[:2]
+    scale = math.sqrt(_MOST_PX / (width_px * height_px))
+    if scale >= 1.0:
+        return rgb
+    return letterbox(rgb, round(width_px * scale), round(height_px * scale), _PAD_VALUE).pixels
+
+
+def _fitted(rgb: Rgb, input_size_px: tuple[int, int]) -> Rgb:
+    return letterbox(rgb, *input_size_px, _PAD_VALUE).pixels
+
+
+def _noted(file: Path, rgb: Rgb, digest: Digest) -> Path:
+    digest.update(np.ascontiguousarray(rgb).data)
+    np.save(file, rgb)
+    return file
 
 
 def _saved(file: Path, pictures: Sequence[Rgb]) -> Path:

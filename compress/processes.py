@@ -63,6 +63,11 @@ class Child:
                 encoding="utf-8",
             )
 
+    @property
+    def pid(self) -> int:
+        """Return the process's number."""
+        return self._process.pid
+
     def ask(self, job: Job, on_step: StepListener | None = None) -> Job:
         """Hand over a job and wait for the result.
 

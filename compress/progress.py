@@ -55,6 +55,17 @@ class ProgressMeter:
         self._begun_s: dict[str, float] = {}
         self._took_s: dict[str, float] = {}
         self._fraction = 0.0
+        self._messages: dict[str, str] = {}
+
+    def plan_anew(self, plan: tuple[Stage, ...]) -> None:
+        """Take another plan; steps that are in both keep what they took."""
+        with self._lock:
+            self._plan = plan
+
+    def say(self, step: str, message: str) -> None:
+        """Tell what a step does now, instead of the plan's words."""
+        with self._lock:
+            self._messages[step] = message
 
     def begin(self, step: str) -> None:
         """Note that a step starts."""
@@ -119,5 +130,25 @@ class ProgressMeter:
             lane = max(lanes, key=self._lane_left_s)
             for step in lane:
                 if step.name not in self._took_s:
-                    return name, step.message
+                    return name, self._messages.get(step.name, step.message)
         return "done", "done"
+
+
+class MeterPart:
+    """A part of a plan whose steps occur more than once: their names begin with the part's own."""
+
+    def __init__(self, meter: ProgressMeter, prefix: str) -> None:
+        """Count steps under `prefix + name`."""
+        self._meter, self._prefix = meter, prefix
+
+    def begin(self, step: str) -> None:
+        """Note that a step starts."""
+        self._meter.begin(self._prefix + step)
+
+    def end(self, step: str) -> None:
+        """Note that a step is done."""
+        self._meter.end(self._prefix + step)
+
+    def tick(self) -> None:
+        """Tell the listener how far all is."""
+        self._meter.tick()

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from compress.bootstrap import RESAMPLES
+from compress.limits import in_words
+from compress.plots import Shown, curve_plots, frames, scatter
 from edge_agent.wire.receipt import Measurement, Receipt
 
 _MEGABYTE = 1_000_000
@@ -39,28 +42,36 @@ class Chart:
     bars: tuple[Bar, ...]
 
 
-def write_receipt(receipt: Receipt, folder: Path) -> tuple[Path, Path]:
-    """Write `receipt.json` and `receipt.html` into a folder; return both paths."""
-    json_file, html_file = folder / "receipt.json", folder / "receipt.html"
-    json_file.write_text(receipt.model_dump_json(indent=2) + "\n", "utf-8")
-    html_file.write_text(render(receipt), "utf-8")
+def write_receipt(shown: Shown, folder: Path, name: str = "receipt") -> tuple[Path, Path]:
+    """Write `receipt.json` and `receipt.html` (or of another name) into a folder; return both paths."""
+    json_file, html_file = folder / f"{name}.json", folder / f"{name}.html"
+    json_file.write_text(shown.receipt.model_dump_json(indent=2) + "\n", "utf-8")
+    html_file.write_text(render(shown), "utf-8")
     return json_file, html_file
 
 
-def render(receipt: Receipt) -> str:
+def render(shown: Shown) -> str:
     """Return the receipt as one HTML page: no script, nothing to load; light or dark as the reader likes."""
     environment = Environment(
         loader=PackageLoader("compress"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    forms = (receipt.before, *receipt.after)
+    receipt = shown.receipt
     return environment.get_template("receipt.html.j2").render(
         receipt=receipt,
-        forms=forms,
+        forms=(receipt.before, *receipt.after),
         charts=charts(receipt),
+        scatter=scatter(receipt),
+        curves=curve_plots(receipt),
+        frames=frames(shown),
         headline=headline(receipt),
+        refused=[in_words(broken) for broken in receipt.broken],
+        limits=limit_words(receipt),
         title=title,
+        candidate=candidate,
         megabytes=megabytes,
         number=number,
+        interval=interval,
+        resamples=RESAMPLES,
         made=datetime.fromtimestamp(receipt.created, UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
 
@@ -69,6 +80,9 @@ def headline(receipt: Receipt) -> str:
     """Return in one sentence what compression gained and what it cost."""
     before = receipt.before
     chosen = next(measured for measured in receipt.after if measured.form == receipt.chosen)
+    if receipt.broken:
+        name = f"{title(chosen.form)} of {candidate(chosen)}"
+        return f"Nothing fits: the nearest, {name}, {', and '.join(map(in_words, receipt.broken))}"
     parts = [f"{before.bytes / max(chosen.bytes, 1):.1f} times smaller"]
     if before.ms_p50 and chosen.ms_p50:
         parts.append(_speed(before.ms_p50 / chosen.ms_p50))
@@ -93,6 +107,34 @@ def charts(receipt: Receipt) -> tuple[Chart, ...]:
 def title(form: str) -> str:
     """Return what a person calls a form."""
     return _TITLES.get(form, form)
+
+
+def candidate(measured: Measurement) -> str:
+    """Return what a person calls the network that a form was made of."""
+    return measured.candidate or "the detector as it is"
+
+
+def interval(bounds: tuple[float, float] | None, form: str = "{:.3f}") -> str:
+    """Return the bounds of an interval for reading, a dash for none."""
+    return _DASH if bounds is None else " \N{HORIZONTAL ELLIPSIS} ".join(form.format(one) for one in bounds)
+
+
+def limit_words(receipt: Receipt) -> list[tuple[str, str]]:
+    """Return the limits that counted, as name and value."""
+    names = {
+        "memory_bytes": "memory of the process",
+        "storage_bytes": "storage for two bundles",
+        "bundle_bytes": "bundle",
+        "ms": "time of the network",
+        "ap50": "AP50 at least",
+    }
+    return [(names.get(name, name), _limit_value(name, value)) for name, value in receipt.limits.items()]
+
+
+def _limit_value(name: str, value: float) -> str:
+    if name.endswith("bytes"):
+        return megabytes(round(value))
+    return f"{value:g} ms" if name == "ms" else f"{value:g}"
 
 
 def megabytes(count_bytes: int | None) -> str:

@@ -1,55 +1,51 @@
-"""Compression from end to end: capture, export twice, run both as a camera does, choose, pack."""
+"""Compression from end to end: the detector as it is, then smaller networks; export, try, pick, pack."""
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import importlib
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from compress.capture import capture
+from compress.choose import candidates
+from compress.classes import only_classes
+from compress.effort import QUICK, Effort
 from compress.lanes import litert_lane, onnx_lane, start_exporters
-from compress.measure import time_in_turns
+from compress.limits import Limits, limits_for
+from compress.machine import versions
 from compress.order import Order
-from compress.pack import pack
-from compress.pictures import store_pictures
-from compress.progress import ProgressListener, ProgressMeter, Stage, Step
+from compress.pack import Packing, pack
+from compress.pictures import CameraPictures, fit_pictures, keep_pictures
+from compress.plan import PART, SEARCH, plan_for
+from compress.progress import MeterPart, Progress, ProgressListener, ProgressMeter
 from compress.protocol import Compressible
 from compress.result import Result
 from compress.second_stage import capture_stage
-from compress.workbench import Cancelled, open_workbench
+from compress.students import FoundStudent, StudentFinder, Task
+from compress.tried import Tried
+from compress.turns import time_in_turns
+from compress.workbench import Cancelled, Workbench, open_workbench
 from edge_agent.clock import Clock, SystemClock
+from edge_agent.errors import ConfigError
 from edge_agent.wire.profile import DeviceProfile
 
-PLAN: tuple[Stage, ...] = (
-    ("prepare", ((Step("prepare", "Capturing the network", 6.0),),)),
-    (
-        "export",
-        (
-            (
-                Step("litert_convert", "Writing TFLite", 14.0),
-                Step("litert_quantize", "Making TFLite int8", 7.0),
-                Step("litert_measure", "Running the TFLite bundle as a camera does", 5.0),
-            ),
-            (
-                Step("onnx_convert", "Writing ONNX", 6.0),
-                Step("onnx_quantize", "Making ONNX int8", 7.0),
-                Step("full_measure", "Running the full detector", 5.0),
-                Step("onnx_measure", "Running the ONNX bundle as a camera does", 4.0),
-            ),
-        ),
-    ),
-    ("time", ((Step("time", "Timing all forms in turns", 4.0),),)),
-    ("pack", ((Step("pack", "Packing bundles and receipt", 1.0),),)),
-)
-
-__all__ = ["PLAN", "Result", "compress"]
+__all__ = ["Budget", "Result", "compress"]
 
 _PARITY_PICTURES = 2
+_RESERVE_S = 40.0
+"""For timing all forms and packing, after the last candidate."""
 
 
 def compress(
     detector: Compressible,
     profile: DeviceProfile,
     out: Path,
+    budget: Budget | None = None,
     *,
     progress: ProgressListener | None = None,
     cancelled: Cancelled = lambda: False,
@@ -58,49 +54,225 @@ def compress(
 ) -> Result:
     """Turn a full detector into bundles for a device, and measure what that cost.
 
+    What an ended compression of the same inputs finished, killed or out of budget, is taken over.
+
     Args:
         detector: The full detector.
         profile: The device.
         out: Folder for `litert_int8.zip`, `onnx_int8.zip`, `receipt.json` and `receipt.html`; each replaces
             an older one in one step, and nothing is written unless all succeed.
+        budget: What the bundle may cost and must achieve, and how long to look for a smaller network; by
+            default the profile's limits and only the detector as it is.
         progress: Told a few times a second how far it is.
         cancelled: Asked a few times a second; once it says true, everything stops within a few seconds.
         clock: Where times come from.
         release: The bundles' release number, the detector's version by default.
 
     Raises:
+        ConfigError: The detector lacks a class, or accuracy is asked for and cannot be measured.
         ExportError: The network cannot be captured, written or quantized.
         ParityError: A float export does not answer as torch does.
-        BudgetError: No form fits the device.
+        BudgetError: Nothing fits the limits; `refused.json` and `refused.html` in `out` tell what was tried.
         CancelledError: `cancelled` said so.
         StorageError: `out` cannot be written, or the disk is full.
     """
+    budget = budget or Budget()
+    limits, effort = budget.limits or limits_for(profile), budget.effort
+    find = (budget.find or _own_search()) if effort.searches else None
+    whole = only_classes(detector, limits.classes)
+    _check_accuracy_can_be_measured(whole, limits)
     clock = clock or SystemClock()
-    meter = ProgressMeter(PLAN, clock, progress)
-    with open_workbench(out, meter, cancelled) as bench:
-        exporters = start_exporters(bench)
+    meter = ProgressMeter(plan_for(1, effort.budget_s if find else 0.0), clock, progress)
+    with open_workbench(out, meter, cancelled, keep_when_cancelled=effort.searches) as bench:
+        job = _Job(bench, meter, clock, profile, limits, effort, release or whole.ref.version)
         with bench.step("prepare"):
-            pictures = store_pictures(detector, bench.folder)
+            pictures = keep_pictures(whole, _made(bench.folder / "pictures"), effort.unlabelled)
             bench.check()
-            captured = capture(
-                detector, pictures.calibration[:_PARITY_PICTURES], bench.folder / "network.pt2"
-            )
-            order = Order(
-                detector,
-                profile,
-                release or detector.ref.version,
-                clock.now_s(),
-                pictures,
-                captured,
-                capture_stage(detector, bench.folder),
-            )
+        tried = [job.candidate(whole, pictures, 0)]
+        students = job.search(whole, find, cancelled) if find else ()
+        tried += job.students(students, pictures, tried[0])
+        with bench.step("time"):
+            tried = job.timed(tried)
+        with bench.step("pack"):
+            again = _again(whole, profile, limits, budget)
+            packing = Packing(effort, again, meter.seconds, budget.files)
+            bench.check()
+            return pack(_made(bench.folder / "pack"), tried, packing, out)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What may be spent.
+
+    Attributes:
+        limits: What the bundle may cost and must achieve; none: the profile's.
+        effort: How long to look for a smaller network, from `compress.effort.EFFORTS`.
+        find: Looks for smaller networks, if the effort allows; none: elfowl's own search.
+        files: Names of `compress.forms.FILE_FORMS`: the chosen network as plain files, in `out/files`.
+    """
+
+    limits: Limits | None = None
+    effort: Effort = QUICK
+    find: StudentFinder | None = None
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One compression at work."""
+
+    bench: Workbench
+    meter: ProgressMeter
+    clock: Clock
+    profile: DeviceProfile
+    limits: Limits
+    effort: Effort
+    release: int
+
+    def candidate(
+        self,
+        detector: Compressible,
+        pictures: CameraPictures,
+        number: int,
+        student: FoundStudent | None = None,
+    ) -> Tried:
+        """Export and try one network; the detector's own brings its second stage."""
+        digest = _digest(detector, pictures)
+        part = self.bench.at(self.bench.folder / digest, MeterPart(self.meter, PART.format(number)))
+        exporters = start_exporters(part)
+        with part.step("capture"):
+            fitted = fit_pictures(pictures, detector.input_size_px, part.folder)
+            captured = capture(detector, fitted.calibration[:_PARITY_PICTURES], part.folder / "network.pt2")
+            stage = None if student else capture_stage(detector, part.folder)
+            now_s = self.clock.now_s()
+            order = Order(detector, self.profile, self.release, now_s, fitted, captured, self.limits, stage)
         lanes = [
-            functools.partial(lane, bench, order, exporter)
+            functools.partial(lane, part, order, exporter)
             for lane, exporter in zip((litert_lane, onnx_lane), exporters, strict=True)
         ]
-        trials = [trial for lane in bench.in_lanes(lanes) for trial in lane]
-        with bench.step("time"):
-            timing = functools.partial(time_in_turns, trials, pictures.calibration_file)
-            trials = bench.in_lanes([timing])[0]
-        with bench.step("pack"):
-            return pack(bench, order, trials, out)
+        trials = tuple(trial for lane in part.in_lanes(lanes) for trial in lane)
+        if student is None:
+            return Tried("", order, trials)
+        return Tried(student.name, order, trials, student.removed)
+
+    def search(
+        self, detector: Compressible, find: StudentFinder, cancelled: Cancelled
+    ) -> tuple[FoundStudent, ...]:
+        """Look for smaller networks for as long as the effort leaves time."""
+        left_s = self.effort.budget_s - self.meter.seconds["total"] - _RESERVE_S
+
+        def tell(progress: Progress) -> None:
+            self.meter.say(SEARCH, progress.message)
+            self.meter.tick()
+
+        with self.bench.step(SEARCH):
+            task = Task(detector, self.profile, left_s, _made(self.bench.folder / "search"))
+            return tuple(find(task, progress=tell, cancelled=cancelled, clock=self.clock))
+
+    def students(
+        self, students: tuple[FoundStudent, ...], pictures: CameraPictures, plain: Tried
+    ) -> list[Tried]:
+        """Try the students, best first, while there is time; the best one always."""
+        self.meter.plan_anew(plan_for(1 + len(students), self.effort.budget_s if students else 0.0))
+        tried: list[Tried] = []
+        for number, student in enumerate(students, start=1):
+            before_s = self.meter.seconds["total"]
+            one = self.candidate(student.detector, pictures, number, student)
+            tried.append(_with_stage_of(plain, one))
+            now_s = self.meter.seconds["total"]
+            if now_s + (now_s - before_s) > self.effort.budget_s - _RESERVE_S:
+                self.meter.plan_anew(plan_for(1 + number, self.effort.budget_s))
+                break
+        return tried
+
+    def timed(self, tried: list[Tried]) -> list[Tried]:
+        """Time all forms of all candidates in turns."""
+        trials = [
+            trial for one in tried for trial in one.trials if trial.form.name in self._worth_timing(one)
+        ]
+        start = functools.partial(self.bench.start, "compress.camera_process")
+        timing = functools.partial(time_in_turns, trials, start, self.effort.turns)
+        times = dict(zip(map(_key, trials), self.bench.in_lanes([timing])[0], strict=True))
+        return [one.with_trials([times.get(_key(trial), trial) for trial in one.trials]) for one in tried]
+
+    def _worth_timing(self, one: Tried) -> set[str]:
+        """Return the forms that a device could run; all of the detector's own, which is the baseline."""
+        own = {trial.form.name for trial in one.trials}
+        return own if not one.name else own & {form.name for form in candidates(self.profile)}
+
+
+def _key(trial: object) -> int:
+    return id(trial)
+
+
+def _with_stage_of(plain: Tried, one: Tried) -> Tried:
+    """Give a student's forms the second stage of the detector's own: it does not depend on the network."""
+    return one.with_trials(
+        [
+            replace(
+                trial,
+                stage=plain.trial(trial.form.name).stage,
+                embedding=plain.trial(trial.form.name).embedding,
+            )
+            for trial in one.trials
+        ]
+    )
+
+
+def _own_search() -> StudentFinder:
+    # Late: only who asks for a smaller network pays for the imports.
+    find: StudentFinder = importlib.import_module("compress.search").find_students
+    return find
+
+
+def _digest(detector: Compressible, pictures: CameraPictures) -> str:
+    """Return what tells whether an export and its trial are of the same inputs."""
+    network = detector.network()
+    told = (
+        detector.input_size_px,
+        detector.decoder.to_json(),
+        [label.to_json() for label in detector.labels],
+        detector.nms_iou,
+        str(network),
+        versions(),
+    )
+    digest = hashlib.sha256(pictures.digest.encode() + repr(told).encode())
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:32]
+
+
+def _check_accuracy_can_be_measured(detector: Compressible, limits: Limits) -> None:
+    if limits.min_ap50 is None or any(picture.truth for picture in detector.held_out_pictures()):
+        return
+    message = (
+        f"{detector.ref.name} has no test frames with objects of these classes, so that an AP50 of "
+        f"{limits.min_ap50:.2f} cannot be shown: set some frames apart as tests, or leave that limit out"
+    )
+    raise ConfigError(message)
+
+
+def _again(detector: Compressible, profile: DeviceProfile, limits: Limits, budget: Budget) -> str:
+    """Return the command that does the same again."""
+    words = ["elfowl-compress", "run", f"{detector.ref.id}@{detector.ref.version}", "--profile", profile.name]
+    if budget.effort != QUICK:
+        words += ["--effort", budget.effort.name]
+    if limits.max_ram_bytes < profile.ram_for_us_bytes:
+        words += ["--max-ram", f"{limits.max_ram_bytes}B"]
+    if limits.max_ms is not None:
+        words += ["--max-ms", f"{limits.max_ms:g}"]
+    if limits.max_bytes is not None:
+        words += ["--max-bytes", f"{limits.max_bytes}B"]
+    if limits.min_ap50 is not None:
+        words += ["--min-ap", f"{limits.min_ap50:g}"]
+    if limits.classes:
+        words += ["--classes", ",".join(limits.classes)]
+    if budget.files:
+        words += ["--forms", ",".join(budget.files)]
+    return shlex.join([*words, "--out", "DIR"])
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -3,36 +3,70 @@
 from __future__ import annotations
 
 import concurrent.futures
+import fcntl
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
-from compress.errors import CancelledError
+from compress.errors import BudgetError, CancelledError
 from compress.processes import Child
-from compress.progress import ProgressMeter
+from compress.progress import MeterPart, ProgressMeter
 from edge_agent.errors import StorageError
 
 Cancelled = Callable[[], bool]
 
 _Result = TypeVar("_Result")
 _TICK_S = 0.2
+WORKING_FOLDER = ".working"
+
+
+class _Children:
+    """All processes of a compression; once closed, none is started any more."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._children: list[Child] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def start(self, module: str) -> Child:
+        with self._lock:
+            if self._closed:
+                raise _cancelled_error()
+            self._children.append(Child(module, self._logs / f"{len(self._children)}.log"))
+            return self._children[-1]
+
+    def kill(self) -> None:
+        with self._lock:
+            self._closed = True
+            for child in self._children:
+                child.kill()
+
+    def close(self) -> None:
+        self.kill()
+        for child in self._children:
+            child.close()
 
 
 class Workbench:
     """Where one compression works."""
 
-    def __init__(self, folder: Path, meter: ProgressMeter, cancelled: Cancelled) -> None:
+    def __init__(
+        self, folder: Path, meter: ProgressMeter | MeterPart, cancelled: Cancelled, children: _Children
+    ) -> None:
         """Use `open_workbench`, which also cleans up."""
         self.folder = folder
         self.meter = meter
         self._cancelled = cancelled
-        self._children: list[Child] = []
-        self._lock = threading.Lock()
-        self._closed = False
+        self._children = children
+
+    def at(self, folder: Path, meter: MeterPart) -> Workbench:
+        """Return the same workbench with another folder, whose steps are counted as a part of the plan."""
+        folder.mkdir(parents=True, exist_ok=True)
+        return Workbench(folder, meter, self._cancelled, self._children)
 
     def start(self, module: str) -> Child:
         """Start a child process.
@@ -40,12 +74,7 @@ class Workbench:
         Raises:
             CancelledError: The compression was called off meanwhile.
         """
-        with self._lock:
-            if self._closed:
-                raise _cancelled_error()
-            log = self.folder / f"{len(self._children)}.log"
-            self._children.append(Child(module, log))
-            return self._children[-1]
+        return self._children.start(module)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -81,21 +110,9 @@ class Workbench:
             try:
                 self._wait(futures)
             except BaseException:
-                self._kill_children()  # lanes wait for their children; without them they end
+                self._children.kill()  # lanes wait for their children; without them they end
                 raise
             return [future.result() for future in futures]
-
-    def close(self) -> None:
-        """End all children and wait until they are gone; no lane may run any more."""
-        self._kill_children()
-        for child in self._children:
-            child.close()
-
-    def _kill_children(self) -> None:
-        with self._lock:
-            self._closed = True
-            for child in self._children:
-                child.kill()
 
     def _wait(self, futures: Sequence[concurrent.futures.Future[_Result]]) -> None:
         running = set(futures)
@@ -108,32 +125,49 @@ class Workbench:
 
 
 @contextmanager
-def open_workbench(out: Path, meter: ProgressMeter, cancelled: Cancelled) -> Iterator[Workbench]:
-    """Make a working folder inside `out` and clean up after.
+def open_workbench(
+    out: Path, meter: ProgressMeter, cancelled: Cancelled, *, keep_when_cancelled: bool = False
+) -> Iterator[Workbench]:
+    """Open the working folder inside `out` and clean up after.
 
-    Inside, so that finished files can be moved in one step.
+    Inside, so that finished files can be moved in one step. What an ended run left there, killed or out of
+    budget, is still there. With `keep_when_cancelled` so does what a cancelled one made.
 
     Raises:
-        StorageError: The folder cannot be made, or the disk is full.
+        StorageError: The folder cannot be made, another compression works in it, or the disk is full.
     """
     was_there = out.exists()
+    folder = out / WORKING_FOLDER
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".working-", dir=out))
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
     except OSError as error:
         raise _storage_error(out, error) from error
-    bench = Workbench(folder, meter, cancelled)
-    finished = False
+    with lock:
+        _claim(lock, out)
+        children = _Children(folder)
+        keep = False
+        try:
+            yield Workbench(folder, meter, cancelled, children)
+        except (BudgetError, CancelledError) as error:
+            keep = keep_when_cancelled or isinstance(error, BudgetError)
+            raise
+        except OSError as error:
+            raise _storage_error(out, error) from error
+        finally:
+            children.close()
+            if not keep:
+                shutil.rmtree(folder, ignore_errors=True)
+            if not was_there and not any(out.iterdir()):
+                out.rmdir()
+
+
+def _claim(lock: IO[str], out: Path) -> None:
     try:
-        yield bench
-        finished = True
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise _storage_error(out, error) from error
-    finally:
-        bench.close()
-        shutil.rmtree(folder, ignore_errors=True)
-        if not finished and not was_there and not any(out.iterdir()):
-            out.rmdir()
+        message = f"another compression works in {out}: wait for it, or choose another folder"
+        raise StorageError(message) from error
 
 
 def _storage_error(out: Path, error: OSError) -> StorageError:

@@ -10,8 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compress.errors import ExportError
-from compress.pictures import choose_golden, evenly, store_pictures
-from tests.compress.tiny import HEIGHT_PX, WIDTH_PX, TinyDetector, held_out
+from compress.pictures import (
+    CALIBRATION_PICTURES,
+    StoredPictures,
+    choose_golden,
+    covering,
+    evenly,
+    fit_pictures,
+    keep_pictures,
+)
+from tests.compress.tiny import HEIGHT_PX, WIDTH_PX, TinyDetector, held_out, scene
 
 
 @given(st.integers(0, 300), st.integers(2, 40))
@@ -28,6 +36,37 @@ def test_choose_golden_takes_many_some_and_few_objects() -> None:
     assert counts == sorted(counts, reverse=True)
     assert counts[0] == 2
     assert counts[-1] == 0
+
+
+def store_pictures(detector: TinyDetector, folder: Path) -> StoredPictures:
+    return fit_pictures(keep_pictures(detector, folder), detector.input_size_px, folder)
+
+
+def test_covering_takes_one_of_each_kind_before_a_second_of_any() -> None:
+    kinds = [np.full((12, 16, 3), value, np.uint8) for value in (0, 80, 160, 240)]
+    frames = [kinds[index % 4] + np.uint8(index // 4) for index in range(40)]
+    assert sorted(index % 4 for index in covering(frames, 4)) == [0, 1, 2, 3]
+
+
+@given(st.integers(0, 30), st.integers(1, 12))
+def test_covering_gives_distinct_indices_in_order_and_the_same_each_time(count: int, limit: int) -> None:
+    frames = [scene(seed).rgb for seed in range(count)]
+    chosen = covering(frames, limit)
+    assert chosen == sorted(set(chosen)) == covering(frames, limit)
+    assert len(chosen) == min(count, limit)
+
+
+def test_keep_pictures_leaves_what_does_not_calibrate_for_the_comparison(tmp_path: Path) -> None:
+    kept = keep_pictures(TinyDetector(calibration=60), tmp_path, unlabelled=30)
+    assert len(kept.calibration) == CALIBRATION_PICTURES
+    assert len(kept.unlabelled) == 30
+    shown = {np.load(file).tobytes() for file in kept.unlabelled}
+    assert shown.isdisjoint(rgb.tobytes() for rgb in kept.calibration)
+
+
+def test_keep_pictures_tells_other_pictures_apart_by_its_digest(tmp_path: Path) -> None:
+    digests = {keep_pictures(TinyDetector(calibration=count), tmp_path).digest for count in (8, 8, 9)}
+    assert len(digests) == 2
 
 
 def test_store_pictures_writes_what_the_detector_gives(tmp_path: Path) -> None:

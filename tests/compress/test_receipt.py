@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bs4 import BeautifulSoup
 
+from compress.plots import Shown
 from compress.receipt import charts, headline, render, write_receipt
 from edge_agent.wire.detection import DetectorRef
 from edge_agent.wire.manifest import SubnetRef
@@ -57,13 +58,13 @@ def receipt(name: str = "my <b>camera</b>", **changes: object) -> Receipt:
 
 
 def test_render_needs_nothing_from_elsewhere() -> None:
-    page = BeautifulSoup(render(receipt()), "html.parser")
+    page = BeautifulSoup(render(Shown(receipt())), "html.parser")
     assert not page.find_all(["script", "link", "img", "iframe"])
     assert not page.find_all(src=True)
 
 
 def test_render_shows_both_columns_and_marks_the_chosen() -> None:
-    page = BeautifulSoup(render(receipt()), "html.parser")
+    page = BeautifulSoup(render(Shown(receipt())), "html.parser")
     heads = [cell.get_text(strip=True) for cell in page.select("thead")[0].select("th")]
     assert heads == ["", "Full detector", "TFLite int8 (chosen)"]
     rows = {
@@ -76,11 +77,11 @@ def test_render_shows_both_columns_and_marks_the_chosen() -> None:
 
 
 def test_render_escapes_what_people_typed() -> None:
-    assert "<b>camera</b>" not in render(receipt())
+    assert "<b>camera</b>" not in render(Shown(receipt()))
 
 
 def test_render_shows_warnings_licences_versions_and_how_to_make_it_again() -> None:
-    text = BeautifulSoup(render(receipt()), "html.parser").get_text(" ")
+    text = BeautifulSoup(render(Shown(receipt())), "html.parser").get_text(" ")
     for expected in ("memory is tight", "Apache-2.0", "torch 2.13.0", "elfowl-compress run d1", "ab" * 32):
         assert expected in text
 
@@ -91,7 +92,7 @@ def test_render_without_accuracy_has_no_accuracy_bars() -> None:
     )
     assert [chart.title for chart in charts(blind)] == ["Size of the network", "Time of the network"]
     assert "AP50" not in headline(blind)
-    assert render(blind).count("<figure>") == 2
+    assert render(Shown(blind)).count("<figure>") == 2
 
 
 def test_headline_says_gain_and_cost() -> None:
@@ -111,6 +112,6 @@ def test_charts_are_relative_to_the_longest_bar() -> None:
 
 
 def test_write_receipt_can_be_read_again(tmp_path: Path) -> None:
-    json_file, html_file = write_receipt(receipt(), tmp_path)
+    json_file, html_file = write_receipt(Shown(receipt()), tmp_path)
     assert Receipt.from_json(json_file.read_text()) == receipt()
     assert html_file.read_text().startswith("<!doctype html>")

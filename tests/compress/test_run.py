@@ -139,6 +139,11 @@ def test_compress_when_cancelled_stops_soon_and_leaves_nothing(tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_compress_for_a_device_that_is_too_small_says_what_it_lacks(tmp_path: Path) -> None:
+    out = tmp_path / "out"
     with pytest.raises(BudgetError, match=r"the nearest, litert_int8, needs .* allowed are 20\.0 MB"):
-        compress(TinyDetector(), profile("litert", ram_bytes=20 * MB), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+        compress(TinyDetector(), profile("litert", ram_bytes=20 * MB), out)
+    assert sorted(path.name for path in out.iterdir()) == [".working", "refused.html", "refused.json"]
+    refused = Receipt.from_json((out / "refused.json").read_bytes())
+    assert [one.limit for one in refused.broken] == ["memory"]
+    assert refused.broken[0].value > 30 * MB
+    assert all(one.ended for one in refused.tried)
