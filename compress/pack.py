@@ -17,7 +17,7 @@ from compress.forms import DEPLOYABLE, FILE_FORMS, FULL
 from compress.limits import Limits
 from compress.machine import machine, versions
 from compress.order import Order
-from compress.parts import head_files
+from compress.parts import head_files, map_file
 from compress.plots import Shown
 from compress.receipt import write_receipt
 from compress.result import Result
@@ -203,9 +203,10 @@ def _write_files(chosen: _Packed, names: Sequence[str], folder: Path) -> None:
     """Copy the chosen network's own files, each part of one that is in parts."""
     for name in names:
         model = chosen.trial.model.parent / FILE_FORMS[name]
-        for file in (model, *head_files(model)):
-            folder.mkdir(exist_ok=True)
-            shutil.copyfile(file, folder / file.name)
+        for file in (model, *head_files(model), map_file(model)):
+            if file.exists():  # only a network in parts has a map between them
+                folder.mkdir(exist_ok=True)
+                shutil.copyfile(file, folder / file.name)
 
 
 def _named(limits: Limits) -> dict[str, float]:
