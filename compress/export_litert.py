@@ -16,11 +16,13 @@ import torch
 
 from compress.errors import ExportError
 from compress.export_parts import Samples, export_job
+from compress.litert_layers import most_hurt, recipe_with_float
 from compress.processes import Job, StepListener, serve
 from edge_agent.runtime.litert import LITERT_MODULE, LiteRtNetwork
 
 _SIGNATURE = "serving_default"
 _PICTURE_STEPS = (1 / 128, -1)
+_LOOKS = 4
 
 
 def main() -> None:
@@ -35,18 +37,24 @@ def export(job: Job, on_step: StepListener) -> Job:
     Raises:
         ExportError: The network has an operation that cannot be written, or calibration failed.
     """
+    tools = LiteRtTools(sensitive=bool(job.get("sensitive")))
     try:
-        export_job(
-            LiteRtTools(), job, lambda _: on_step("litert_convert"), lambda _: on_step("litert_quantize")
-        )
+        export_job(tools, job, lambda _: on_step("litert_convert"), lambda _: on_step("litert_quantize"))
     except (RuntimeError, ValueError, TypeError, KeyError, NotImplementedError) as error:
         message = f"the network cannot be written as TFLite: {str(error).strip().splitlines()[-1][:300]}"
         raise ExportError(message) from error
-    return {}
+    return {"float_layers": tools.float_layers}
 
 
 class LiteRtTools:
-    """Implements `compress.export_parts.Tools` for TFLite."""
+    """Implements `compress.export_parts.Tools` for TFLite.
+
+    With `sensitive`, the layers that int8 hurts most stay in float; `float_layers` counts them.
+    """
+
+    def __init__(self, *, sensitive: bool = False) -> None:
+        self._sensitive = sensitive
+        self.float_layers = 0
 
     def convert(self, program: Path, out: Path, samples: Samples, _outputs: list[str]) -> None:
         """Write an export archive as a float TFLite file."""
@@ -64,10 +72,9 @@ class LiteRtTools:
         """
         calibrator: Any = importlib.import_module("ai_edge_quantizer.calibrator")
         quantizer: Any = importlib.import_module("ai_edge_quantizer.quantizer")
-        recipe: Any = importlib.import_module("ai_edge_quantizer.recipe")
         qsv_utils: Any = importlib.import_module("ai_edge_quantizer.utils.qsv_utils")
 
-        plan = quantizer.Quantizer(str(float_file), recipe.static_wi8_ai8())
+        plan = quantizer.Quantizer(str(float_file), recipe_with_float())
         ranges = calibrator.Calibrator(
             str(float_file), num_threads=1, qsv_update_func=qsv_utils.min_max_update
         )
@@ -80,6 +87,10 @@ class LiteRtTools:
             "min": np.full((1, 1, 1, 1), (-128 - zero_point) * scale, np.float32),
             "max": np.full((1, 1, 1, 1), (127 - zero_point) * scale, np.float32),
         }
+        if self._sensitive:
+            kept = most_hurt(float_file, measured, inputs[:_LOOKS])
+            self.float_layers += len(kept)
+            plan = quantizer.Quantizer(str(float_file), recipe_with_float(kept))
         plan.quantize(measured).export_model(str(out))
 
     def load(self, model: Path) -> LiteRtNetwork:

@@ -20,7 +20,7 @@ def plan_for(count: int, budget_s: float) -> tuple[Stage, ...]:
         count: Candidates.
         budget_s: What all together may take; 0: smaller networks are not looked for.
     """
-    search = (Step(SEARCH, "Teaching smaller networks", max(budget_s - _OVERHEAD_S, 10.0)),)
+    search = (Step(SEARCH, "Teaching smaller networks", max(budget_s - _OVERHEAD_S, 10.0), budgeted=True),)
     return (
         ("prepare", ((Step("prepare", "Reading the camera's pictures", 1.0),),)),
         *_candidate(0, 1.0),

@@ -31,11 +31,15 @@ ProgressListener = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a lane: its key, what a person reads meanwhile, the seconds that it is likely to take."""
+    """One step of a lane: its key, what a person reads meanwhile, the seconds that it is likely to take.
+
+    A `budgeted` step takes as long as it was given, whatever the machine's pace.
+    """
 
     name: str
     message: str
     expected_s: float
+    budgeted: bool = False
 
 
 Lane = tuple[Step, ...]
@@ -95,16 +99,16 @@ class ProgressMeter:
     def look(self) -> Progress:
         """Return how far it is now."""
         with self._lock:
-            left_s = sum(max(map(self._lane_left_s, lanes)) for _, lanes in self._plan)
+            pace = self._pace()
+            left_s = sum(max(self._lane_left_s(lane, pace) for lane in lanes) for _, lanes in self._plan)
             stage, message = self._current()
-            left_s *= self._pace()
             elapsed_s = self._clock.monotonic_s() - self._started_s
             done = elapsed_s / (elapsed_s + left_s) if left_s > 0 else 1.0
             self._fraction = max(self._fraction, done)
             return Progress(stage, round(self._fraction, 4), message, round(left_s, 1))
 
-    def _lane_left_s(self, lane: Lane) -> float:
-        return sum(map(self._step_left_s, lane))
+    def _lane_left_s(self, lane: Lane, pace: float = 1.0) -> float:
+        return sum(self._step_left_s(step) * (1.0 if step.budgeted else pace) for step in lane)
 
     def _step_left_s(self, step: Step) -> float:
         if step.name in self._took_s:
@@ -119,7 +123,11 @@ class ProgressMeter:
     def _pace(self) -> float:
         """Return how much slower than planned the finished steps were (below 1: faster)."""
         steps = [
-            step for _, lanes in self._plan for lane in lanes for step in lane if step.name in self._took_s
+            step
+            for _, lanes in self._plan
+            for lane in lanes
+            for step in lane
+            if step.name in self._took_s and not step.budgeted
         ]
         planned_s = sum(step.expected_s for step in steps)
         return sum(self._took_s[step.name] for step in steps) / planned_s if planned_s > 0 else 1.0

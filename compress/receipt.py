@@ -89,7 +89,7 @@ def headline(receipt: Receipt) -> str:
     if before.ap50 is not None and chosen.ap50 is not None:
         parts.append(f"AP50 {before.ap50:.3f} \N{RIGHTWARDS ARROW} {chosen.ap50:.3f}")
     if chosen.agreement_f1 is not None:
-        parts.append(f"{100 * chosen.agreement_f1:.0f} % of boxes as before")
+        parts.append(f"{100 * chosen.agreement_f1:.1f} % of boxes as before")
     return ", ".join(parts)
 
 

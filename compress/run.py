@@ -6,15 +6,16 @@ import functools
 import hashlib
 import importlib
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
 from compress.capture import capture
-from compress.choose import candidates
 from compress.classes import only_classes
 from compress.effort import QUICK, Effort
+from compress.errors import ExportError, ParityError
+from compress.forms import DEPLOYABLE
 from compress.lanes import litert_lane, onnx_lane, start_exporters
 from compress.limits import Limits, limits_for
 from compress.machine import versions
@@ -24,6 +25,7 @@ from compress.pictures import CameraPictures, fit_pictures, keep_pictures
 from compress.plan import PART, SEARCH, plan_for
 from compress.progress import MeterPart, Progress, ProgressListener, ProgressMeter
 from compress.protocol import Compressible
+from compress.rescue import rescued
 from compress.result import Result
 from compress.second_stage import capture_stage
 from compress.students import FoundStudent, StudentFinder, Task
@@ -33,6 +35,7 @@ from compress.workbench import Cancelled, Workbench, open_workbench
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.errors import ConfigError
 from edge_agent.wire.profile import DeviceProfile
+from edge_agent.wire.receipt import Removal
 
 __all__ = ["Budget", "Result", "compress"]
 
@@ -95,7 +98,7 @@ def compress(
             tried = job.timed(tried)
         with bench.step("pack"):
             again = _again(whole, profile, limits, budget)
-            packing = Packing(effort, again, meter.seconds, budget.files)
+            packing = Packing(effort, again, meter.seconds, budget.files, tuple(job.notes))
             bench.check()
             return pack(_made(bench.folder / "pack"), tried, packing, out)
 
@@ -128,6 +131,7 @@ class _Job:
     limits: Limits
     effort: Effort
     release: int
+    notes: list[str] = field(default_factory=list)
 
     def candidate(
         self,
@@ -151,9 +155,12 @@ class _Job:
             for lane, exporter in zip((litert_lane, onnx_lane), exporters, strict=True)
         ]
         trials = tuple(trial for lane in part.in_lanes(lanes) for trial in lane)
+        told: tuple[Removal, ...] = ()
+        if self.effort.searches:
+            (trials, told) = part.in_lanes([functools.partial(rescued, part, order, trials)])[0]
         if student is None:
-            return Tried("", order, trials)
-        return Tried(student.name, order, trials, student.removed)
+            return Tried("", order, trials, told)
+        return Tried(student.name, order, trials, (*student.removed, *told))
 
     def search(
         self, detector: Compressible, find: StudentFinder, cancelled: Cancelled
@@ -167,7 +174,11 @@ class _Job:
 
         with self.bench.step(SEARCH):
             task = Task(detector, self.profile, left_s, _made(self.bench.folder / "search"))
-            return tuple(find(task, progress=tell, cancelled=cancelled, clock=self.clock))
+            try:
+                return tuple(find(task, progress=tell, cancelled=cancelled, clock=self.clock))
+            except ExportError as error:
+                self.notes.append(f"no smaller networks: {error}")
+                return ()
 
     def students(
         self, students: tuple[FoundStudent, ...], pictures: CameraPictures, plain: Tried
@@ -177,8 +188,11 @@ class _Job:
         tried: list[Tried] = []
         for number, student in enumerate(students, start=1):
             before_s = self.meter.seconds["total"]
-            one = self.candidate(student.detector, pictures, number, student)
-            tried.append(_with_stage_of(plain, one))
+            try:
+                one = self.candidate(student.detector, pictures, number, student)
+                tried.append(_with_stage_of(plain, one))
+            except (ExportError, ParityError) as error:
+                self.notes.append(f"{student.name} could not be tried: {error}")
             now_s = self.meter.seconds["total"]
             if now_s + (now_s - before_s) > self.effort.budget_s - _RESERVE_S:
                 self.meter.plan_anew(plan_for(1 + number, self.effort.budget_s))
@@ -195,10 +209,10 @@ class _Job:
         times = dict(zip(map(_key, trials), self.bench.in_lanes([timing])[0], strict=True))
         return [one.with_trials([times.get(_key(trial), trial) for trial in one.trials]) for one in tried]
 
-    def _worth_timing(self, one: Tried) -> set[str]:
-        """Return the forms that a device could run; all of the detector's own, which is the baseline."""
-        own = {trial.form.name for trial in one.trials}
-        return own if not one.name else own & {form.name for form in candidates(self.profile)}
+    @staticmethod
+    def _worth_timing(one: Tried) -> set[str]:
+        """Return the forms that become bundles; of the detector's own all: its float form is the baseline."""
+        return {trial.form.name for trial in one.trials if not one.name or trial.form in DEPLOYABLE}
 
 
 def _key(trial: object) -> int:

@@ -54,12 +54,20 @@ def measurement(tried: Tried, trial: Trial, full: Trial, thresholds: Mapping[str
         | _agreement(tried, trial, full, thresholds)
         | {
             "max_abs_error": trial.max_abs_error,
-            "ms_p50": percentile_ms(trial.inference_ms, 50),
-            "ms_p99": percentile_ms(trial.inference_ms, 99),
+            **_times(trial),
             "embedding": trial.embedding,
             "float_layers": trial.float_layers,
         }
     )
+
+
+def _times(trial: Trial) -> dict[str, object]:
+    if not trial.inference_ms:
+        return {}
+    return {
+        "ms_p50": percentile_ms(trial.inference_ms, 50),
+        "ms_p99": percentile_ms(trial.inference_ms, 99),
+    }
 
 
 def _of_network(tried: Tried, trial: Trial) -> Measurement:

@@ -28,16 +28,24 @@ class _Children:
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
-        self._children: list[Child] = []
+        self._children: list[Child | _Children] = []
         self._lock = threading.Lock()
         self._closed = False
+
+    def part(self, logs: Path) -> _Children:
+        """Return some that can fail alone; they end with all others."""
+        with self._lock:
+            if self._closed:
+                raise _cancelled_error()
+            self._children.append(part := _Children(logs))
+            return part
 
     def start(self, module: str) -> Child:
         with self._lock:
             if self._closed:
                 raise _cancelled_error()
-            self._children.append(Child(module, self._logs / f"{len(self._children)}.log"))
-            return self._children[-1]
+            self._children.append(child := Child(module, self._logs / f"{len(self._children)}.log"))
+            return child
 
     def kill(self) -> None:
         with self._lock:
@@ -64,9 +72,12 @@ class Workbench:
         self._children = children
 
     def at(self, folder: Path, meter: MeterPart) -> Workbench:
-        """Return the same workbench with another folder, whose steps are counted as a part of the plan."""
+        """Return a part of the workbench with a folder, steps and children of its own.
+
+        When its lanes fail, only its own children end.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        return Workbench(folder, meter, self._cancelled, self._children)
+        return Workbench(folder, meter, self._cancelled, self._children.part(folder))
 
     def start(self, module: str) -> Child:
         """Start a child process.

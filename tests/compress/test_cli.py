@@ -17,8 +17,8 @@ RUNNER = CliRunner()
 class Run:
     """What a command line left behind."""
 
-    def __init__(self, folder: Path, detector: str, profile: str = "pi-4", out: str = "o") -> None:
-        arguments = ["run", detector, "--profile", profile, "--out", str(folder / out), "--json"]
+    def __init__(self, folder: Path, detector: str, profile: str = "pi-4", *more: str) -> None:
+        arguments = ["run", detector, "--profile", profile, "--out", str(folder / "o"), "--json", *more]
         self.done = RUNNER.invoke(app, arguments, env={"ELFOWL_HOME": str(folder / "home")})
 
     def is_one_line_with(self, *words: str) -> bool:
@@ -36,6 +36,24 @@ class Run:
 )
 def test_unknown_profile_names_the_nearest_and_all(tmp_path: Path, profile: str, words: list[str]) -> None:
     assert Run(tmp_path, "tiny", profile).is_one_line_with(*words)
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--max-ram", "64", ["--max-ram '64' is no size", "such as 64MB"]),
+        ("--max-bytes", "2 megs", ["--max-bytes '2 megs'"]),
+        ("--max-ms", "soon", ["--max-ms 'soon' is no time"]),
+        ("--min-ap", "85", ["--min-ap '85' is no share", "0.85"]),
+        ("--classes", "a,,b", ["--classes", "empty name"]),
+        ("--forms", "tflite", ["no form 'tflite'", "tflite-int8"]),
+    ],
+)
+def test_wrong_limit_is_told_before_anything_is_loaded(
+    tmp_path: Path, option: str, value: str, words: list[str]
+) -> None:
+    assert Run(tmp_path, "tiny", "pi-4", option, value).is_one_line_with(*words)
     assert not (tmp_path / "o").exists()
 
 

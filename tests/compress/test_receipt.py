@@ -97,7 +97,8 @@ def test_render_without_accuracy_has_no_accuracy_bars() -> None:
 
 def test_headline_says_gain_and_cost() -> None:
     assert headline(receipt()) == (
-        "4.0 times smaller, 2.0 times faster, AP50 0.930 \N{RIGHTWARDS ARROW} 0.920, 98 % of boxes as before"
+        "4.0 times smaller, 2.0 times faster, AP50 0.930 \N{RIGHTWARDS ARROW} 0.920, "
+        "98.0 % of boxes as before"
     )
 
 

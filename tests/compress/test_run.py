@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -13,15 +14,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from compress.effort import Effort
 from compress.errors import BudgetError, CancelledError
+from compress.limits import limits_for
 from compress.progress import Progress
-from compress.run import compress
+from compress.run import Budget, compress
+from compress.students import FoundStudent, Task
+from edge_agent.errors import ConfigError
 from edge_agent.pipeline.attributes import open_second_stage
 from edge_agent.pipeline.detect import BundleDetector
 from edge_agent.runtime.bundle import Bundle
 from edge_agent.vision.few_shot import choose_value, similarities
-from edge_agent.wire.receipt import Receipt
+from edge_agent.wire.receipt import Receipt, Removal
 from tests.compress.test_choose import MB, profile
 from tests.compress.tiny import TinyDetector, scene
 from tests.compress.tiny_attributes import crop
@@ -115,6 +121,81 @@ def test_cli_run_when_interrupted_ends_its_children_and_leaves_nothing(
         assert process.wait(timeout=60) == 130
         assert "cancelled" in process.stderr.read()
     assert not out.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(500)
+def test_cli_run_after_a_kill_takes_over_what_was_finished(tmp_path: Path, installed: dict[str, str]) -> None:
+    out = tmp_path / "out"
+    with subprocess.Popen(
+        command(out), env=installed, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        while len(list(out.glob(".working/*/int8.*.finished"))) < 2:
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.kill()
+    assert [path.name for path in out.iterdir()] == [".working"]
+    done = subprocess.run(
+        command(out), env=installed, capture_output=True, text=True, check=False, timeout=390
+    )
+    assert done.returncode == 0, done.stderr
+    steps = json.loads(done.stdout)["seconds"]
+    assert not [name for name in steps if "convert" in name or "quantize" in name]
+    assert any("litert_measure" in name for name in steps)
+    assert sorted(path.name for path in out.iterdir()) == FILES
+
+
+class Nearly(TinyDetector):
+    """The tiny detector with weights a little off: a student that has learned well."""
+
+    def network(self) -> torch.nn.Module:
+        network = copy.deepcopy(super().network())
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.mul_(1.001)
+        return network
+
+
+def find_one(task: Task, **_: object) -> list[FoundStudent]:
+    assert task.folder.is_dir()
+    assert 0 < task.budget_s < TRIAL.budget_s
+    return [FoundStudent("nearly", Nearly(), (Removal(stage="test", what="a thousandth"),))]
+
+
+TRIAL = Effort("normal", 900.0, searches=True, unlabelled=20, turns=3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_compress_tries_students_beside_the_detector_and_refuses_what_breaks_a_limit(tmp_path: Path) -> None:
+    out, device, tiny = tmp_path / "out", profile("litert"), TinyDetector(calibration=40)
+    hard = limits_for(device, max_ms=0.001)
+    with pytest.raises(BudgetError, match=r"nothing fits .* ms, allowed are 0\.0 ms .*refused\.html"):
+        compress(tiny, device, out, Budget(hard, TRIAL, find_one))
+    refused = Receipt.from_json((out / "refused.json").read_bytes())
+    assert {one.candidate for one in refused.tried} == {"", "nearly"}
+    assert not list(out.glob("*.zip"))
+
+    result = compress(tiny, device, out, Budget(None, TRIAL, find_one, files=("tflite-float", "onnx-int8")))
+    assert not [name for name in result.receipt.seconds if "convert" in name]
+    assert sorted(path.name for path in out.iterdir()) == sorted(["files", *FILES])
+    assert {"float.tflite", "int8.onnx"} <= {path.name for path in (out / "files").iterdir()}
+    chosen = result.receipt.after[0]
+    assert chosen.agreement_images == 12 + 16
+    assert chosen.agreement_f1 is not None
+    assert chosen.agreement_f1 > 0.95
+    assert chosen.memory_limit_bytes == device.ram_for_us_bytes
+    by_form = {(one.candidate, one.form): one.ap50 or 0.0 for one in result.receipt.tried}
+    for name in ("", "nearly"):
+        assert by_form[name, "litert_int8"] == pytest.approx(by_form[name, "onnx_int8"], abs=0.01)
+
+
+def test_compress_asked_for_accuracy_that_cannot_be_measured_says_so_at_once(tmp_path: Path) -> None:
+    device = profile("litert")
+    budget = Budget(limits_for(device, min_ap50=0.8))
+    with pytest.raises(ConfigError, match="no test frames"):
+        compress(TinyDetector(held_out=0), device, tmp_path / "out", budget)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compress.errors import CancelledError, ExportError
-from compress.progress import Progress, ProgressMeter, Step
+from compress.errors import BudgetError, CancelledError, ExportError
+from compress.progress import MeterPart, Progress, ProgressMeter, Step
 from compress.workbench import open_workbench
 from edge_agent.errors import StorageError
 from tests.fakes.clock import FakeClock
@@ -99,6 +99,43 @@ def test_in_lanes_when_one_fails_kills_the_children_of_the_others(tmp_path: Path
         open_workbench(tmp_path, meter(), lambda: False) as bench,
     ):
         bench.in_lanes([waits, fails])
+
+
+def test_part_that_fails_leaves_the_others_at_work(tmp_path: Path) -> None:
+    def fails() -> None:
+        message = "only this one"
+        raise ExportError(message)
+
+    with open_workbench(tmp_path, meter(), lambda: False) as bench:
+        first, second = (bench.at(tmp_path / name, MeterPart(meter(), name)) for name in ("first", "second"))
+        with pytest.raises(ExportError, match="only this one"):
+            first.in_lanes([fails])
+        with pytest.raises(CancelledError):
+            first.start("tests.compress.sleepy")
+        assert second.start("tests.compress.sleepy").ask({"seconds": 0}) is not None
+
+
+def test_open_workbench_where_another_works_says_so(tmp_path: Path) -> None:
+    with (
+        open_workbench(tmp_path, meter(), lambda: False),
+        pytest.raises(StorageError, match="another compression works in"),
+        open_workbench(tmp_path, meter(), lambda: False),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(("error", "stays"), [(BudgetError("no"), True), (ExportError("no"), False)])
+def test_open_workbench_keeps_what_was_worked_out_only_for_another_try(
+    tmp_path: Path, error: Exception, stays: bool
+) -> None:
+    def work() -> None:
+        with open_workbench(tmp_path, meter(), lambda: False) as bench:
+            (bench.folder / "finished").touch()
+            raise error
+
+    with pytest.raises(type(error)):
+        work()
+    assert (tmp_path / ".working" / "finished").exists() is stays
 
 
 def test_in_lanes_when_cancelled_ends_the_children(tmp_path: Path) -> None:
