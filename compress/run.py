@@ -85,7 +85,7 @@ def compress(
     whole = only_classes(detector, limits.classes)
     _check_accuracy_can_be_measured(whole, limits)
     clock = clock or SystemClock()
-    meter = ProgressMeter(plan_for(1, effort.budget_s if find else 0.0), clock, progress)
+    meter = ProgressMeter(plan_for(1, effort), clock, progress)
     with open_workbench(out, meter, cancelled, keep_when_cancelled=effort.searches) as bench:
         job = _Job(bench, meter, clock, profile, limits, effort, release or whole.ref.version)
         with bench.step("prepare"):
@@ -184,7 +184,7 @@ class _Job:
         self, students: tuple[FoundStudent, ...], pictures: CameraPictures, plain: Tried
     ) -> list[Tried]:
         """Try the students, best first, while there is time; the best one always."""
-        self.meter.plan_anew(plan_for(1 + len(students), self.effort.budget_s if students else 0.0))
+        self.meter.plan_anew(plan_for(1 + len(students), self.effort))
         tried: list[Tried] = []
         for number, student in enumerate(students, start=1):
             before_s = self.meter.seconds["total"]
@@ -195,7 +195,7 @@ class _Job:
                 self.notes.append(f"{student.name} could not be tried: {error}")
             now_s = self.meter.seconds["total"]
             if now_s + (now_s - before_s) > self.effort.budget_s - _RESERVE_S:
-                self.meter.plan_anew(plan_for(1 + number, self.effort.budget_s))
+                self.meter.plan_anew(plan_for(1 + number, self.effort))
                 break
         return tried
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compress.progress import Progress, ProgressMeter, Step
+from compress.progress import MeterPart, Progress, ProgressMeter, Step
 from compress.terminal import plain_line
 from tests.fakes.clock import FakeClock
 
@@ -85,3 +85,40 @@ def test_look_when_all_is_done_is_complete() -> None:
 
 def test_plain_line_tells_share_message_and_seconds() -> None:
     assert plain_line(Progress("x", 0.256, "Writing ONNX", 12.4)) == " 26 %  Writing ONNX, about 12 s left"
+
+
+def test_look_at_a_step_with_a_budget_does_not_count_it_slower() -> None:
+    clock = FakeClock()
+    plan = (
+        ("first", ((Step("a", "Doing a", 10.0),),)),
+        ("search", ((Step("s", "Looking", 60.0, budgeted=True),),)),
+        ("last", ((Step("z", "Doing z", 10.0),),)),
+    )
+    running = ProgressMeter(plan, clock, None)
+    running.begin("a")
+    clock.advance(30.0)
+    running.end("a")
+    assert running.look().seconds_left == pytest.approx(60.0 + 3 * 10.0)
+
+
+def test_say_replaces_the_words_of_a_step_and_a_part_has_steps_of_its_own() -> None:
+    clock = FakeClock()
+    running = meter(clock)
+    running.say("a", "Doing a, 3 of 5")
+    assert running.look().message == "Doing a, 3 of 5"
+    part = MeterPart(running, "second ")
+    part.begin("a")
+    part.end("a")
+    assert set(running.seconds) == {"second a", "total"}
+
+
+def test_plan_anew_keeps_what_is_done_and_never_goes_back() -> None:
+    clock = FakeClock()
+    running = meter(clock)
+    running.begin("a")
+    clock.advance(10.0)
+    running.end("a")
+    before = running.look().fraction
+    running.plan_anew((*PLAN, ("third", ((Step("e", "Doing e", 100.0),),))))
+    assert running.look().seconds_left == pytest.approx(120.0)
+    assert running.look().fraction >= before

@@ -187,7 +187,7 @@ def test_compress_tries_students_beside_the_detector_and_refuses_what_breaks_a_l
     assert chosen.memory_limit_bytes == device.ram_for_us_bytes
     by_form = {(one.candidate, one.form): one.ap50 or 0.0 for one in result.receipt.tried}
     for name in ("", "nearly"):
-        assert by_form[name, "litert_int8"] == pytest.approx(by_form[name, "onnx_int8"], abs=0.01)
+        assert by_form[name, "litert_int8"] == pytest.approx(by_form[name, "onnx_int8"], abs=0.05)
 
 
 def test_compress_asked_for_accuracy_that_cannot_be_measured_says_so_at_once(tmp_path: Path) -> None:
