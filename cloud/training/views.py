@@ -15,6 +15,10 @@ from edge_agent.vision.arrays import Float32, Rgb
 
 PAD_VALUE = 127
 
+_NEAR_SCALES = (0.75, 1.4)
+_FAR_SCALES = (0.4, 0.75)
+_FAR_SHARE = 1 / 3
+
 
 @dataclass(frozen=True)
 class View:
@@ -61,8 +65,12 @@ def plain_view(width_px: int, height_px: int, picture_px: tuple[int, int]) -> Vi
 
 
 def random_view(plain: View, random: np.random.Generator) -> View:
-    """Return a view near the plain one: scaled 0.75 to 1.4, somewhere else, perhaps mirrored, other light."""
-    scale = float(np.exp(random.uniform(np.log(0.75), np.log(1.4))))
+    """Return another view than the plain one: nearer or farther, elsewhere, perhaps mirrored, in other light.
+
+    One in three is taken from farther away, so that things are found where nobody labelled one that small.
+    """
+    smallest, largest = _FAR_SCALES if random.random() < _FAR_SHARE else _NEAR_SCALES
+    scale = float(np.exp(random.uniform(np.log(smallest), np.log(largest))))
     stretch = float(np.exp(random.uniform(-0.1, 0.1)))
     width = max(1, round(plain.content_width_px * scale * stretch))
     height = max(1, round(plain.content_height_px * scale / stretch))

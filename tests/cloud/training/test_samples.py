@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,16 @@ def test_random_view_carries_boxes_along(seed: int) -> None:
         assert rows.max() <= y2 + 2
         assert columns.min() >= x1 - 2
         assert columns.max() <= x2 + 2
+
+
+def test_random_view_about_one_in_three_is_from_farther_than_any_other() -> None:
+    plain = plain_view(640, 480, (640, 480))
+    views = [random_view(plain, np.random.default_rng(seed)) for seed in range(600)]
+    scales = [math.sqrt(view.content_width_px * view.content_height_px / (640 * 480)) for view in views]
+    far = sum(scale < 0.75 for scale in scales)
+    assert 150 < far < 250
+    assert min(scales) >= 0.39
+    assert max(scales) <= 1.41
 
 
 boxes = st.tuples(st.floats(0, 120), st.floats(0, 90), st.floats(6, 80), st.floats(6, 80)).map(
