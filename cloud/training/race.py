@@ -165,7 +165,7 @@ class _Course:
             self._try(number, _SHORT_SHARE)
             self._watch.reporter.learned((done + 1) / len(first) / 2)
         kept = self._better_half(first)
-        second = kept + self._enter(self._pairs(kept))
+        second = self._second_round(kept, self._enter(self._pairs(kept)))
         for done, number in enumerate(second):
             self._try(number, 1.0)
             self._watch.reporter.learned(0.5 + (done + 1) / len(second) / 2)
@@ -257,14 +257,28 @@ class _Course:
         ran.sort(key=lambda number: -(self._entries[number].score or 0.0))
         return sorted(ran[: max(2, (len(ran) + 1) // 2)])
 
+    def _best_full(self, numbers: Sequence[int]) -> int | None:
+        full = [n for n in numbers if self._candidates[n].architecture == "anchor_free_stride8"]
+        return max(full, key=lambda n: self._entries[n].score or 0.0, default=None)
+
     def _pairs(self, kept: Sequence[int]) -> list[Candidate]:
-        """Return the best full form together with each other subnet."""
-        full = [n for n in kept if self._candidates[n].architecture == "anchor_free_stride8"]
-        if not full:
+        """Return the best full form together with each other subnet, those that did better alone first."""
+        best = self._best_full(kept)
+        if best is None:
             return []
-        best = self._candidates[max(full, key=lambda n: self._entries[n].score or 0.0)].subnets[0]
-        others = [number for number in range(len(self._manifests)) if number != best]
-        return [Candidate((best, other)) for other in others]
+        first = self._candidates[best].subnets[0]
+        # Singles were entered in the order of the subnets, so a subnet's number is its entry's.
+        others = sorted(
+            (number for number in range(len(self._manifests)) if number != first),
+            key=lambda number: -(self._entries[number].score or 0.0),
+        )
+        return [Candidate((first, other)) for other in others]
+
+    def _second_round(self, kept: Sequence[int], pairs: Sequence[int]) -> list[int]:
+        """Return in which order full trainings run: if time ends, a pair was compared with the best alone."""
+        best = self._best_full(kept)
+        leaders = [number for number in kept if number == best]
+        return [*leaders, *pairs[:1], *(number for number in kept if number != best), *pairs[1:]]
 
     def _drop(self, number: int) -> None:
         if self._scores[number] is not None:
