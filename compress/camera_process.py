@@ -3,9 +3,10 @@
 Every job names its `bundle` (folder) and `threads`; a bundle is opened once and kept for the next jobs.
 Job `usual`: `pictures` (.npy files, each `(h, w, 3) uint8`) and `calibration` (.npy of `(n, h, w, 3) uint8`
 at the network's size), of which `count` are looked at as a camera does; answers `peak_memory_bytes`.
-Job `look`: `measure` (else only raw outputs are wanted), `pictures` (the held-out ones), `unlabelled`
-(others), `calibration`, `golden`, `floor` (lowest score of unlabelled pictures that matters), `raw` (how many
-of the calibration pictures give raw outputs), `raw_out` (.npz); answers a `CameraRun`.
+Job `look`: `measure` (else only raw outputs are wanted), `pictures` (the held-out ones), `tuned` (those of
+the calibration as the camera gave them), `unlabelled` (others), `calibration`, `golden`, `floor` (lowest
+score of unlabelled pictures that matters), `raw` (how many of the calibration pictures give raw outputs),
+`raw_out` (.npz); answers a `CameraRun`.
 Job `time`: `pictures` (a stack as above), `count`; answers `inference_ms`.
 """
 
@@ -72,7 +73,7 @@ def _look(detector: BundleDetector, backend: Backend, job: Job) -> CameraRun:
         return CameraRun()
     return CameraRun(
         held_out=_seen(detector, (np.load(file) for file in job["pictures"])),
-        calibration=_seen(detector, _stacked(job["calibration"])),
+        calibration=_seen(detector, (np.load(file) for file in job["tuned"])),
         golden=_seen(detector, _stacked(job["golden"])),
         unlabelled=_seen(detector, (np.load(file) for file in job["unlabelled"]), job["floor"]),
     )

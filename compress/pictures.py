@@ -43,7 +43,8 @@ class CameraPictures:
     """The detector's pictures as the camera gave them, kept once for all candidates.
 
     `held_out` are `.npy` files of `(h, w, 3) uint8`, `truth` their objects, `names` their names; `unlabelled`
-    are files of pictures that are neither tested nor calibrated on; `calibration` are those for int8.
+    are files of pictures that are neither tested nor calibrated on; `calibration` are those for int8, also as
+    files: two networks of different size can only be compared on what the camera gave.
     """
 
     held_out: tuple[Path, ...]
@@ -51,6 +52,7 @@ class CameraPictures:
     truth: tuple[tuple[TruthBox, ...], ...]
     unlabelled: tuple[Path, ...]
     calibration: tuple[Rgb, ...]
+    calibration_files: tuple[Path, ...]
     golden: tuple[Rgb, ...]
     digest: str
 
@@ -59,9 +61,9 @@ class CameraPictures:
 class StoredPictures:
     """Where the pictures lie for one size of network.
 
-    `held_out` and `unlabelled` are `.npy` files of `(h, w, 3) uint8` as the camera gave them, `truth` and
-    `names` the objects and the names of the former; `calibration_file` and `golden_file` hold `(n, h, w, 3)
-    uint8` at the network's size, also here as arrays.
+    `held_out`, `calibration_files` and `unlabelled` are `.npy` files of `(h, w, 3) uint8` as the camera gave
+    them, `truth` and `names` the objects and the names of the first; `calibration_file` and `golden_file`
+    hold `(n, h, w, 3) uint8` at the network's size, also here as arrays.
     """
 
     held_out: tuple[Path, ...]
@@ -70,6 +72,7 @@ class StoredPictures:
     calibration_file: Path
     golden: Rgb
     golden_file: Path
+    calibration_files: tuple[Path, ...] = ()
     unlabelled: tuple[Path, ...] = ()
     names: tuple[str, ...] = ()
 
@@ -93,8 +96,7 @@ def keep_pictures(
     files = [_noted(folder / f"held_out_{n:04d}.npy", one.rgb(), digest) for n, one in enumerate(held_out)]
     rest = [_noted(folder / f"other_{n:04d}.npy", _shrunk(rgb), digest) for n, rgb in enumerate(others)]
     calibration = tuple(frames[index] for index in chosen)
-    for rgb in calibration:
-        digest.update(np.ascontiguousarray(rgb).data)
+    tuned = [_noted(folder / f"tuned_{n:04d}.npy", rgb, digest) for n, rgb in enumerate(calibration)]
     digest.update(repr([picture.truth for picture in held_out]).encode())
     golden = [picture.rgb() for picture in choose_golden(held_out)]
     return CameraPictures(
@@ -103,6 +105,7 @@ def keep_pictures(
         truth=tuple(picture.truth for picture in held_out),
         unlabelled=tuple(rest),
         calibration=calibration,
+        calibration_files=tuple(tuned),
         golden=tuple(golden or evenly(calibration, GOLDEN_PICTURES)),
         digest=digest.hexdigest(),
     )
@@ -119,6 +122,7 @@ def fit_pictures(pictures: CameraPictures, input_size_px: tuple[int, int], folde
         calibration_file=_saved(folder / "calibration.npy", calibration),
         golden=np.stack(golden),
         golden_file=_saved(folder / "golden.npy", golden),
+        calibration_files=pictures.calibration_files,
         unlabelled=pictures.unlabelled,
         names=pictures.names,
     )

@@ -14,6 +14,7 @@ import queue
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
@@ -152,9 +153,15 @@ def serve(prepare: Callable[[], object], handle: Handler) -> None:
     with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as answers:
         os.dup2(2, 1)  # what libraries print must not mix with the answers
         threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
-        prepare()
-        while True:
-            _say(answers, _outcome(handle, jobs.get(), lambda step: _say(answers, {"step": step})))
+        try:
+            prepare()
+            while True:
+                _say(answers, _outcome(handle, jobs.get(), lambda step: _say(answers, {"step": step})))
+        except Exception:
+            # Before the answers close: then the parent lets go, and this process ends at once.
+            traceback.print_exc()
+            sys.stderr.flush()
+            raise
 
 
 def _outcome(handle: Handler, job: Job, on_step: StepListener) -> Job:

@@ -23,6 +23,8 @@ def handle(job: Job, on_step: StepListener) -> Job:
     if "die" in job:
         sys.stderr.write(job["die"] + "\n")
         os._exit(9)
+    if "bug" in job:
+        raise RuntimeError(job["bug"])
     return {"echo": os.getpid() if job.get("say") == "pid" else job.get("say")}
 
 

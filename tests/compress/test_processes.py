@@ -45,6 +45,7 @@ def test_ask_keeps_the_noise_of_libraries_in_the_log(tmp_path: Path, child: Star
         ({"fail": "an operation is unknown"}, ExportError, "an operation is unknown"),
         ({"full": "/some/file"}, StorageError, "/some/file cannot be written or read: No space left"),
         ({"die": "Segmentation fault"}, ExportError, "ended with code 9: Segmentation fault"),
+        ({"bug": "a mistake"}, ExportError, r"ended with code \d: RuntimeError: a mistake"),
     ],
 )
 def test_ask_of_a_child_in_trouble_raises_what_happened(
