@@ -104,7 +104,7 @@ def capture(detector: Compressible, pixels: Iterable[Rgb], program_file: Path) -
     Raises:
         ExportError: The network does not answer as the protocol says, or torch cannot capture it.
     """
-    with _one_thread():
+    with one_thread():
         return _capture(detector, pixels, program_file)
 
 
@@ -193,7 +193,7 @@ def _as_convolution(norm: torch.nn.BatchNorm2d) -> torch.nn.Conv2d:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Let torch use one thread: while the exporters import beside us, two are many times slower than one."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -22,6 +22,9 @@ from edge_agent.errors import ElfowlError, StorageError
 from edge_agent.runtime.bundle import open_bundle
 from edge_agent.wire.sync import BundleTarget
 
+HEADS_FILE = "heads.zip"
+"""Beside a bundle that was made by new heads on an older trunk: what a camera with that trunk needs of it."""
+
 
 def open_repository(settings: Settings, clock: Clock) -> UpdateRepository:
     """Return the signed update repository of this home folder; it is made at the first use.
@@ -59,7 +62,9 @@ def publish_again(
         NotFoundError: There is no such bundle.
         StorageError: The disk is full.
     """
-    target = repository.publish(bundle_path(settings, bundles.find(session, bundle_id)))
+    path = bundle_path(settings, bundles.find(session, bundle_id))
+    heads = path.with_name(HEADS_FILE)
+    target = repository.publish(path, head_update=heads if heads.is_file() else None)
     bundles.note_published(session, bundle_id, target)
     return target
 

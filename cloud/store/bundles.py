@@ -38,6 +38,19 @@ def every(session: Session, detector_id: str | None = None) -> list[BundleRow]:
     return list(session.scalars(query))
 
 
+def trunk_in_use(session: Session, detector_id: str, profile: str) -> BundleRow | None:
+    """Return the bundle whose trunk cameras of a profile have: the one published last, else the newest.
+
+    New heads are made for it, so that those cameras fetch no more than these.
+    """
+    query = (
+        select(BundleRow)
+        .where(BundleRow.detector_id == detector_id, BundleRow.profile == profile)
+        .order_by(BundleRow.release.desc().nulls_last(), BundleRow.created.desc(), BundleRow.id)
+    )
+    return session.scalars(query).first()
+
+
 def next_release(session: Session) -> int:
     """Return the next release counter; it grows with each publication, whatever is published."""
     return (session.scalar(select(func.max(BundleRow.release))) or 0) + 1

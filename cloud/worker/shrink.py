@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloud.actions.bundles import HEADS_FILE
 from cloud.actions.open_home import Home
 from cloud.store import bundles
 from cloud.store.files import remove_tree, sha256_of
@@ -11,7 +12,9 @@ from cloud.store.ids import new_id
 from cloud.store.tables import BundleRow
 from cloud.worker.loader import load_version
 from cloud.worker.progress import Cancelled, Listener, Progress, never, to_nobody
+from cloud.worker.refit import try_refit
 from compress.progress import Progress as CompressProgress
+from compress.refit import as_result
 from compress.run import Result, compress
 from edge_agent.runtime.profiles import load_profile
 
@@ -25,6 +28,9 @@ def shrink(
     cancelled: Cancelled = never,
 ) -> dict[str, Any]:
     """Compress a detector, keep bundle and receipt, and return what was measured.
+
+    When only its head is new, that is put on the trunk that the cameras have already; `heads_bytes` then is
+    what they fetch. Otherwise `whole_because` tells why all was made anew, if there was a choice.
 
     Args:
         home: Where everything lies.
@@ -44,14 +50,24 @@ def shrink(
     out = home.settings.bundles_path / detector.ref.id / bundle_id
     out.mkdir(parents=True, exist_ok=True)
     try:
-        result = compress(
-            detector, device, out, progress=lambda now: progress(_as_ours(now)), cancelled=cancelled
-        )
+        answer = try_refit(home, detector, profile, out / "refit", progress, cancelled)
+        if answer.refit is not None and answer.base is not None:
+            result = as_result(answer.refit, out)
+        else:
+            result = compress(
+                detector, device, out, progress=lambda now: progress(_as_ours(now)), cancelled=cancelled
+            )
         _keep(home, bundle_id, result)
     except BaseException:
         remove_tree(out)
         raise
-    return {"bundle": bundle_id, **result.to_json_dict()}
+    heads = out / HEADS_FILE
+    return {
+        "bundle": bundle_id,
+        "heads_bytes": heads.stat().st_size if heads.is_file() else None,
+        "whole_because": answer.why_not,
+        **result.to_json_dict(),
+    }
 
 
 def _keep(home: Home, bundle_id: str, result: Result) -> None:

@@ -72,6 +72,11 @@ class BundleDetector:
         """Return the bundle that answers."""
         return self._bundle
 
+    @property
+    def slugs(self) -> tuple[tuple[str, ...], ...]:
+        """Return the slugs that detections carry, head by head: see `own_slugs`."""
+        return self._slugs
+
     def detect(self, rgb: Rgb, *, min_score: float | None = None) -> list[Detection]:
         """Return what all heads see.
 

@@ -41,6 +41,11 @@ def open_backend(bundle: Bundle, threads: int = 1) -> Backend:
     return SplitBackend(model, heads, manifest.input, manifest.trunk_map)
 
 
+def open_trunk(bundle: Bundle, threads: int = 1) -> Network:
+    """Load the trunk of a bundle in parts alone; errors as `open_backend`."""
+    return _open(bundle, bundle.manifest.model_file, threads)
+
+
 def open_embedding(bundle: Bundle, stage: AttributeStage, threads: int = 1) -> Backend:
     """Load the embedding network of a bundle's second stage; errors as `open_backend`."""
     return NetworkBackend(_open(bundle, stage.model_file, threads), stage.input, (stage.output,))
