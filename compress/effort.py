@@ -28,7 +28,7 @@ class Effort:
 
 
 EFFORTS: dict[str, Effort] = {
-    "quick": Effort("quick", 120.0, searches=False, unlabelled=24, turns=7),
+    "quick": Effort("quick", 120.0, searches=False, unlabelled=0, turns=7),
     "normal": Effort("normal", 600.0, searches=True, unlabelled=500, turns=15),
     "best": Effort("best", 3600.0, searches=True, unlabelled=500, turns=25),
 }

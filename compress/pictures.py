@@ -164,7 +164,7 @@ def _ask(detector: Compressible, limit: int) -> Sequence[Rgb]:
     if not few:
         message = f"detector {detector.ref.name} has no pictures to calibrate with: add some of its camera"
         raise ExportError(message)
-    if len(few) < CALIBRATION_PICTURES:
+    if len(few) < CALIBRATION_PICTURES or limit == CALIBRATION_PICTURES:
         return few
     most = _MOST_BYTES // max(picture.nbytes for picture in few)
     return detector.calibration_pictures(max(min(limit, most), CALIBRATION_PICTURES))

@@ -22,7 +22,7 @@ from compress.second_stage import StageFiles
 from edge_agent.vision.decode import SCORE_FLOOR
 from edge_agent.wire.receipt import EmbeddingMeasurement
 
-_USUAL_PICTURES = 12
+_USUAL_PICTURES = 8
 
 
 @dataclass(frozen=True)
