@@ -86,14 +86,15 @@ class MapHead(nn.Module):
 class FullDetector:
     """A taught detector; implements `compress.protocol.Compressible`.
 
-    `examples` are frames of the camera, labelled or not, for calibration; `test_frames` are those that
-    training never saw.
+    `examples` are labelled frames of the camera and `unlabelled` others, both to calibrate and to teach
+    smaller networks with; `test_frames` are those that training never saw.
     """
 
     spec: DetectorSpec
     taught_head: TaughtHead
     examples: tuple[LabelledFrame, ...] = ()
     test_frames: tuple[LabelledFrame, ...] = ()
+    unlabelled: tuple[LabelledFrame, ...] = ()
 
     @property
     def manifests(self) -> tuple[SubnetManifest, ...]:
@@ -149,9 +150,11 @@ class FullDetector:
         return network.eval().requires_grad_(requires_grad=False)
 
     def calibration_pictures(self, limit: int) -> Sequence[Rgb]:
-        """Return up to `limit` pictures of the camera, spread evenly over those there are."""
-        count = min(limit, len(self.examples))
-        spread = [self.examples[position * len(self.examples) // count] for position in range(count)]
+        """Return up to `limit` pictures of the camera, spread evenly, in order of time."""
+        sources = {frame.source: frame for frame in (*self.examples, *self.unlabelled)}
+        frames = sorted(sources.values(), key=lambda one: (one.source.path, one.source.frame_index or 0))
+        count = min(limit, len(frames))
+        spread = [frames[position * len(frames) // count] for position in range(count)]
         return [rgb for _, rgb in read_pictures(frame.source for frame in spread)]
 
     def held_out_pictures(self) -> Sequence[HeldOutPicture]:

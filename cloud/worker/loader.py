@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy.orm import Session
 
 from cloud.actions.detectors import split_reference, version_path
 from cloud.actions.frozen import clean_test_frames, without_tests
-from cloud.actions.lessons import frames_with_tags, lessons_of
+from cloud.actions.lessons import frames_with_tags, lessons_of, source_of
 from cloud.actions.open_home import Home, open_home
+from cloud.datasets.frames import LabelledFrame
 from cloud.detector.files import load_detector
 from cloud.detector.full import FullDetector
 from cloud.errors import NotFoundError
 from cloud.settings import settings_from
-from cloud.store import detectors
+from cloud.store import detectors, media
 from cloud.worker.attributes import with_attributes
 from cloud.worker.train import held_out_frames
+
+_UNLABELLED = 600
+"""Frames of videos to teach smaller networks with, and to compare them on; nobody labels them."""
+
+_NEAR_FRAMES = 30
 
 
 def load_compressible(reference: str) -> FullDetector | None:
@@ -50,15 +61,50 @@ def load_version(home: Home, reference: str) -> FullDetector:
         lessons = lessons_of(session, home.settings.home, detector.id)
         frames = without_tests(home, session, detector.id, lessons)
         tests = clean_test_frames(home, session, detector.id, found.version)
+        others = without_tests(home, session, detector.id, _between(home, session, detector.id))
     folder = version_path(home.settings, detector.id, found.version)
     loaded = load_detector(
         folder,
         examples=frames,
         test_frames=tests or held_out_frames(home.settings.home, folder, frames),
     )
+    loaded = replace(loaded, unlabelled=tuple(_apart_from(loaded.test_frames, others)))
     if loaded.spec.architecture == "presence":
         return _with_tagged_frames(home, loaded)
     return with_attributes(home, loaded)
+
+
+def _between(home: Home, session: Session, detector_id: str) -> list[LabelledFrame]:
+    """Return frames of the videos that teach, spread over all of them, whatever is in them."""
+    videos = [
+        row
+        for row in media.of_detector(session, detector_id)
+        if row.role == "teach" and row.state == "ready" and row.kind == "video" and row.frame_count
+    ]
+    each = _UNLABELLED // max(1, len(videos))
+    return [
+        LabelledFrame(source_of(home.settings.home, row, index), row.width_px, row.height_px, ())
+        for row in videos
+        for index in range(0, row.frame_count, max(1, row.frame_count // max(1, each)))
+    ]
+
+
+def _apart_from(tests: Sequence[LabelledFrame], frames: Sequence[LabelledFrame]) -> list[LabelledFrame]:
+    """Return the frames of videos in which no frame is held out near them, by number.
+
+    Frames set apart for good have kept theirs away already; those of a cross-check have not.
+    """
+    taken: dict[Path, list[int]] = defaultdict(list)
+    for frame in tests:
+        if frame.source.frame_index is not None:
+            taken[frame.source.path].append(frame.source.frame_index)
+    return [
+        frame
+        for frame in frames
+        if all(
+            abs((frame.source.frame_index or 0) - other) > _NEAR_FRAMES for other in taken[frame.source.path]
+        )
+    ]
 
 
 def _with_tagged_frames(home: Home, detector: FullDetector) -> FullDetector:
