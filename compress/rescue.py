@@ -42,7 +42,7 @@ def rescued(
     if after < before + _WORTH_IT:
         return trials, ()
     told = (
-        f"{mixed.float_layers} layers stay in float: with all of them in int8, F1 with the same network in "
+        f"layers that stay in float: {mixed.float_layers}; with all in int8, F1 with the same network in "
         f"float was {before:.3f}, now it is {after:.3f}"
     )
     mixed = replace(mixed, stage=int8.stage, embedding=int8.embedding)
