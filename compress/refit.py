@@ -325,6 +325,10 @@ class _Work:
                 "warnings": (
                     f"only the heads are new; the trunk is that of version {receipt.detector.version}",
                 ),
+                # What was looked at for the first head says nothing of this one.
+                "tried": (),
+                "curves": (),
+                "differences": (),
                 "created": self.clock.now_s(),
             }
         )

@@ -15,16 +15,18 @@ from compress.errors import ExportError
 from compress.forms import LITERT_INT8, ONNX_INT8, Form
 from compress.map_lessons import HeadPlan, MapLesson, fitted_head, teach_head
 from compress.protocol import TwoPartNetwork
-from compress.refit import ALLOWED_LOSS, Refit, refit
+from compress.refit import ALLOWED_LOSS, Refit, as_result, refit
 from compress.teacher import LevelAnswer
 from edge_agent.clock import SystemClock
 from edge_agent.errors import ArtifactError
 from edge_agent.pipeline.detect import BundleDetector
-from edge_agent.runtime.bundle import open_bundle, write_bundle_zip
+from edge_agent.runtime.bundle import digest_files, open_bundle, write_bundle_zip
 from edge_agent.runtime.head_update import compose, trunk_sha256
 from edge_agent.wire.detection import DetectorRef
+from edge_agent.wire.manifest import Manifest
 from tests.compress.test_parts import TwoPartDetector, export
 from tests.compress.tiny import TinyDetector, scene
+from tests.edge_agent.wire.examples import EXAMPLES
 
 
 class _Other(TwoPartDetector):
@@ -168,3 +170,27 @@ def test_fitted_head_takes_the_trunk_s_channels(channels: int, same: bool) -> No
 def test_head_without_a_convolution_is_refused() -> None:
     with pytest.raises(ExportError, match="no convolution"):
         fitted_head(nn.Sequential(nn.ReLU()), 3)
+
+
+@pytest.mark.slow
+def test_refit_becomes_a_compression_s_result_with_a_receipt_of_its_own(tmp_path: Path) -> None:
+    bundle = export(TwoPartDetector(), LITERT_INT8, tmp_path / "base")
+    (bundle / "receipt.json").write_text(EXAMPLES["receipt"].to_json())
+    manifest = Manifest.from_json((bundle / "manifest.json").read_text())
+    (bundle / "manifest.json").unlink()
+    listed = manifest.model_copy(update={"files": digest_files(bundle)})
+    (bundle / "manifest.json").write_text(listed.to_json())
+    base = tmp_path / "base.zip"
+    write_bundle_zip(bundle, base)
+    out = tmp_path / "out"
+    result = as_result(
+        refit([NEWER], base, out / "refit", SystemClock(), release=2, plan=HeadPlan(3, 5.0)), out
+    )
+    assert result.receipt.detector == NEWER.ref
+    assert result.chosen.is_file()
+    assert (out / "heads.zip").is_file()
+    assert not (out / "refit").exists()
+    assert "only the heads are new" in result.receipt.warnings[0]
+    assert result.receipt.after[0].bundle_bytes == result.chosen.stat().st_size
+    assert result.to_json_dict()["bundles"]
+    assert result.html_file.read_text().startswith("<!")
