@@ -18,7 +18,7 @@ from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
 from compress.capture import without_batch_norm
-from compress.count import cost_of, layer_costs, picture_of
+from compress.count import LayerCost, layer_costs, parameters_of, picture_of
 from compress.protocol import TwoPartNetwork
 
 Kind = Literal["subnet", "level", "block"]
@@ -70,21 +70,17 @@ def removable_parts(network: nn.Module, input_size_px: tuple[int, int]) -> list[
         network: From `traced`.
         input_size_px: (width, height) for which macs are counted.
     """
-    before = cost_of(network, input_size_px)
-    places = layer_costs(network, input_size_px)
+    costs = layer_costs(network, input_size_px)
     parts: dict[frozenset[str], Part] = {}
-    for prefix, graph_module in _graphs(network, input_size_px):
-        for seed, kind in _seeds(graph_module.graph):
-            rest = _without(network, [(prefix, seed)])
-            if rest is None:
-                continue
-            gone = frozenset(_layers(network) - _layers(rest))
-            after = cost_of(rest, input_size_px)
+    for prefix, module in _graphs(network, input_size_px):
+        for seed, kind in _seeds(module.graph):
+            gone = frozenset(f"{prefix}.{name}".lstrip(".") for name in _lost_with(module, seed)) & set(costs)
             if gone and gone not in parts:
-                outputs = {name: layer.output for name, layer in places.items() if name in gone}
-                what = _in_words(kind, outputs, _layers(rest), input_size_px)
-                saved = before.macs - after.macs, before.parameters - after.parameters
-                parts[gone] = Part(kind, what, prefix, seed, gone, *saved)
+                lost = {name: layer for name, layer in costs.items() if name in gone}
+                what = _in_words(kind, lost, set(costs) - gone, input_size_px)
+                macs = sum(layer.macs for layer in lost.values())
+                parameters = sum(parameters_of(network.get_submodule(name)) for name in gone)
+                parts[gone] = Part(kind, what, prefix, seed, gone, macs, parameters)
     return sorted(parts.values(), key=lambda part: -part.macs)
 
 
@@ -208,17 +204,26 @@ def _take(graph: fx.Graph, names: set[str]) -> bool:
     return True
 
 
-def _layers(network: nn.Module) -> set[str]:
-    return {name for name, module in network.named_modules() if isinstance(module, (nn.Conv2d, nn.Linear))}
+def _lost_with(module: fx.GraphModule, name: str) -> set[str]:
+    """Return the modules that go with a node; none when no answer would be left."""
+    graph = copy.deepcopy(module.graph)
+    graph.owning_module = module
+    if not _take(graph, {name}):
+        return set()
+    graph.eliminate_dead_code()
+    return _called(module.graph) - _called(graph)
 
 
-def _in_words(
-    kind: Kind, gone: Mapping[str, tuple[int, ...]], left: set[str], size_px: tuple[int, int]
-) -> str:
-    """Return what a person calls a part, from the outputs `(channels, h, w)` of the layers that go."""
+def _called(graph: fx.Graph) -> set[str]:
+    return {str(node.target) for node in graph.nodes if node.op == "call_module"}
+
+
+def _in_words(kind: Kind, gone: Mapping[str, LayerCost], left: set[str], size_px: tuple[int, int]) -> str:
+    """Return what a person calls a part, from the layers that go and those that are left."""
     if kind != "level":
         return f"{'repeated block' if kind == 'block' else 'subnet'} {_own_name(gone, left)}"
-    strides = sorted({round(size_px[1] / output[1]) for output in gone.values() if len(output) == 3})
+    shapes = [layer.output for layer in gone.values()]
+    strides = sorted({round(size_px[1] / shape[1]) for shape in shapes if len(shape) == 3})
     named = " and ".join(map(str, strides))
     return f"features at stride {named}" if strides else f"branch {_own_name(gone, left)}"
 

@@ -59,7 +59,7 @@ def _layer(inputs: int, outputs: int, kernel: int, stride: int, *, norm: bool, g
     return nn.Sequential(conv, bn)
 
 
-@hypothesis.settings(deadline=None, max_examples=15)
+@hypothesis.settings(deadline=None, max_examples=5)
 @hypothesis.given(
     widths=st.tuples(st.integers(3, 12), st.integers(3, 20), st.integers(2, 9)),
     norm=st.booleans(),
@@ -84,8 +84,8 @@ def test_pruned_of_every_group_of_two_subnets_with_a_head_answers_as_masked() ->
     groups = prunable_groups(network, SIZE_PX)
 
     assert len(groups) == 50
-    for number, group in enumerate(groups):
-        _check(network, {group.name: _some(group, number)})
+    for number in range(5):  # tenfold more at once takes a tenth of the time: a graph is read each time
+        _check(network, {group.name: _some(group, number) for group in groups[number::5]})
     _check(network, {group.name: _some(group, 1) for group in groups})
 
 
