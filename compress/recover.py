@@ -31,7 +31,6 @@ _MAX_GRADIENT_NORM = 10.0
 _WARM_UP_SHARE = 0.15
 _WEIGHT_DECAY = 1e-4
 _LEAST_HEAT = 0.1
-_CHECKPOINT_S = 15.0
 _NOTE_STEPS = 5
 
 
@@ -46,6 +45,7 @@ class RecoverPlan:
         learning_rate: Peak of the one-cycle schedule.
         seed: Of the order of the views.
         checks: How often, evenly over the second half, the student is checked; the best one is kept.
+        checkpoint_s: How often what was learned so far is kept.
     """
 
     steps: int = 1000
@@ -54,6 +54,7 @@ class RecoverPlan:
     learning_rate: float = 1e-3
     seed: int = 0
     checks: int = 3
+    checkpoint_s: float = 15.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def recover(
             if run.step % _NOTE_STEPS == 0:
                 left_s = run.spent_s * (1 - run.progress) / run.progress
                 note(Standing(run.progress, loss, left_s))
-            if checkpoint is not None and run.spent_s - saved_s > _CHECKPOINT_S:
+            if checkpoint is not None and run.spent_s - saved_s > plan.checkpoint_s:
                 run.save(checkpoint)
                 saved_s = run.spent_s
     if checkpoint is not None:
