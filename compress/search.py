@@ -57,11 +57,11 @@ class SearchPlan:
     """
 
     sizes_px: tuple[tuple[int, int], ...]
-    shares: tuple[float, ...] = (0.0, 0.3, 0.5)
-    candidates: int = 5
+    shares: tuple[float, ...] = (0.0, 0.3)
+    candidates: int = 4
     finalists: int = 2
     budget_s: float = 300.0
-    learning_rate: float = 6e-4
+    learning_rate: float = 3e-4
     seed: int = 0
 
 
