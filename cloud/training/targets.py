@@ -121,4 +121,6 @@ def _paint(targets: Targets, box: Float32, label: int) -> None:
         [x[columns] - box[0], y[rows] - box[1], box[2] - x[columns], box[3] - y[rows]], axis=1
     )
     targets.distances[rows, columns] = np.maximum(distances, 0.0)
-    targets.box_weight[rows, columns, 0] = heat[rows, columns]
+    # Each object counts once, as in TTFNet: small ones claim few cells, and their boxes came out too large.
+    weight = heat[rows, columns]
+    targets.box_weight[rows, columns, 0] = weight / weight.sum()
