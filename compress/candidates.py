@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import nn
 
 from compress.count import cost_of, parameters_of
-from compress.protocol import Compressible, HeldOutPicture, LicenceNotice, Rgb
-from edge_agent.wire.detection import DetectorRef
-from edge_agent.wire.manifest import AnchorFreeDecoder, LabelSpec, SubnetRef
+from compress.protocol import Compressible
+from compress.stand_in import StandIn
 from edge_agent.wire.receipt import Removal
 
 
@@ -59,59 +57,18 @@ class Candidate:
         return Candidate(self.name, network, self.input_size_px, self.removed, self.macs, self.parameters)
 
 
-@dataclass(frozen=True)
-class Student:
-    """A candidate in the place of the full detector's network; implements `compress.protocol.Compressible`.
+class Student(StandIn):
+    """A candidate in the place of the full detector's network; all else is the full detector's."""
 
-    Labels, decoder, pictures and licences are the full detector's.
-    """
-
-    teacher: Compressible
-    candidate: Candidate = field(repr=False)
-
-    @property
-    def ref(self) -> DetectorRef:
-        """Return which detector and version this is: the full one's."""
-        return self.teacher.ref
-
-    @property
-    def labels(self) -> tuple[LabelSpec, ...]:
-        """Return the classes, in the order of the network's outputs."""
-        return self.teacher.labels
+    def __init__(self, teacher: Compressible, candidate: Candidate) -> None:
+        super().__init__(teacher)
+        self._candidate = candidate
 
     @property
     def input_size_px(self) -> tuple[int, int]:
         """Return (width, height) of the candidate's input."""
-        return self.candidate.input_size_px
-
-    @property
-    def decoder(self) -> AnchorFreeDecoder:
-        """Return how to read the outputs."""
-        return self.teacher.decoder
-
-    @property
-    def nms_iou(self) -> float:
-        """Return the IoU above which the weaker of two boxes is dropped."""
-        return self.teacher.nms_iou
-
-    @property
-    def subnets(self) -> tuple[SubnetRef, ...]:
-        """Return the pretrained subnets that it comes from."""
-        return self.teacher.subnets
-
-    @property
-    def licences(self) -> tuple[LicenceNotice, ...]:
-        """Return the licence texts that must travel with a bundle."""
-        return self.teacher.licences
+        return self._candidate.input_size_px
 
     def network(self) -> nn.Module:
         """Return the candidate's network: a copy."""
-        return copy.deepcopy(self.candidate.network).eval()
-
-    def calibration_pictures(self, limit: int) -> Sequence[Rgb]:
-        """Return pictures of the camera."""
-        return self.teacher.calibration_pictures(limit)
-
-    def held_out_pictures(self) -> Sequence[HeldOutPicture]:
-        """Return the frozen test set."""
-        return self.teacher.held_out_pictures()
+        return copy.deepcopy(self._candidate.network).eval()

@@ -8,18 +8,11 @@ from dataclasses import replace
 
 import torch
 
-from compress.protocol import (
-    Compressible,
-    HeldOutPicture,
-    LicenceNotice,
-    Rgb,
-    TruthBox,
-    TwoPartNetwork,
-)
+from compress.protocol import Compressible, HeldOutPicture, TruthBox, TwoPartNetwork
 from compress.second_stage import SecondStage, TellsAttributes
+from compress.stand_in import StandIn
 from edge_agent.errors import ConfigError
-from edge_agent.wire.detection import DetectorRef
-from edge_agent.wire.manifest import AnchorFreeDecoder, LabelSpec, SubnetRef
+from edge_agent.wire.manifest import LabelSpec
 
 
 def only_classes(detector: Compressible, names: Sequence[str]) -> Compressible:
@@ -51,49 +44,22 @@ def _index_of(name: str, detector: Compressible) -> int:
     raise ConfigError(message)
 
 
-class _FewerClasses:
-    """Implements `Compressible` by delegation; scores, labels and truth are cut to the classes that stay."""
+class _FewerClasses(StandIn):
+    """A detector whose scores, labels and truth are cut to the classes that stay."""
 
     def __init__(self, detector: Compressible, kept: tuple[int, ...]) -> None:
-        self._detector = detector
+        super().__init__(detector)
         self._kept = kept
 
     @property
-    def ref(self) -> DetectorRef:
-        return self._detector.ref
-
-    @property
     def labels(self) -> tuple[LabelSpec, ...]:
-        return tuple(self._detector.labels[index] for index in self._kept)
-
-    @property
-    def input_size_px(self) -> tuple[int, int]:
-        return self._detector.input_size_px
-
-    @property
-    def decoder(self) -> AnchorFreeDecoder:
-        return self._detector.decoder
-
-    @property
-    def nms_iou(self) -> float:
-        return self._detector.nms_iou
-
-    @property
-    def subnets(self) -> tuple[SubnetRef, ...]:
-        return self._detector.subnets
-
-    @property
-    def licences(self) -> tuple[LicenceNotice, ...]:
-        return self._detector.licences
+        return tuple(self.original.labels[index] for index in self._kept)
 
     def network(self) -> torch.nn.Module:
-        network = self._detector.network()
+        network = self.original.network()
         if isinstance(network, TwoPartNetwork):
             return TwoPartNetwork(network.body, [_Cut(head, self._kept) for head in network.heads]).eval()
         return _Cut(network, self._kept).eval()
-
-    def calibration_pictures(self, limit: int) -> Sequence[Rgb]:
-        return self._detector.calibration_pictures(limit)
 
     def held_out_pictures(self) -> Sequence[HeldOutPicture]:
         place = {old: new for new, old in enumerate(self._kept)}
@@ -101,11 +67,11 @@ class _FewerClasses:
             replace(
                 picture, truth=tuple(_moved(box, place) for box in picture.truth if box.label_index in place)
             )
-            for picture in self._detector.held_out_pictures()
+            for picture in self.original.held_out_pictures()
         ]
 
     def second_stage(self) -> SecondStage | None:
-        whole = self._detector
+        whole = self.original
         return whole.second_stage() if isinstance(whole, TellsAttributes) else None
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -20,6 +20,8 @@ CALIBRATION_PICTURES = 24
 """More did not help in trials; each costs half a second in both quantizers."""
 
 AGREEMENT_PICTURES = 500
+LESSON_PICTURES = 300
+_LESSON_SHARE = 0.4
 MAX_HELD_OUT = 200
 GOLDEN_PICTURES = 3
 
@@ -44,7 +46,8 @@ class CameraPictures:
 
     `held_out` are `.npy` files of `(h, w, 3) uint8`, `truth` their objects, `names` their names; `unlabelled`
     are files of pictures that are neither tested nor calibrated on; `calibration` are those for int8, also as
-    files: two networks of different size can only be compared on what the camera gave.
+    files: two networks of different size can only be compared on what the camera gave. Smaller networks
+    learn from `lessons`: those that calibrate are of them, and no other picture here is.
     """
 
     held_out: tuple[Path, ...]
@@ -55,6 +58,7 @@ class CameraPictures:
     calibration_files: tuple[Path, ...]
     golden: tuple[Rgb, ...]
     digest: str
+    lessons: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,37 +82,45 @@ class StoredPictures:
 
 
 def keep_pictures(
-    detector: Compressible, folder: Path, unlabelled: int = AGREEMENT_PICTURES
+    detector: Compressible, folder: Path, unlabelled: int = AGREEMENT_PICTURES, lessons: int = 0
 ) -> CameraPictures:
     """Write the pictures of a detector into `folder`.
 
     Of the camera's pictures those that differ most calibrate int8; up to `unlabelled` of the others show how
-    far two detectors agree. Pictures of more than a megapixel are shrunk to one for that.
+    far two detectors agree. Pictures of more than a megapixel are shrunk to one for that. With `lessons`, the
+    earliest pictures, up to so many and at most two fifths, are what smaller networks learn from and int8 is
+    calibrated with, so that agreement is measured on later ones that nothing was made from.
 
     Raises:
         ExportError: The detector has no pictures to calibrate with.
     """
-    frames = _ask(detector, CALIBRATION_PICTURES + unlabelled)
-    chosen = covering(frames, CALIBRATION_PICTURES)
-    others = [frame for index, frame in enumerate(frames) if index not in set(chosen)]
+    frames = _ask(detector, CALIBRATION_PICTURES + unlabelled + lessons)
+    first = min(lessons, int(_LESSON_SHARE * len(frames))) or len(frames)
+    chosen = covering(frames[:first], CALIBRATION_PICTURES)
+    apart = set(chosen) if first == len(frames) else set(range(first))
+    others = [frame for index, frame in enumerate(frames) if index not in apart]
     held_out = evenly(detector.held_out_pictures(), MAX_HELD_OUT)
     digest = hashlib.sha256()
-    files = [_noted(folder / f"held_out_{n:04d}.npy", one.rgb(), digest) for n, one in enumerate(held_out)]
-    rest = [_noted(folder / f"other_{n:04d}.npy", _shrunk(rgb), digest) for n, rgb in enumerate(others)]
     calibration = tuple(frames[index] for index in chosen)
-    tuned = [_noted(folder / f"tuned_{n:04d}.npy", rgb, digest) for n, rgb in enumerate(calibration)]
-    digest.update(repr([picture.truth for picture in held_out]).encode())
-    golden = [picture.rgb() for picture in choose_golden(held_out)]
-    return CameraPictures(
-        held_out=tuple(files),
+    taught = frames[:first] if lessons else ()
+
+    def noted(name: str, pictures: Iterable[Rgb]) -> tuple[Path, ...]:
+        return tuple(_noted(folder / f"{name}_{n:04d}.npy", rgb, digest) for n, rgb in enumerate(pictures))
+
+    kept = CameraPictures(
+        held_out=noted("held_out", (picture.rgb() for picture in held_out)),
         names=tuple(picture.name for picture in held_out),
         truth=tuple(picture.truth for picture in held_out),
-        unlabelled=tuple(rest),
+        unlabelled=noted("other", (_shrunk(rgb) for rgb in others)),
         calibration=calibration,
-        calibration_files=tuple(tuned),
-        golden=tuple(golden or evenly(calibration, GOLDEN_PICTURES)),
-        digest=digest.hexdigest(),
+        calibration_files=noted("tuned", calibration),
+        golden=tuple(picture.rgb() for picture in choose_golden(held_out))
+        or tuple(evenly(calibration, GOLDEN_PICTURES)),
+        digest="",
+        lessons=noted("lesson", (_shrunk(rgb) for rgb in taught)),
     )
+    digest.update(repr(kept.truth).encode())
+    return replace(kept, digest=digest.hexdigest())
 
 
 def fit_pictures(pictures: CameraPictures, input_size_px: tuple[int, int], folder: Path) -> StoredPictures:

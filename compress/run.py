@@ -21,13 +21,14 @@ from compress.limits import Limits, limits_for
 from compress.machine import versions
 from compress.order import Order
 from compress.pack import Packing, pack
-from compress.pictures import CameraPictures, fit_pictures, keep_pictures
+from compress.pictures import LESSON_PICTURES, CameraPictures, fit_pictures, keep_pictures
 from compress.plan import PART, SEARCH, plan_for
 from compress.progress import MeterPart, Progress, ProgressListener, ProgressMeter
 from compress.protocol import Compressible
 from compress.rescue import rescued
 from compress.result import Result
 from compress.second_stage import capture_stage
+from compress.stand_in import Teacher
 from compress.students import FoundStudent, StudentFinder, Task
 from compress.tried import Tried
 from compress.turns import time_in_turns
@@ -89,10 +90,11 @@ def compress(
     with open_workbench(out, meter, cancelled, keep_when_cancelled=effort.searches) as bench:
         job = _Job(bench, meter, clock, profile, limits, effort, release or whole.ref.version)
         with bench.step("prepare"):
-            pictures = keep_pictures(whole, _made(bench.folder / "pictures"), effort.unlabelled)
+            lessons = LESSON_PICTURES if find else 0
+            pictures = keep_pictures(whole, _made(bench.folder / "pictures"), effort.unlabelled, lessons)
             bench.check()
         tried = [job.candidate(whole, pictures, 0)]
-        students = job.search(whole, find, cancelled) if find else ()
+        students = job.search(Teacher(whole, pictures.lessons), find, cancelled) if find else ()
         tried += job.students(students, pictures, tried[0])
         with bench.step("time"):
             tried = job.timed(tried)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from compress.pictures import (
     fit_pictures,
     keep_pictures,
 )
+from compress.protocol import Rgb
+from compress.stand_in import Teacher
 from tests.compress.tiny import HEIGHT_PX, WIDTH_PX, TinyDetector, held_out, scene
 
 
@@ -62,6 +65,27 @@ def test_keep_pictures_leaves_what_does_not_calibrate_for_the_comparison(tmp_pat
     assert len(kept.unlabelled) == 30
     shown = {np.load(file).tobytes() for file in kept.unlabelled}
     assert shown.isdisjoint(rgb.tobytes() for rgb in kept.calibration)
+
+
+def test_keep_pictures_measures_agreement_on_later_pictures_than_those_learned_from(tmp_path: Path) -> None:
+    detector = TinyDetector(calibration=100)
+    kept = keep_pictures(detector, tmp_path, unlabelled=50, lessons=30)
+    all_of_them = [rgb.tobytes() for rgb in detector.calibration_pictures(100)]
+
+    def places(pictures: Iterable[Rgb]) -> list[int]:
+        return [all_of_them.index(rgb.tobytes()) for rgb in pictures]
+
+    learned = places(map(np.load, kept.lessons))
+    assert learned == list(range(30))
+    assert set(places(kept.calibration)) <= set(learned)
+    assert min(places(map(np.load, kept.unlabelled))) == 30
+
+
+def test_teacher_shows_only_the_pictures_to_learn_from(tmp_path: Path) -> None:
+    detector = TinyDetector(calibration=60)
+    kept = keep_pictures(detector, tmp_path, unlabelled=30, lessons=20)
+    shown = Teacher(detector, kept.lessons).calibration_pictures(10)
+    assert [rgb.tobytes() for rgb in shown] == [np.load(file).tobytes() for file in kept.lessons[::2]]
 
 
 def test_keep_pictures_tells_other_pictures_apart_by_its_digest(tmp_path: Path) -> None:

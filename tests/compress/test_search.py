@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from compress.structures import Structure
 from compress.students import Task
 from edge_agent.clock import SystemClock
 from edge_agent.runtime.profiles import load_profile
+from edge_agent.wire.receipt import Removal
 from tests.compress.tiny import TinyDetector, fitted_network
 
 PLAN = SearchPlan(sizes_px=((96, 64),), shares=(0.0, 0.5), candidates=2, finalists=1, budget_s=6.0)
@@ -87,6 +89,20 @@ def test_grid_of_structures_leaves_the_full_detector_out_and_spans_all_costs() -
     assert [(size, share) for _, size, share in places] == [((96, 64), 0.3), ((96, 64), 0.5), ((64, 64), 0.5)]
 
 
+def test_grid_always_has_what_lacks_parts_only_at_the_own_size() -> None:
+    whole = Candidate.of(fitted_network(), (96, 64))
+    less = replace(
+        whole, macs=whole.macs // 2, removed=(Removal(stage="levels", what="the coarsest"),), name="less"
+    )
+    fewer = replace(less, macs=whole.macs // 3, removed=(Removal(stage="blocks", what="one"),), name="fewer")
+    structures = [Structure("", whole), Structure("less", less), Structure("fewer", fewer)]
+    for count in (2, 3, 4):
+        plan = SearchPlan(sizes_px=((96, 64), (64, 64)), shares=(0.0, 0.3, 0.5), candidates=count)
+        places = [(one.words, size, share) for one, size, share in grid(structures, plan)]
+        assert ("less", (96, 64), 0.0) in places
+        assert len(set(places)) == count
+
+
 @pytest.mark.slow
 def test_search_of_a_tiny_detector_finds_a_smaller_network_that_sees_the_same(tmp_path: Path) -> None:
     detector, said = TinyDetector(calibration=40), list[Progress]()
@@ -124,5 +140,5 @@ def test_find_students_for_a_device_gives_detectors_that_can_be_exported(tmp_pat
 
     assert isinstance(students[0].detector, Student)
     assert students[0].detector.labels == detector.labels
-    assert students[0].detector.network() is not students[0].detector.candidate.network
+    assert students[0].detector.network() is not students[0].detector.network()
     assert students[0].removed
