@@ -187,10 +187,14 @@ class ImportedView(BaseModel):
 
 
 class TrainBody(_Body):
-    """How to train; `budget_s` none leaves it to the recipe, the same `seed` gives the same detector."""
+    """How to train; `budget_s` none leaves it to the recipe, the same `seed` gives the same detector.
+
+    With `keep_trunk` the newest version goes on learning and only its head changes.
+    """
 
     budget_s: float | None = Field(None, gt=0, le=86_400)
     seed: int | None = Field(None, ge=0, lt=2**32)
+    keep_trunk: bool | None = None
 
 
 class CompressBody(_Body):

@@ -96,13 +96,16 @@ def train(
         int | None, typer.Option(min=0, max=2**32 - 1, help="Same seed, same detector, within the budget.")
     ] = None,
     *,
+    keep_trunk: Annotated[
+        bool, typer.Option("--keep-trunk", help="Only go on with the head: quick, and a small update.")
+    ] = False,
     home: Home = None,
     url: Url = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the next version of a detector."""
-    given = {"budget_s": duration_s(budget), "seed": seed}
+    given = {"budget_s": duration_s(budget), "seed": seed, "keep_trunk": keep_trunk or None}
     wishes = {name: value for name, value in given.items() if value is not None}
     backend = connect(home, url, token)
     with interruptible() as stop, progress_shown() as terminal:

@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
 def _train(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
     from cloud.worker.train import train  # noqa: PLC0415
 
-    wishes = {name: job[name] for name in ("budget_s", "seed") if name in job}
+    wishes = {name: job[name] for name in ("budget_s", "seed", "keep_trunk") if name in job}
     return train(home, job["detector_id"], **wishes, progress=_tell, cancelled=cancelled)
 
 

@@ -26,6 +26,7 @@ from cloud.training.presence import fit_presence
 from cloud.training.race import RACE_FROM_S, can_race, race
 from cloud.training.verdict import RaceReport
 from cloud.worker.compare import compare_with_used, keep_comparison, summary
+from cloud.worker.learn_on import learn_on
 from cloud.worker.progress import Cancelled, Listener, Progress, never, to_nobody
 from edge_agent.wire.detection import DetectorRef
 
@@ -41,6 +42,7 @@ def train(
     *,
     budget_s: float | None = None,
     seed: int | None = None,
+    keep_trunk: bool = False,
     progress: Listener = to_nobody,
     cancelled: Cancelled = never,
 ) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def train(
         budget_s: Seconds after which learning is brought to an end; none leaves it to the recipe. With 30 or
             more, subnets are raced.
         seed: The same seed and examples give the same detector, as long as the budget is not reached.
+        keep_trunk: Go on from the newest version and change its head only, which is what cameras then fetch.
         progress: Told how far it is.
         cancelled: Asked several times a second.
 
@@ -68,6 +71,8 @@ def train(
     race_report = None
     if material.kind == "presence":
         result = fit_presence(*_lesson(material, config, progress, cancelled), clock=home.clock)
+    elif keep_trunk:
+        result = learn_on(home, apart, config, lambda now: progress(_as_ours(now)), cancelled)
     elif budget_s is not None and budget_s >= RACE_FROM_S and can_race(material.frames):
         raced = race(*_lesson(material, config, progress, cancelled), clock=home.clock)
         result, race_report = raced.result, raced.report

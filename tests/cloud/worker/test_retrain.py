@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,23 @@ from PIL import Image
 from cloud.actions.corrections import record
 from cloud.actions.media import import_file
 from cloud.actions.open_home import Home
+from cloud.datasets.frames import LabelledFrame, PictureSource
 from cloud.datasets.images import read_image
 from cloud.detector.full import FullDetector
+from cloud.detector.presence import PresenceHead
+from cloud.errors import TrainingError
+from cloud.evaluation.split import FrameMark
 from cloud.store import labels
 from cloud.store.ids import new_id
 from cloud.store.labels import FrameLabels
+from cloud.worker.learn_on import check_can_go_on, sort_out
 from cloud.worker.loader import load_version
+from cloud.worker.refit import same_trunk
 from cloud.worker.train import train
 from edge_agent.vision.nms import iou_matrix
 from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.correction import Correction
+from tests.cloud.detector.examples import small_detector
 from tests.cloud.homes import add_detector, make_home
 from tests.cloud.training.scenes import HEIGHT_PX, WIDTH_PX, draw_scene
 
@@ -54,7 +62,8 @@ def score_at(detector: FullDetector, picture: Path, box: XyxyNorm) -> float:
 
 
 @pytest.mark.slow
-def test_what_was_called_wrong_scores_lower_in_the_next_version(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keep_trunk", [False, True])
+def test_what_was_called_wrong_scores_lower_in_the_next_version(tmp_path: Path, *, keep_trunk: bool) -> None:
     home = make_home(tmp_path / "home")
     detector_id = add_detector(home)
     add_lessons(home, detector_id, tmp_path)
@@ -63,7 +72,8 @@ def test_what_was_called_wrong_scores_lower_in_the_next_version(tmp_path: Path) 
     with home.database.write() as session:
         media_id = import_file(session, home.settings, detector_id=detector_id, source=alarm, now_s=1.0).id
     train(home, detector_id)
-    before = score_at(load_version(home, detector_id), alarm, BOX)
+    first = load_version(home, detector_id)
+    before = score_at(first, alarm, BOX)
     wrong = Correction(
         id=new_id("cor"),
         verdict="wrong",
@@ -75,7 +85,51 @@ def test_what_was_called_wrong_scores_lower_in_the_next_version(tmp_path: Path) 
     )
     with home.database.write() as session:
         record(session, wrong, now_s=2.0)
-    train(home, detector_id)
-    after = score_at(load_version(home, f"{detector_id}@2"), alarm, BOX)
+    train(home, detector_id, keep_trunk=keep_trunk)
+    second = load_version(home, f"{detector_id}@2")
+    after = score_at(second, alarm, BOX)
     assert before > 0.3
     assert after < before
+    assert same_trunk(second, first) == keep_trunk
+
+
+def test_head_alone_without_a_version_is_refused(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    detector_id = add_detector(home)
+    add_lessons(home, detector_id, tmp_path)
+    with pytest.raises(TrainingError, match="no version to keep the trunk of yet"):
+        train(home, detector_id, keep_trunk=True)
+
+
+@pytest.mark.slow
+def test_head_alone_with_nothing_new_is_refused(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    detector_id = add_detector(home)
+    add_lessons(home, detector_id, tmp_path)
+    train(home, detector_id)
+    with pytest.raises(TrainingError, match="version 1 knows all labelled frames"):
+        train(home, detector_id, keep_trunk=True)
+
+
+@pytest.mark.parametrize(
+    ("detector", "classes", "words"),
+    [
+        (small_detector(), ["cat", "owl"], "finds cat, dog, not cat, owl"),
+        (replace(small_detector(), taught_head=PresenceHead([8], 2)), ["cat", "dog"], "no trunk of its own"),
+    ],
+)
+def test_head_alone_of_other_kind_or_classes_is_refused(
+    detector: FullDetector, classes: list[str], words: str
+) -> None:
+    with pytest.raises(TrainingError, match=words):
+        check_can_go_on(detector, classes)
+
+
+def test_sort_out_frames_partly_known_count_as_new() -> None:
+    source = PictureSource(Path("clip.mp4"), 0)
+    old, corrected, unknown = (
+        LabelledFrame(replace(source, frame_index=index), 64, 48, (), trusted)
+        for index, trusted in ((1, None), (2, ((0.0, 0.0, 1.0, 1.0),)), (3, None))
+    )
+    marks = [FrameMark(file="a" * 64, frame=index, second=float(index)) for index in (1, 2, 3)]
+    assert sort_out([old, corrected, unknown], marks, marks[:2]) == ([old], [corrected, unknown])
