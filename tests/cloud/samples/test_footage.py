@@ -155,7 +155,11 @@ def test_obtain_clip_package_carries_another_clip_raises(tmp_path: Path) -> None
     assert not (tmp_path / "cache" / PERSONS.clip_file_name).exists()
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x1f\x8b\x08\x00", gzip.compress(CLIP)[:-40]])
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"\x1f\x8b\x08\x00", gzip.compress(CLIP, mtime=0)[:-40]],
+    ids=["empty", "header", "cut off"],
+)
 def test_obtain_clip_damaged_gzip_raises_and_leaves_nothing(damage: bytes, tmp_path: Path) -> None:
     source = tmp_path / "root" / PACKED.clip_member_path_in_package
     source.parent.mkdir(parents=True)
