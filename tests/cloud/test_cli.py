@@ -111,6 +111,7 @@ def test_token_and_assignment_work_without_a_server(tmp_path: Path) -> None:
     assert run(tmp_path, "device", "assign", "porch", "--none").exit_code == 0
 
 
+@pytest.mark.slow
 def test_broken_video_is_one_line_on_stderr_and_exit_code_1(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"this is no video" * 100)
     done = subprocess.run(

@@ -64,6 +64,7 @@ class _Nothing(nn.Module):
         return torch.zeros_like(x)
 
 
+@pytest.mark.slow
 def test_without_all_of_two_operands_of_a_sum_refuses() -> None:
     network = traced(new_cocktail())
     subnets = [part for part in removable_parts(network, SIZE_PX) if part.kind == "subnet"]
@@ -90,6 +91,7 @@ def test_removable_parts_of_two_subnets_are_either_subnet_their_levels_and_repea
         assert cost_of(network, SIZE_PX).macs - cost_of(rest, SIZE_PX).macs == part.macs
 
 
+@pytest.mark.slow
 def test_without_a_subnet_answers_as_the_other_alone() -> None:
     network = traced(new_cocktail())
     gone = next(one for one in removable_parts(network, SIZE_PX) if one.what == "subnet body.trunks.1")

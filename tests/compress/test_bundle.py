@@ -70,6 +70,7 @@ def test_make_manifest_takes_tuned_thresholds() -> None:
     assert manifest.heads[0].labels[0].threshold == 0.41
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1, max_size=80), st.integers(1, 999))
 def test_bundle_name_of_any_detector_is_a_valid_name(detector: str, version: int) -> None:
     assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", bundle_name(detector, version, "pi-4", "litert_int8"))

@@ -76,6 +76,7 @@ def test_recover_passes_a_stop_on_and_refuses_a_loss_that_is_not_finite(material
         recover(broken, lessons, PLAN, lambda _: 0.0, lambda _: None, SystemClock())
 
 
+@pytest.mark.slow
 def test_recover_after_a_stop_goes_on_from_its_checkpoint(material: Material, tmp_path: Path) -> None:
     lessons, file, seen = lessons_for(material, SIZE_PX), tmp_path / "under_way", list[float]()
     plan = RecoverPlan(steps=30, budget_s=600.0, batch=4, checks=0, checkpoint_s=0.0)

@@ -136,6 +136,7 @@ def lessons() -> list[MapLesson]:
     return made
 
 
+@pytest.mark.slow
 def test_teach_head_comes_nearer_to_the_full_detector_and_leaves_the_start_alone() -> None:
     torch.manual_seed(0)
     start = _LinearHead(3).eval()

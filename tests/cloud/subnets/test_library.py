@@ -33,6 +33,7 @@ def test_library_holds_the_subnets_that_the_documents_promise() -> None:
     assert NAMES == ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "ssd_mobilenet_v2")
 
 
+@pytest.mark.slow
 def test_extractor_equals_torch_at_two_sizes(extractor: FeatureExtractor) -> None:
     for size_px in ((64, 96), (160, 32)):
         pixels = np.random.default_rng(2).integers(0, 256, (2, *size_px, 3), dtype=np.uint8)

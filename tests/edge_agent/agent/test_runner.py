@@ -161,6 +161,7 @@ def wait_up(world: World, links: int = 1) -> None:
         link.events.up()
 
 
+@pytest.mark.slow
 def test_agent_without_cloud_sees_reports_and_says_goodbye(world: World) -> None:
     world.start(world.config())
     wait_up(world)
@@ -197,6 +198,7 @@ def test_agent_switch_turns_detection_off_over_restarts(world: World) -> None:
     )
 
 
+@pytest.mark.slow
 def test_agent_two_brokers_get_states_and_batches(world: World) -> None:
     world.enrol()
     world.start(world.config(cloud=CLOUD))
@@ -237,6 +239,7 @@ def test_agent_takes_settings_and_sends_wanted_frame(world: World) -> None:
     assert until(lambda: any(r.desired_version == 2 for r in world.cloud.reports))
 
 
+@pytest.mark.slow
 def test_agent_camera_that_goes_offline_ends_its_events_and_says_why(world: World) -> None:
     world.start(world.config())
     wait_up(world)
