@@ -21,7 +21,7 @@ from cloud.detector.light import LightNetwork, stored_bytes
 from cloud.detector.shared import SharedRunner
 from cloud.subnets.manifest import SubnetManifest
 from cloud.subnets.registry import subnet_by_name
-from cloud.training.look import one_thread_each
+from compress.threads import one_thread_each
 from edge_agent.vision.arrays import Rgb
 
 COUNTS = (1, 2, 5, 10, 50)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from compress.errors import ExportError
 from compress.parts import MAP_NAME, head_file
 from compress.protocol import Compressible, Rgb, TwoPartNetwork
+from compress.threads import one_thread_each
 from edge_agent.wire.manifest import AnchorFreeDecoder
 
 INPUT_NAME = "image"
@@ -104,7 +104,7 @@ def capture(detector: Compressible, pixels: Iterable[Rgb], program_file: Path) -
     Raises:
         ExportError: The network does not answer as the protocol says, or torch cannot capture it.
     """
-    with one_thread():
+    with one_thread_each():
         return _capture(detector, pixels, program_file)
 
 
@@ -190,17 +190,6 @@ def _as_convolution(norm: torch.nn.BatchNorm2d) -> torch.nn.Conv2d:
     identity = torch.nn.Conv2d(channels, channels, 1, groups=channels, bias=False).eval()
     torch.nn.init.ones_(identity.weight)
     return fuse_conv_bn_eval(identity, norm)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread: while the exporters import beside us, two are many times slower than one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _answer(network: torch.nn.Module, picture: Rgb, names: tuple[str, ...]) -> RawOutputs:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from compress.capture import one_thread, save_heads
+from compress.capture import save_heads
 from compress.errors import ExportError
 from compress.map_lessons import (
     FinishedTrunk,
@@ -41,6 +41,7 @@ from compress.refit_pack import (
     with_thresholds,
 )
 from compress.result import Result
+from compress.threads import one_thread_each
 from edge_agent.clock import Clock
 from edge_agent.pipeline.detect import BundleDetector
 from edge_agent.runtime.bundle import MANIFEST_FILE, Bundle, bundle_sha256, digest_files, open_bundle
@@ -131,7 +132,7 @@ def refit(
     if between is None:
         message = f"the network of {base.name} is in one piece: compress the detector anew"
         raise ExportError(message)
-    with _exporter(opened, out) as exporter, one_thread():
+    with _exporter(opened, out) as exporter, one_thread_each():
         trunk = FinishedTrunk(open_trunk(opened), opened.manifest.input, between)
         work = _Work(opened, trunk, out, clock, plan or HeadPlan(), tell)
         heads = [work.learn(detector, index, len(detectors)) for index, detector in enumerate(detectors)]

@@ -25,7 +25,8 @@ from compress.recover import RecoverPlan, Standing, distillation_loss, recover, 
 from compress.shelf import Shelf
 from compress.structures import Structure, picture_tensor, structures
 from compress.students import FoundStudent, Task
-from compress.teacher import AnswerStore, Asked, one_thread_each
+from compress.teacher import AnswerStore, Asked
+from compress.threads import one_thread_each
 from edge_agent.clock import Clock
 
 _STAGE = "search"

@@ -12,12 +12,13 @@ from cloud.detector.head import LEVELS
 from cloud.detector.spec import DetectorSpec, Quality, SubnetUse
 from cloud.subnets.registry import subnet_by_name
 from cloud.training.config import Progress, TrainConfig
-from cloud.training.look import Watch, look, one_thread_each
+from cloud.training.look import Watch, look
 from cloud.training.plan import check_examples, first_spec, plan_runs, plan_samples, seconds_to_learn
 from cloud.training.pool import pool_windows
 from cloud.training.reporter import Reporter
 from cloud.training.runs import Chosen, Pace, carry_out, choose
 from cloud.training.samples import FrameSamples
+from compress.threads import one_thread_each
 from edge_agent.clock import Clock, SystemClock
 
 logger = logging.getLogger(__name__)

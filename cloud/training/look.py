@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-
-import torch
 
 from cloud.datasets.frames import LabelledFrame, PictureSource
 from cloud.datasets.pictures import read_pictures
@@ -88,18 +85,3 @@ def look(
     if isinstance(cache, DiskCache):
         cache.trim()
     return [samples[frame.source] for frame in frames]
-
-
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Let torch and OpenCV use one thread a call: on busy cores more are many times slower."""
-    import cv2
-
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])

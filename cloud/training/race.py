@@ -28,13 +28,14 @@ from cloud.training.evaluate import measure
 from cloud.training.fit import TrainResult, spec_of
 from cloud.training.learn import LearnPlan, Lesson, learn
 from cloud.training.light import PEAK_RATE, STEPS_SHARE, learn_light, pool_light
-from cloud.training.look import Watch, look, one_thread_each
+from cloud.training.look import Watch, look
 from cloud.training.plan import check_examples, first_spec, plan_runs, plan_samples
 from cloud.training.pool import WindowPool, levels_of, pool_windows
 from cloud.training.reporter import Reporter
 from cloud.training.runs import Chosen, Learner, Lessons, Pace, Run, answers_of, carry_out
 from cloud.training.samples import FrameSamples
 from cloud.training.verdict import RaceEntry, RaceReport, Scores, decide, score
+from compress.threads import one_thread_each
 from edge_agent.clock import Clock, SystemClock
 
 logger = logging.getLogger(__name__)

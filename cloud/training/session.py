@@ -21,11 +21,12 @@ from cloud.subnets.manifest import SubnetManifest
 from cloud.subnets.registry import subnet_by_name
 from cloud.training.config import Progress, TrainConfig
 from cloud.training.fit import TrainResult, teach_from
-from cloud.training.look import Watch, look, one_thread_each
+from cloud.training.look import Watch, look
 from cloud.training.plan import check_examples, first_spec, plan_samples
 from cloud.training.reporter import Reporter
 from cloud.training.samples import FrameSamples, SamplePlan
 from cloud.training.update import full_head, fuse_windows, teach_tail
+from compress.threads import one_thread_each
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.detection import Detection

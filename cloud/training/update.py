@@ -22,11 +22,12 @@ from cloud.errors import TrainingError
 from cloud.training.config import Progress, TrainConfig
 from cloud.training.fit import TrainResult
 from cloud.training.learn import LearnPlan, checked, teach
-from cloud.training.look import Watch, look, one_thread_each
+from cloud.training.look import Watch, look
 from cloud.training.plan import check_examples, plan_samples
 from cloud.training.pool import WindowPool, count_repeats, stack_targets
 from cloud.training.reporter import Reporter
 from cloud.training.samples import FrameSamples
+from compress.threads import one_thread_each
 from edge_agent.clock import Clock, SystemClock
 
 UPDATE_STEPS = 48

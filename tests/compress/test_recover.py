@@ -15,7 +15,8 @@ from compress.errors import CancelledError, ExportError
 from compress.lessons import LessonPlan, Material, gather, lessons_for
 from compress.recover import RecoverPlan, Standing, distillation_loss, giou_loss, one_cycle, recover
 from compress.structures import lesson_loss
-from compress.teacher import AnswerStore, Asked, LevelAnswer, Regrid, one_thread_each
+from compress.teacher import AnswerStore, Asked, LevelAnswer, Regrid
+from compress.threads import one_thread_each
 from edge_agent.clock import SystemClock
 from tests.compress.tiny import HEIGHT_PX, WIDTH_PX, TinyDetector, fitted_network, scene
 

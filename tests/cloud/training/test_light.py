@@ -15,8 +15,8 @@ from cloud.subnets.registry import subnet_by_name
 from cloud.training.cache import NoCache
 from cloud.training.learn import LearnPlan
 from cloud.training.light import PEAK_RATE, learn_light, pool_light
-from cloud.training.look import one_thread_each
 from cloud.training.samples import FrameSamples, SamplePlan, frame_samples
+from compress.threads import one_thread_each
 from tests.cloud.training.scenes import draw_scene
 
 SUBNET = subnet_by_name("ssd_mobilenet_v2")
