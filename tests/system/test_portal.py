@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from tests.system.browser import WAIT_MS, drag, expect_saved, has_browser, opened_browser, picture
+from tests.system.browser import WAIT_MS, drag, expect_saved, has_browser, picture
 from tests.system.portal_server import PortalServer, jpeg_of
 
 pytestmark = [
@@ -24,25 +24,6 @@ _UNNAMED_BUTTONS = """[...document.querySelectorAll('button')]
     .filter((one) => !(one.ariaLabel || one.textContent.trim())).length"""
 
 OpenPage = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalServer]:
-    server = PortalServer(tmp_path_factory.mktemp("portal"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with opened_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    return []
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from edge_agent.wire.base import XyxyNorm
-from tests.system.browser import WAIT_MS, has_browser, opened_browser
+from tests.system.browser import WAIT_MS, has_browser
 from tests.system.portal_server import PortalServer
 
 pytestmark = [
@@ -25,25 +25,6 @@ _HOSTILE = '<img src=x onerror="window.hacked=1"> ' + "long" * 8
 _LEARN_MS = 90_000
 _UNNAMED = """[...document.querySelectorAll('button, input, select')]
     .filter((one) => !(one.ariaLabel || one.textContent.trim() || one.labels?.length)).length"""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalServer]:
-    server = PortalServer(tmp_path_factory.mktemp("attributes"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with opened_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    return []
 
 
 @pytest.fixture
