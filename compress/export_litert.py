@@ -91,7 +91,8 @@ class LiteRtTools:
             kept = most_hurt(float_file, measured, inputs[:_LOOKS])
             self.float_layers += len(kept)
             plan = quantizer.Quantizer(str(float_file), recipe_with_float(kept))
-        plan.quantize(measured).export_model(str(out))
+        # What an ended run left half-written there is written anew.
+        plan.quantize(measured).export_model(str(out), overwrite=True)
 
     def load(self, model: Path) -> LiteRtNetwork:
         """Load a file."""
