@@ -1,5 +1,5 @@
 // Sorting crops of drawn boxes under the values of an attribute, by mouse or by keys.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { countWords, nextAt } from "./attributewords.js";
 import { KeySheet, useKeys } from "./keys.js";
 import { Failure, Loading, api, html } from "./ui.js";
@@ -98,8 +98,9 @@ export function Sorter({ detector, attribute, needs, onChanged, learn }) {
   const value = values.includes(chosen) ? chosen : values[0];
   const here = nextAt(at, boxes.length);
 
-  // The crop that had the focus is gone: the next one gets it, else the grid, so that keys go on.
-  useEffect(() => {
+  // The crop that had the focus is gone: the next one gets it, else the grid, so that keys go on. At once, before
+  // another key is heard: a focus that comes later would undo a step that was taken meanwhile.
+  useLayoutEffect(() => {
     if (!wantsFocus.current) return;
     wantsFocus.current = false;
     (grid.current?.querySelectorAll(".crop")[here] ?? grid.current)?.focus();
