@@ -127,6 +127,7 @@ def refit(
         ArtifactError: The base is damaged.
         BackendError: The base's runtime is not installed.
     """
+    started_s = clock.monotonic_s()
     opened = open_bundle(base)
     between = opened.manifest.trunk_map
     if between is None:
@@ -134,7 +135,7 @@ def refit(
         raise ExportError(message)
     with _exporter(opened, out) as exporter, one_thread_each():
         trunk = FinishedTrunk(open_trunk(opened), opened.manifest.input, between)
-        work = _Work(opened, trunk, out, clock, plan or HeadPlan(), tell)
+        work = _Work(opened, trunk, out, clock, plan or HeadPlan(), tell, started_s)
         heads = [work.learn(detector, index, len(detectors)) for index, detector in enumerate(detectors)]
         tell("Making the heads int8", 0.6)
         files = work.export(exporter, detectors, heads)
@@ -165,6 +166,7 @@ class _Work:
     clock: Clock
     plan: HeadPlan
     tell: Tell
+    started_s: float
 
     def learn(self, detector: Compressible, number: int, count: int) -> Learned:
         """Teach one detector's head on the trunk's maps."""
@@ -317,7 +319,15 @@ class _Work:
         if receipt is None:
             return
         chosen = next(one for one in receipt.after if one.form == receipt.chosen)
-        found = {"ap50": judged.ap50, "agreement_f1": judged.agreement_f1, "ap": None}
+        # Intervals were not worked out anew, and those of the first head say nothing of this one.
+        found = {
+            "ap50": judged.ap50,
+            "agreement_f1": judged.agreement_f1,
+            "ap": None,
+            "ap50_change_95": None,
+            "agreement_95": None,
+            "agreement_images": 0,
+        }
         told = receipt.model_copy(
             update={
                 "detector": detector.ref,
@@ -330,6 +340,9 @@ class _Work:
                 "tried": (),
                 "curves": (),
                 "differences": (),
+                "seconds": {"total": round(self.clock.monotonic_s() - self.started_s, 2)},
+                "reproduce": f"elfowl-cloud detector compress {detector.ref.id}@{detector.ref.version} "
+                f"--profile {receipt.profile}",
                 "created": self.clock.now_s(),
             }
         )

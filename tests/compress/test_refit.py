@@ -192,6 +192,10 @@ def test_refit_becomes_a_compression_s_result_with_a_receipt_of_its_own(tmp_path
     assert (out / "heads.zip").is_file()
     assert not (out / "refit").exists()
     assert "only the heads are new" in result.receipt.warnings[0]
-    assert result.receipt.after[0].bundle_bytes == result.chosen.stat().st_size
+    assert set(result.receipt.seconds) == {"total"}
+    assert f"{NEWER.ref.id}@{NEWER.ref.version}" in result.receipt.reproduce
+    (after,) = result.receipt.after
+    assert (after.agreement_95, after.ap50_change_95, after.agreement_images) == (None, None, 0)
+    assert after.bundle_bytes == result.chosen.stat().st_size
     assert result.to_json_dict()["bundles"]
     assert result.html_file.read_text().startswith("<!")
