@@ -9,6 +9,7 @@ from pydantic import Field
 from edge_agent.wire.attributes import AttributeValue
 from edge_agent.wire.base import Document, Name, XyxyNorm
 from edge_agent.wire.detection import Answerer, DetectorRef, FrameSize, Score
+from edge_agent.wire.rules import Side
 
 EventType = Literal["new", "update", "end"]
 OffloadReason = Literal["no_local_model", "unsure", "hot", "behind", "explicit"]
@@ -19,6 +20,21 @@ class Zones(Document):
 
     entered: tuple[str, ...] = ()
     current: tuple[str, ...] = ()
+
+
+class Loitering(Document):
+    """A thing stays in a zone for longer than the zone's rule lets it."""
+
+    zone: str
+    since: float = Field(description="UTC seconds since 1970 at which it came into the zone")
+
+
+class Crossing(Document):
+    """A thing went over a line."""
+
+    line: str
+    towards: Side = Field(description="where it ended, seen from the line's start to its end")
+    time: float = Field(description="UTC seconds since 1970")
 
 
 class TrackSummary(Document):
@@ -61,6 +77,8 @@ class Event(Document):
     box: XyxyNorm
     frame_size: FrameSize
     zones: Zones = Zones()
+    loitering: tuple[Loitering, ...] = Field((), description="zones in which it stays too long, now")
+    crossings: tuple[Crossing, ...] = Field((), description="the last lines that it went over, oldest first")
     start_time: float = Field(description="UTC seconds since 1970")
     end_time: float | None = Field(None, description="UTC seconds since 1970, once ended")
     frame_time: float = Field(description="UTC seconds since 1970 of the picture")

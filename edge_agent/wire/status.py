@@ -30,6 +30,7 @@ class LabelAttributes(Document):
     schema_version: Literal[1] = Field(1, alias="schema")
     label: str
     count: int = Field(ge=0)
+    stationary: int = Field(0, ge=0, description="how many of them stand still")
     score: Score | None = None
     box: XyxyNorm | None = None
     zones: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from edge_agent.wire.base import Document, Name, RelativePath, Sha256
 from edge_agent.wire.event import Event
+from edge_agent.wire.rules import CameraRules
 
 UpdatePhase = Literal["idle", "download", "verify", "trial", "commit", "rollback"]
 Outcome = Literal["success", "failure"]
@@ -67,6 +68,7 @@ class CameraSettings(Document):
     snapshots: bool = True
     offload: bool = True
     threshold: float | None = Field(None, ge=0.0, le=1.0, description="none: the detector's own")
+    rules: CameraRules | None = Field(None, description="as a whole; none: those of the camera's config file")
 
 
 class FrameWanted(Document):

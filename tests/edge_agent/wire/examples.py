@@ -6,7 +6,15 @@ from edge_agent.wire.attributes import AttributeRule, AttributeRules, AttributeS
 from edge_agent.wire.base import Document
 from edge_agent.wire.correction import Correction, Feedback
 from edge_agent.wire.detection import Detection, DetectorRef, FrameSize
-from edge_agent.wire.event import Event, EventClock, SnapshotInfo, TrackSummary, Zones
+from edge_agent.wire.event import (
+    Crossing,
+    Event,
+    EventClock,
+    Loitering,
+    SnapshotInfo,
+    TrackSummary,
+    Zones,
+)
 from edge_agent.wire.homeassistant import HaAvailability, HaDevice, HaEntity
 from edge_agent.wire.manifest import (
     AnchorFreeDecoder,
@@ -31,6 +39,7 @@ from edge_agent.wire.receipt import (
     Receipt,
     Removal,
 )
+from edge_agent.wire.rules import CameraRules, LabelLimits, LineRule, MotionMask, Schedule, ZoneRule
 from edge_agent.wire.status import CameraDetail, CameraStats, LabelAttributes, Stats, UpdateState
 from edge_agent.wire.sync import (
     Ack,
@@ -63,6 +72,21 @@ TARGET = BundleTarget(
     detector_name="persons",
     detector_version=2,
 )
+RULES = CameraRules(
+    look_every_s=20.0,
+    motion_masks=(MotionMask(name="tree", corners=((0.0, 0.0), (0.25, 0.0), (0.0, 0.5))),),
+    zones=(
+        ZoneRule(
+            name="path", corners=((0.0, 0.5), (1.0, 0.5), (1.0, 1.0)), labels=("person",), loiter_s=30.0
+        ),
+    ),
+    lines=(LineRule(name="gate", start=(0.25, 1.0), end=(0.25, 0.5), labels=("person",), towards="right"),),
+    labels=(LabelLimits(label="person", threshold=0.5, min_area=0.015625, max_area=0.5, required_zones=()),),
+    required_zones=("path",),
+    still_again_s=120.0,
+    schedules=(Schedule(days=("sat", "sun"), begin="22:00", end="06:00", pause="events"),),
+    time_zone="Europe/Berlin",
+)
 EVENT = Event(
     event_type="new",
     id="0190a1b2c3d4-abcdef",
@@ -74,6 +98,8 @@ EVENT = Event(
     box=(0.25, 0.5, 0.5, 1.0),
     frame_size=FrameSize(width_px=768, height_px=576),
     zones=Zones(entered=("path",), current=("path",)),
+    loitering=(Loitering(zone="path", since=1_799_999_990.0),),
+    crossings=(Crossing(line="gate", towards="right", time=1_799_999_980.0),),
     start_time=1_800_000_000.0,
     frame_time=1_800_000_000.5,
     track=TrackSummary(frames=4, stationary=False, path_length_norm=0.125),
@@ -166,6 +192,7 @@ EXAMPLES: dict[str, Document] = {
     "label-attributes": LabelAttributes(
         label="person",
         count=1,
+        stationary=1,
         score=0.875,
         box=(0.25, 0.5, 0.5, 1.0),
         zones=("path",),
@@ -211,7 +238,7 @@ EXAMPLES: dict[str, Document] = {
         device="porch",
         version=7,
         bundle=TARGET,
-        cameras={"door": CameraSettings(threshold=0.5)},
+        cameras={"door": CameraSettings(threshold=0.5, rules=RULES)},
         frames_wanted=(FrameWanted(request_id="r1", event_id="0190a1b2c3d4-abcdef"),),
     ),
     "desired-hint": DesiredHint(version=7),
