@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from edge_agent.errors import BackendError
+from edge_agent.pipeline.alike import Sight, sights_on_picture
 from edge_agent.pipeline.attributes import SecondStage, open_second_stage
+from edge_agent.pipeline.cure import DescribingDetector
 from edge_agent.pipeline.detect import BundleDetector
 from edge_agent.pipeline.detector import LabelRule, label_rules
 from edge_agent.vision.arrays import Float32, Rgb
@@ -23,6 +25,7 @@ from edge_agent.wire.detection import Detection
 from edge_agent.wire.manifest import Manifest
 
 _log = logging.getLogger(__name__)
+AnswerT = TypeVar("AnswerT")
 
 # A behind network keeps a camera from being looked at; a slow look now and then does not.
 _BEHIND_MS = 1_000.0
@@ -164,18 +167,32 @@ class LocalDetector:
             BackendError: There is no network, or it could not be run.
         """
         with self._lock:
-            if self._opened is None:
-                message = "there is no detector on this device"
-                raise BackendError(message)
-            try:
-                found = self._opened.detector.detect(rgb, min_score=min_score)
-            except BackendError:
-                self._note_failure()
-                raise
-            self.looks += 1
-            self._failures_in_a_row = 0
-            self._times_ms.append(self._opened.detector.inference_ms)
-            return found
+            return self._ask(lambda detector: detector.detect(rgb, min_score=min_score))
+
+    def detect_sights(self, rgb: Rgb, *, min_score: float | None = None) -> list[Sight]:
+        """Return what `detect` does, and how each box looks; the same errors."""
+
+        def ask(detector: OpenedDetector) -> list[Sight]:
+            if isinstance(detector, DescribingDetector):
+                return detector.detect_sights(rgb, min_score=min_score)
+            return sights_on_picture(rgb, detector.detect(rgb, min_score=min_score))
+
+        with self._lock:
+            return self._ask(ask)
+
+    def _ask(self, question: Callable[[OpenedDetector], AnswerT]) -> AnswerT:
+        if self._opened is None:
+            message = "there is no detector on this device"
+            raise BackendError(message)
+        try:
+            answer = question(self._opened.detector)
+        except BackendError:
+            self._note_failure()
+            raise
+        self.looks += 1
+        self._failures_in_a_row = 0
+        self._times_ms.append(self._opened.detector.inference_ms)
+        return answer
 
     def _note_failure(self) -> None:
         self.failures += 1

@@ -12,11 +12,15 @@ import numpy as np
 
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.errors import ArtifactError
-from edge_agent.runtime.backend import Backend
+from edge_agent.pipeline.alike import Sight, sights_on_picture
+from edge_agent.pipeline.boxes import to_arrays
+from edge_agent.runtime.backend import Backend, SplitBackend
 from edge_agent.runtime.bundle import Bundle, open_bundle
+from edge_agent.runtime.head_update import trunk_sha256
 from edge_agent.runtime.select import open_backend
 from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.vision.decode import SCORE_FLOOR, Candidates, decode_head
+from edge_agent.vision.describe import MAP_SPACE, describe_on_map
 from edge_agent.vision.letterbox import Letterboxed, letterbox
 from edge_agent.vision.nms import nms
 from edge_agent.wire.detection import Detection, DetectorRef
@@ -48,6 +52,9 @@ class BundleDetector:
         self._clock = clock or SystemClock()
         self._slugs = own_slugs(bundle.manifest.heads)
         self._anchors = [_read_anchors(bundle, head) for head in bundle.manifest.heads]
+        self._boxed: Letterboxed | None = None
+        # Numbers of two trunks must never be compared.
+        self._map_space = f"{MAP_SPACE}:{(trunk_sha256(bundle.manifest) or '')[:12]}"
         self.inference_ms = 0.0
         """How long the network itself took in the last call."""
 
@@ -96,7 +103,7 @@ class BundleDetector:
     def detect_heads(self, rgb: Rgb, *, min_score: float | None = None) -> tuple[HeadDetections, ...]:
         """Return what every head sees, apart; arguments and errors as `detect`."""
         spec = self._bundle.manifest.input
-        boxed = letterbox(rgb, spec.width_px, spec.height_px, spec.pad_value)
+        self._boxed = boxed = letterbox(rgb, spec.width_px, spec.height_px, spec.pad_value)
         started_s = self._clock.monotonic_s()
         outputs = self._backend.infer(boxed.pixels[None])
         self.inference_ms = 1000.0 * (self._clock.monotonic_s() - started_s)
@@ -107,6 +114,25 @@ class BundleDetector:
             found = _detections(head, outputs, boxed, spec, anchors, min_score, slugs)
             answers.append(HeadDetections(self.detector_ref(index), found))
         return tuple(answers)
+
+    def detect_sights(self, rgb: Rgb, *, min_score: float | None = None) -> list[Sight]:
+        """Return what `detect` does, and how each box looks: on the trunk's map where there is one.
+
+        Raises:
+            BackendError: As `detect`.
+        """
+        sights = sights_on_picture(rgb, self.detect(rgb, min_score=min_score))
+        features = self._backend.last_map() if isinstance(self._backend, SplitBackend) else None
+        if features is None or self._boxed is None or not sights:
+            return sights
+        spec = self._bundle.manifest.input
+        boxes_px = self._boxed.to_input_px(to_arrays([sight.detection.box for sight in sights]))
+        size = np.array([spec.width_px, spec.height_px] * 2, np.float32)
+        described = describe_on_map(features, boxes_px / size)
+        return [
+            Sight(sight.detection, {self._map_space: look, **sight.looks})
+            for sight, look in zip(sights, described, strict=True)
+        ]
 
     def detector_ref(self, head: int = 0) -> DetectorRef:
         """Return which detector the head at this index is, with this bundle's precision and digest."""

@@ -136,18 +136,29 @@ class SplitBackend:
             check_map("a head's input", network.input, between)
         self._trunk, self._spec, self._between = trunk, spec, between
         self._heads = [(network, network.outputs(names)) for network, names in heads]
+        self._mixed: Raw | None = None
 
     def infer(self, pixels: Rgb) -> dict[str, Float32]:
         """Run trunk and heads on `(1, h, w, 3) uint8` RGB; see `Backend.infer`."""
         name = self._between.output
         mixed = self._trunk.run(network_input(pixels, self._spec), [name])[name]
+        self._mixed = mixed
         answers: dict[str, Float32] = {}
         for network, outputs in self._heads:
             answers |= _real(network.run(mixed, list(outputs)), outputs)
         return answers
 
+    def last_map(self) -> Float32 | None:
+        """Return the trunk's map of the last picture, `(h, w, c) float32`; none before the first."""
+        if self._mixed is None:
+            return None
+        if np.issubdtype(self._mixed.dtype, np.floating):
+            return np.asarray(self._mixed[0], np.float32)
+        return dequantized(self._mixed[0], self._between.scale, self._between.zero_point)
+
     def close(self) -> None:
         """Free all networks."""
+        self._mixed = None
         for network in (self._trunk, *(network for network, _ in self._heads)):
             network.close()
 

@@ -59,6 +59,9 @@ def test_trunk_runs_once_and_its_map_reaches_every_head_unchanged() -> None:
     answers = backend.infer(PIXELS)
     assert {name: array.tolist() for name, array in answers.items()} == {"a": [[1.0]], "b": [[2.0]]}
     assert len(body.got) == 1
+    mixed = backend.last_map()
+    assert mixed is not None
+    assert mixed.tolist() == [[[0.0, 127.5]]]
     for one in (first, second):
         assert one.got[0].dtype == np.int8
         assert one.got[0].tolist() == [[[[-128, 127]]]]
@@ -121,6 +124,11 @@ def test_onnx_parts_answer_through_a_bundle(tmp_path: Path) -> None:
     assert set(answers) == {"scores", "boxes", "scores1", "boxes1"}
     np.testing.assert_allclose(answers["scores1"], [-1.0, 0.0, 127 / 128], atol=1e-6)
     np.testing.assert_allclose(answers["boxes"], [1.0, 0.0, 127 / 128], atol=1e-6)
+    assert isinstance(backend, SplitBackend)
+    mixed = backend.last_map()
+    assert mixed is not None
+    # Floats are what they are; nothing is to be scaled.
+    np.testing.assert_allclose(mixed.reshape(-1), [1.0, 0.0, -1.0], atol=1e-2)
     backend.close()
     with pytest.raises(BackendError, match="closed"):
         backend.infer(pixels)
