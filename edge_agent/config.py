@@ -49,7 +49,14 @@ class MqttConfig(_Section):
     ca_file: Path | None = None
     prefix: TopicPrefix = DEFAULT_PREFIX
     discovery_prefix: TopicPrefix = DEFAULT_DISCOVERY_PREFIX
-    discovery: bool = True
+    discovery: bool | Literal["per_entity", "device"] = Field(
+        default=True, description="for Home Assistant; `device` needs its core 2024.12 or later"
+    )
+
+    @property
+    def discovery_style(self) -> Literal["per_entity", "device"]:
+        """Return whether entities are announced one by one or all in one document."""
+        return "device" if self.discovery == "device" else "per_entity"
 
     @model_validator(mode="after")
     def _one_password(self) -> Self:

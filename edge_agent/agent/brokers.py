@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.config import MqttConfig
+from edge_agent.report.announcer import DiscoveryStyle
 from edge_agent.report.link import Broker
 from edge_agent.wire.sync import MqttAccess
 from edge_agent.wire.topics import Topics
@@ -19,6 +20,7 @@ class BrokerPlan:
     cloud: tuple[Broker, Topics] | None
     shared: bool
     discovery: bool
+    style: DiscoveryStyle = "per_entity"
 
 
 def plan_brokers(
@@ -47,12 +49,13 @@ def plan_brokers(
         # Without a home broker the cloud's does: states and events are to be seen somewhere.
         return BrokerPlan(cloud, cloud, shared=True, discovery=True)
     topics = Topics(device, mqtt.prefix, mqtt.discovery_prefix)
+    discovery, style = bool(mqtt.discovery), mqtt.discovery_style
     home = (_home_broker(mqtt, password, device), topics)
     if cloud is None or not home[0].is_same_broker(cloud[0]) or topics.base != cloud[1].base:
-        return BrokerPlan(home, cloud, shared=False, discovery=mqtt.discovery)
+        return BrokerPlan(home, cloud, shared=False, discovery=discovery, style=style)
     # One connection, under the name that the cloud gave unless the owner gave one.
     broker = home[0] if mqtt.username is not None else cloud[0]
-    return BrokerPlan((broker, topics), (broker, cloud[1]), shared=True, discovery=mqtt.discovery)
+    return BrokerPlan((broker, topics), (broker, cloud[1]), shared=True, discovery=discovery, style=style)
 
 
 def _home_broker(mqtt: MqttConfig, password: str | None, device: str) -> Broker:

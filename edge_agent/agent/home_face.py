@@ -15,7 +15,7 @@ from edge_agent.report.discovery import (
     DeviceEntity,
     LabelEntity,
     discovery_documents,
-    label_topics,
+    state_topics,
 )
 from edge_agent.report.publisher import Publisher
 from edge_agent.wire.manifest import Manifest
@@ -24,6 +24,7 @@ from edge_agent.wire.sync import BundleTarget, CameraSettings
 from edge_agent.wire.topics import Topics
 
 _NONE = "none"
+_THRESHOLD = 0.5
 
 
 class HomeFace:
@@ -38,6 +39,7 @@ class HomeFace:
         self._profile = profile
         self._can_offload = can_offload
         self._discovery = discovery
+        self._lowest: dict[str, float] = {}
 
     def show_cameras(self, cameras: Sequence[CameraWorker]) -> None:
         """Say which cameras and labels there are."""
@@ -49,10 +51,11 @@ class HomeFace:
             )
             for camera in cameras
         ]
+        self._lowest = {camera.name: _lowest_threshold(camera) for camera in cameras}
         device = DeviceEntity(agent_version(), self._profile, temperature=temperature_c() is not None)
         entities = discovery_documents(self._topics, device, shown) if self._discovery else []
-        labels = label_topics(self._topics, shown)
-        self._reporter.publish(lambda home: home.declare(entities, labels))
+        states = state_topics(self._topics, shown)
+        self._reporter.publish(lambda home: home.declare(entities, states))
 
     def show_settings(self, settings: SettingsStore) -> None:
         """Say how all switches stand."""
@@ -61,7 +64,10 @@ class HomeFace:
 
     def show_setting(self, camera: str, settings: CameraSettings) -> None:
         """Say how the switches of one camera stand."""
-        self._reporter.publish(partial(_say_settings, camera, settings))
+        threshold = settings.threshold
+        if threshold is None:
+            threshold = self._lowest.get(camera, _THRESHOLD)
+        self._reporter.publish(partial(_say_settings, camera, settings, threshold))
 
     def show_detector(
         self, detector: LocalDetector, latest: BundleTarget | None, *, in_progress: bool = False
@@ -90,12 +96,16 @@ def version_of_target(target: BundleTarget) -> str:
     return f"{target.detector_name} {target.detector_version} (release {target.release})"
 
 
-def _say_settings(camera: str, settings: CameraSettings, home: Publisher) -> None:
+def _lowest_threshold(camera: CameraWorker) -> float:
+    """Return from which score on a camera reports anything, as long as nobody changed that."""
+    return min((rule.threshold for rule in camera.labels().values()), default=_THRESHOLD)
+
+
+def _say_settings(camera: str, settings: CameraSettings, threshold: float, home: Publisher) -> None:
     home.switch(camera, "detect", _on_off(settings.detect))
     home.switch(camera, "snapshots", _on_off(settings.snapshots))
     home.switch(camera, "offload", _on_off(settings.offload))
-    if settings.threshold is not None:
-        home.switch(camera, "threshold", f"{settings.threshold:g}")
+    home.switch(camera, "threshold", f"{threshold:.4g}")
 
 
 def _on_off(value: bool) -> str:

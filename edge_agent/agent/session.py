@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_agent.agent.brokers import BrokerPlan, plan_brokers
 from edge_agent.agent.camera_worker import CameraPorts, CameraWorker
 from edge_agent.agent.cloud_peer import CloudPeer, CloudPorts
+from edge_agent.agent.cure_store import CureStore
 from edge_agent.agent.device import agent_version, boot_id, is_hot, rss_bytes, temperature_c
 from edge_agent.agent.home_face import HomeFace
 from edge_agent.agent.installer import HealthWatch, load_best
@@ -17,10 +18,12 @@ from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.states import OPERATION, Happening, Operation
+from edge_agent.agent.stores import open_keyframes
 from edge_agent.config import AgentConfig, CameraConfig, SnapshotsConfig
 from edge_agent.errors import ElfowlError, StorageError
 from edge_agent.offload.client import Question
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
+from edge_agent.pipeline.cure import CureMemory
 from edge_agent.pipeline.decide import OffloadSettings
 from edge_agent.pipeline.events import CameraIdentity
 from edge_agent.pipeline.result import PipelineSettings
@@ -33,7 +36,6 @@ from edge_agent.report.commands import (
     home_subscriptions,
 )
 from edge_agent.report.drains import CLOUD, HOME
-from edge_agent.report.keyframes import KeyFrames
 from edge_agent.report.link import Message
 from edge_agent.report.outbox import Outbox
 from edge_agent.report.publisher import Publisher, will_of
@@ -83,7 +85,9 @@ class Session:
         self._operation = Operation.SAFE if safe else Operation.BOOT
         self._detector = LocalDetector(parts.open_bundle)
         self._settings = SettingsStore(config.state_dir / "settings.json", config.cameras)
-        self._keyframes = self._open_keyframes()
+        self._keyframes = open_keyframes(config, parts.clock)
+        self._memory = CureMemory()
+        self._cure_store = CureStore(config.state_dir, self._memory, parts.clock)
         self._updater = self._open_updater(identity) if identity is not None and not safe else None
         self._base = base
         self._plan = self._plan_brokers(identity)
@@ -155,6 +159,7 @@ class Session:
             self._temperature, self._temperature_at_s = temperature_c(), now_s + _TEMPERATURE_S
         if now_s >= self._stats_at_s:
             self._stats_at_s = now_s + _STATS_S
+            self._cure_store.tick()
             self._reporter.publish(lambda home: home.stats(self._stats()))
 
     def stop(self) -> None:
@@ -164,6 +169,7 @@ class Session:
         if self._peer is not None:
             self._peer.stop()
         self._reporter.stop()
+        self._cure_store.close()
         self._detector.unload()
 
     def _mend_detector(self) -> None:
@@ -214,7 +220,12 @@ class Session:
             link = self._parts.connect(broker, will_of(topics), (*home_subscriptions(topics), *both))
             remembered = config.state_dir / "topics.json"
             publisher = Publisher(
-                link, topics, remembered_file=remembered, clock=self._clock, rng=self._parts.rng
+                link,
+                topics,
+                remembered_file=remembered,
+                clock=self._clock,
+                rng=self._parts.rng,
+                style=plan.style,
             )
             home = HomeSide(topics, link, publisher)
         if plan.cloud is not None and cloud_config is not None:
@@ -282,22 +293,9 @@ class Session:
             is_hot=lambda: is_hot(self._temperature),
             clock=self._clock,
             blurred=not self._config.snapshots.clear,
+            memory=self._memory,
         )
         return CameraWorker(camera, self._parts.open_camera(camera), pipeline, ports)
-
-    def _open_keyframes(self) -> KeyFrames | None:
-        config = self._config
-        try:
-            return KeyFrames(
-                config.state_dir / "keyframes",
-                config.state_dir / "keyframes.key",
-                max_bytes=config.storage.keyframes_bytes,
-                daily_bytes=config.storage.keyframes_daily_bytes,
-                clock=self._clock,
-            )
-        except StorageError as error:
-            _log.error("%s; no key frames are kept", error)
-            return None
 
     def _open_updater(self, identity: Identity) -> Updater | None:
         watch = HealthWatch(self._detector, self._clock)
@@ -345,9 +343,15 @@ class Session:
                 if self._peer is not None:
                     self._peer.wake()
             case Feedback():
+                self._cure(command)
                 self._pass_on(command)
             case _:
                 pass
+
+    def _cure(self, feedback: Feedback) -> None:
+        """Take a word on an event to heart here and now, whether or not the cloud hears of it."""
+        if (camera := self._cure_store.hear(feedback)) in self._cameras:
+            self._cameras[camera].correct(feedback.event_id or "")
 
     def _pass_on(self, feedback: Feedback) -> None:
         """Bring feedback given at home to the cloud; at a shared broker the cloud hears it by itself."""

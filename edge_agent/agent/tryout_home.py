@@ -21,13 +21,13 @@ from edge_agent.report.discovery import (
     DeviceEntity,
     LabelEntity,
     discovery_documents,
-    label_topics,
+    state_topics,
 )
 from edge_agent.report.drains import HOME
 from edge_agent.report.link import Broker
 from edge_agent.report.outbox import Outbox
 from edge_agent.report.publisher import Publisher, will_of
-from edge_agent.wire.homeassistant import HaEntity
+from edge_agent.wire.homeassistant import HaConfig
 from edge_agent.wire.status import CameraStats, Stats, UpdateState
 from edge_agent.wire.topics import Topics
 
@@ -178,16 +178,21 @@ def _open_home(folder: Path, camera: TryCamera, mqtt: MqttConfig, parts: AgentPa
     )
     link = parts.connect(broker, will_of(topics), home_subscriptions(topics))
     publisher = Publisher(
-        link, topics, remembered_file=folder / "topics.json", clock=parts.clock, rng=parts.rng
+        link,
+        topics,
+        remembered_file=folder / "topics.json",
+        clock=parts.clock,
+        rng=parts.rng,
+        style=mqtt.discovery_style,
     )
     return HomeSide(topics, link, publisher)
 
 
-def _entities(topics: Topics, camera: TryCamera) -> tuple[list[tuple[str, HaEntity]], list[str]]:
+def _entities(topics: Topics, camera: TryCamera) -> tuple[list[tuple[str, HaConfig]], list[str]]:
     labels = tuple(LabelEntity(rule.name, rule.slug) for rule in camera.labels.values())
     cameras = [CameraEntity(camera.name, labels)]
     device = DeviceEntity(agent_version(), _PROFILE)
-    return discovery_documents(topics, device, cameras), label_topics(topics, cameras)
+    return discovery_documents(topics, device, cameras), state_topics(topics, cameras)
 
 
 def _update_state(camera: TryCamera) -> UpdateState:

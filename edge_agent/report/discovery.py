@@ -1,4 +1,4 @@
-"""What Home Assistant is told about a device: one discovery config per entity. Pure."""
+"""What Home Assistant is told about a device: which entities and triggers there are. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.wire.homeassistant import Component, HaAvailability, HaDevice, HaEntity, HaOrigin
+from edge_agent.wire.homeassistant import (
+    Component,
+    HaAvailability,
+    HaConfig,
+    HaDevice,
+    HaEntity,
+    HaOrigin,
+    HaTrigger,
+)
+from edge_agent.wire.status import FEATURES
 from edge_agent.wire.topics import Topics
 
 _OCCUPIED = "{{ 'ON' if value | int(0) > 0 else 'OFF' }}"
@@ -45,8 +54,8 @@ class DeviceEntity:
 
 def discovery_documents(
     topics: Topics, device: DeviceEntity, cameras: Sequence[CameraEntity]
-) -> list[tuple[str, HaEntity]]:
-    """Return every entity as (retained topic, config).
+) -> list[tuple[str, HaConfig]]:
+    """Return every entity and trigger as (retained topic, config).
 
     Args:
         topics: Names of the device's topics, and the discovery prefix.
@@ -54,22 +63,26 @@ def discovery_documents(
         cameras: What they show; no two of the same name.
     """
     maker = _Maker(topics, device)
-    entities = list(_device_entities(maker))
+    entities: list[tuple[str, HaConfig]] = list(_device_entities(maker))
     for camera in cameras:
         entities += _camera_entities(maker, camera)
         for label in camera.labels:
             entities += _label_entities(maker, camera.name, label)
+            entities += _label_triggers(maker, camera.name, label)
     return entities
 
 
-def label_topics(topics: Topics, cameras: Sequence[CameraEntity]) -> list[str]:
-    """Return every retained topic of every label."""
-    return [
+def state_topics(topics: Topics, cameras: Sequence[CameraEntity]) -> list[str]:
+    """Return every retained topic on which the device says how something stands."""
+    of_cameras = [topics.camera(camera.name, leaf) for camera in cameras for leaf in ("status", "detail")]
+    of_settings = [topics.switch(camera.name, name, "state") for camera in cameras for name in FEATURES]
+    of_labels = [
         topics.label(camera.name, label.slug, leaf)
         for camera in cameras
         for label in camera.labels
         for leaf in (None, "attributes", "snapshot")
     ]
+    return [topics.available, topics.detector_state, *of_cameras, *of_settings, *of_labels]
 
 
 class _Maker:
@@ -115,6 +128,21 @@ class _Maker:
             **keys,
         )
         return self.topics.discovery(component, node), entity
+
+    def make_trigger(
+        self, camera: str, label: LabelEntity, event_type: str, kind: str
+    ) -> tuple[str, HaTrigger]:
+        """Return the moment at which an event of a label begins or ends."""
+        trigger = HaTrigger(
+            topic=self.topics.camera(camera, "event"),
+            type=kind,
+            subtype=f"{camera} {label.name}",
+            payload=f"{event_type} {label.slug}",
+            value_template="{{ value_json.event_type ~ ' ' ~ value_json.label }}",
+            device=self._ha_device,
+            origin=self._origin,
+        )
+        return self.topics.discovery("device_automation", f"{camera}-{kind}-{label.slug}"), trigger
 
 
 def _device_entities(maker: _Maker) -> Iterator[tuple[str, HaEntity]]:
@@ -223,6 +251,11 @@ def _label_entities(maker: _Maker, camera: str, label: LabelEntity) -> Iterator[
         image_topic=topics.label(camera, label.slug, "snapshot"),
         content_type="image/jpeg",
     )
+
+
+def _label_triggers(maker: _Maker, camera: str, label: LabelEntity) -> Iterator[tuple[str, HaTrigger]]:
+    yield maker.make_trigger(camera, label, "new", "seen")
+    yield maker.make_trigger(camera, label, "end", "gone")
 
 
 def _setting(topics: Topics, camera: str, feature: str) -> dict[str, Any]:

@@ -6,20 +6,16 @@ and when Home Assistant starts. Called from one thread.
 
 from __future__ import annotations
 
-import json
-import logging
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from edge_agent.clock import Clock
+from edge_agent.report.announcer import Announcer, DiscoveryStyle, Entities
 from edge_agent.report.link import Link, Message
 from edge_agent.wire.base import Document
-from edge_agent.wire.homeassistant import HaEntity
 from edge_agent.wire.status import CameraDetail, LabelAttributes, Stats, UpdateState
 from edge_agent.wire.topics import Topics
-
-_log = logging.getLogger(__name__)
 
 _ONLINE = b"online"
 _OFFLINE = b"offline"
@@ -37,7 +33,14 @@ class Publisher:
     """The agent's face at the home broker."""
 
     def __init__(
-        self, link: Link, topics: Topics, *, remembered_file: Path, clock: Clock, rng: random.Random
+        self,
+        link: Link,
+        topics: Topics,
+        *,
+        remembered_file: Path,
+        clock: Clock,
+        rng: random.Random,
+        style: DiscoveryStyle = "per_entity",
     ) -> None:
         """Begin; nothing is published before `up`.
 
@@ -47,45 +50,33 @@ class Publisher:
             remembered_file: Where retained topics are remembered over restarts, to remove stale ones.
             clock: Where times come from.
             rng: Spreads answers to Home Assistant's birth.
+            style: One discovery config per entity, or one for the device.
         """
         self._link = link
         self._topics = topics
-        self._file = remembered_file
         self._clock = clock
         self._rng = rng
-        self._discovery: dict[str, Message] = {}
+        self._announcer = Announcer(link, topics, remembered_file=remembered_file, clock=clock, style=style)
         self._states: dict[str, Message] = {}
         self._stats: Message | None = None
-        self._remembered = _read_topics(remembered_file)
-        self._to_remove: set[str] = set()
         self._republish_at_s = float("inf")
         self._stats_again_at_s = float("inf")
 
-    def declare(self, entities: Sequence[tuple[str, HaEntity]], label_topics: Iterable[str]) -> None:
-        """Say which entities and label topics there are; those that no longer are get removed.
+    def declare(self, entities: Entities, state_topics: Iterable[str]) -> None:
+        """Say which entities and states there are; those that no longer are get removed.
 
         Args:
             entities: From `discovery_documents`; empty when discovery is off.
-            label_topics: Every retained topic of every label.
+            state_topics: From `state_topics`.
         """
-        self._discovery = {
-            topic: Message(topic, entity.to_json().encode(), retain=True) for topic, entity in entities
-        }
-        now_known = self._discovery.keys() | set(label_topics)
-        self._to_remove = (self._to_remove | self._remembered) - now_known
-        for topic in self._to_remove & self._states.keys():
+        for topic in self._announcer.declare(entities, state_topics) & self._states.keys():
             del self._states[topic]
-        self._remember(now_known)
-        if self._link.connected:
-            self._publish_everything()
+        self._publish_everything()
 
     def withdraw(self) -> None:
         """Remove everything retained from the broker, but for the availability."""
-        topics = self._discovery.keys() | self._states.keys() | self._remembered | self._to_remove
-        self._discovery, self._states = {}, {}
-        self._to_remove = set(topics)
-        self._remember(())
-        self._publish_everything()
+        self._states = {}
+        self._announcer.withdraw()
 
     def up(self) -> None:
         """Publish everything on a new connection."""
@@ -99,6 +90,7 @@ class Publisher:
     def tick(self) -> None:
         """Do what is due; call at least once a second."""
         now_s = self._clock.monotonic_s()
+        self._announcer.tick()
         if now_s >= self._republish_at_s:
             self._republish_at_s = float("inf")
             self._stats_again_at_s = now_s + _STATS_AGAIN_S
@@ -153,30 +145,8 @@ class Publisher:
     def _publish_everything(self) -> None:
         if not self._link.connected:
             return
-        removed = [self._link.publish(Message(topic, b"", retain=True)) for topic in sorted(self._to_remove)]
-        if self._to_remove and all(removed):
-            self._to_remove = set()
-            self._remember(self._remembered)
-        for message in (*self._discovery.values(), *self._states.values()):
+        self._announcer.announce()
+        for message in self._states.values():
             self._link.publish(message)
         # Last, so that whoever waits for `online` finds everything else in place.
         self._link.publish(Message(self._topics.available, _ONLINE, retain=True))
-
-    def _remember(self, topics: Iterable[str]) -> None:
-        self._remembered = set(topics)
-        content = json.dumps(sorted(self._remembered | self._to_remove))
-        try:
-            if not self._file.exists() or self._file.read_text() != content:
-                part = self._file.with_suffix(".part")
-                part.write_text(content)
-                part.replace(self._file)
-        except OSError as error:
-            _log.warning("%s: %s; entities that go may stay in Home Assistant", self._file, error.strerror)
-
-
-def _read_topics(file: Path) -> set[str]:
-    try:
-        topics = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return set()
-    return {topic for topic in topics if isinstance(topic, str)} if isinstance(topics, list) else set()

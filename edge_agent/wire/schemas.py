@@ -14,7 +14,7 @@ from edge_agent.wire.base import Document
 from edge_agent.wire.correction import Correction, Feedback
 from edge_agent.wire.detection import Detection
 from edge_agent.wire.event import Event
-from edge_agent.wire.homeassistant import HaEntity
+from edge_agent.wire.homeassistant import HaDeviceDocument, HaEntity, HaTrigger
 from edge_agent.wire.manifest import Manifest
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
 from edge_agent.wire.profile import DeviceProfile
@@ -49,6 +49,8 @@ DOCUMENTS: dict[str, type[Document]] = {
     "target-custom": TargetCustom,
     "kit-index": KitIndex,
     "homeassistant-entity": HaEntity,
+    "homeassistant-trigger": HaTrigger,
+    "homeassistant-device": HaDeviceDocument,
 }
 
 

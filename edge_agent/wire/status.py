@@ -12,6 +12,7 @@ from edge_agent.wire.detection import Answerer, DetectorRef, Score
 Availability = Literal["online", "offline"]
 Switch = Literal["ON", "OFF"]
 Feature = Literal["detect", "snapshots", "offload", "threshold"]
+FEATURES: tuple[Feature, ...] = ("detect", "snapshots", "offload", "threshold")
 
 
 class CameraDetail(Document):
@@ -49,6 +50,9 @@ class CameraStats(Document):
     gate_ratio: float = Field(ge=0.0, le=1.0, description="share of frames that the gate let through")
     inference_ms_p50: float | None = None
     inference_ms_p99: float | None = None
+    false_alarms: int = Field(0, ge=0, description="remembered because somebody called them wrong")
+    suppressed: int = Field(0, ge=0, description="times that one of them came back and was not told")
+    suppressed_boxes: int = Field(0, ge=0, description="boxes that were taken out for that")
 
 
 class Stats(Document):

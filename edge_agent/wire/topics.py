@@ -12,7 +12,7 @@ from typing import Literal
 from edge_agent.wire.base import Document
 from edge_agent.wire.correction import Feedback
 from edge_agent.wire.event import Event
-from edge_agent.wire.homeassistant import HaEntity
+from edge_agent.wire.homeassistant import HaDeviceDocument, HaEntity, HaTrigger
 from edge_agent.wire.status import CameraDetail, LabelAttributes, Stats, UpdateState
 from edge_agent.wire.sync import Ack, DesiredHint, EventBatch
 
@@ -114,8 +114,30 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec(
         "<p>/<device>/down/desired", DesiredHint, 1, False, "to agent", "a newer desired state can be fetched"
     ),
+    # Before the row of any component: the first that fits counts.
     TopicSpec(
-        "<h>/<component>/<node>/<object>/config", HaEntity, 1, True, "from agent", "Home Assistant discovery"
+        "<h>/device_automation/<node>/<object>/config",
+        HaTrigger,
+        1,
+        True,
+        "from agent",
+        "Home Assistant discovery of a moment that automations can start from",
+    ),
+    TopicSpec(
+        "<h>/<component>/<node>/<object>/config",
+        HaEntity,
+        1,
+        True,
+        "from agent",
+        "Home Assistant discovery of one entity (`discovery: per_entity`)",
+    ),
+    TopicSpec(
+        "<h>/device/<id>/config",
+        HaDeviceDocument,
+        1,
+        True,
+        "from agent",
+        "Home Assistant discovery of all entities together (`discovery: device`)",
     ),
     TopicSpec("<h>/status", "online | offline", 1, False, "to agent", "Home Assistant's birth and will"),
 )
@@ -209,3 +231,8 @@ class Topics:
     def discovery(self, component: str, object_id: str) -> str:
         """Return the discovery topic of one entity."""
         return f"{self.discovery_prefix}/{component}/{self.device}/{object_id}/config"
+
+    @property
+    def discovery_device(self) -> str:
+        """Return the discovery topic of the whole device."""
+        return f"{self.discovery_prefix}/device/elfowl-{self.device}/config"

@@ -3,106 +3,23 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.wire.base import Document
 from edge_agent.wire.event import Event
 from edge_agent.wire.homeassistant import HaEntity
 from edge_agent.wire.status import Stats
 from edge_agent.wire.topics import match_topic
+from tests.system.agents import SQUARES, AgentProcess, Ear
 from tests.system.mosquitto import Mosquitto
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 SESSION = ("persistence true", "autosave_on_changes true", "autosave_interval 1", "max_queued_messages 10000")
-
-
-class Ear:
-    """Hears everything, with a session that the broker keeps."""
-
-    def __init__(self, port: int) -> None:
-        self.heard: list[tuple[str, bytes, bool]] = []
-        self.changed = threading.Condition()
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="ear", clean_session=False)
-        self.client.reconnect_delay_set(1, 1)
-        self.client.on_connect = lambda client, *_: client.subscribe("#", 1)
-        self.client.on_message = self._on_message
-        self.client.connect("127.0.0.1", port)
-        self.client.loop_start()
-
-    def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        with self.changed:
-            self.heard.append((message.topic, bytes(message.payload), message.retain))
-            self.changed.notify_all()
-
-    def wait(self, condition: Callable[[], bool], timeout_s: float = 40.0) -> None:
-        with self.changed:
-            assert self.changed.wait_for(condition, timeout_s), sorted({topic for topic, _, _ in self.heard})
-
-    def payloads(self, topic: str) -> list[bytes]:
-        return [payload for name, payload, _ in self.heard if name == topic]
-
-    def last(self, topic: str) -> bytes | None:
-        payloads = self.payloads(topic)
-        return payloads[-1] if payloads else None
-
-    def events(self) -> list[Event]:
-        return [Event.from_json(payload) for payload in self.payloads("elfowl/porch/cam/front/event")]
-
-    def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-
-
-class AgentProcess:
-    def __init__(self, folder: Path, port: int) -> None:
-        self.log = folder / "squares.log"
-        self._config = folder / "agent.yaml"
-        self._config.write_text(
-            "device: porch\nprofile: x86-64\nbundle: starter\n"
-            f"mqtt: {{host: 127.0.0.1, port: {port}}}\n"
-            "cameras:\n  - {name: front, source: squares}\n"
-        )
-        self._output = (folder / "agent.log").open("ab")
-        self.process = self._start()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.fakes.agent_process", str(self._config), str(self.log)]
-        return subprocess.Popen(command, stdout=self._output, stderr=self._output)
-
-    def restart(self) -> None:
-        self.process = self._start()
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self) -> int:
-        if self.process.poll() is None:
-            self.process.terminate()
-        code = self.process.wait(20)
-        self._output.close()
-        return code
-
-    def visits(self) -> list[tuple[float, float]]:
-        """Return when squares came and went, as far as they were long enough in view to be confirmed."""
-        visits: list[list[float]] = []
-        for moment in map(float, self.log.read_text().split()):
-            if visits and moment - visits[-1][-1] < 1.0:
-                visits[-1].append(moment)
-            else:
-                visits.append([moment])
-        return [(times[0], times[-1]) for times in visits if times[-1] - times[0] > 1.0]
 
 
 @pytest.fixture
@@ -123,7 +40,7 @@ def ear(broker: Mosquitto) -> Iterator[Ear]:
 @pytest.fixture
 def agent(tmp_path: Path, broker: Mosquitto, ear: Ear) -> Iterator[AgentProcess]:
     assert ear.client is not None, "somebody listens from the start"
-    agent = AgentProcess(tmp_path, broker.port)
+    agent = AgentProcess(tmp_path, SQUARES.format(port=broker.port))
     yield agent
     if agent.process.poll() is None:
         agent.kill()

@@ -14,7 +14,7 @@ from edge_agent.report.discovery import (
     DeviceEntity,
     LabelEntity,
     discovery_documents,
-    label_topics,
+    state_topics,
 )
 from edge_agent.wire.homeassistant import HaEntity
 from edge_agent.wire.topics import Topics, match_topic
@@ -25,7 +25,8 @@ CAMERA = CameraEntity("front", (PERSON,), can_offload=True)
 
 
 def documents(*cameras: CameraEntity, device: str = "porch") -> dict[str, HaEntity]:
-    return dict(discovery_documents(Topics(device), DEVICE, cameras))
+    found = discovery_documents(Topics(device), DEVICE, cameras)
+    return {topic: config for topic, config in found if isinstance(config, HaEntity)}
 
 
 @pytest.mark.parametrize(
@@ -119,11 +120,12 @@ CAMERAS = st.lists(
 def test_documents_no_two_share_topic_or_unique_id(cameras: list[CameraEntity]) -> None:
     found = discovery_documents(Topics("a-b"), DEVICE, cameras)
     assert len({topic for topic, _ in found}) == len(found)
-    assert len({entity.unique_id for _, entity in found}) == len(found)
+    entities = [config for _, config in found if isinstance(config, HaEntity)]
+    assert len({entity.unique_id for entity in entities}) == len(entities)
 
 
-def test_label_topics_are_all_retained() -> None:
-    found = label_topics(Topics("porch"), [CAMERA])
+def test_state_topics_are_all_retained() -> None:
+    found = state_topics(Topics("porch"), [CAMERA])
     specs = [match_topic(topic) for topic in found]
-    assert len(found) == 3
+    assert len(found) == 2 + 2 + 4 + 3
     assert all(spec is not None and spec.retained for spec in specs)

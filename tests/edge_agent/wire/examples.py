@@ -15,7 +15,14 @@ from edge_agent.wire.event import (
     TrackSummary,
     Zones,
 )
-from edge_agent.wire.homeassistant import HaAvailability, HaDevice, HaEntity
+from edge_agent.wire.homeassistant import (
+    HaAvailability,
+    HaDevice,
+    HaDeviceDocument,
+    HaEntity,
+    HaOrigin,
+    HaTrigger,
+)
 from edge_agent.wire.manifest import (
     AnchorFreeDecoder,
     AnchorFreeLevel,
@@ -375,5 +382,30 @@ EXAMPLES: dict[str, Document] = {
         payload_on="ON",
         payload_off="OFF",
         device_class="occupancy",
+    ),
+    "homeassistant-trigger": HaTrigger(
+        topic="elfowl/porch/cam/door/event",
+        type="seen",
+        subtype="door person",
+        payload="new person",
+        value_template="{{ value_json.event_type ~ ' ' ~ value_json.label }}",
+        device=HaDevice(identifiers=("elfowl:porch",), name="porch"),
+    ),
+    "homeassistant-device": HaDeviceDocument(
+        device=HaDevice(identifiers=("elfowl:porch",), name="porch", model="pi-4", sw_version="0.1.0"),
+        origin=HaOrigin(sw_version="0.1.0"),
+        components={
+            "door-count-person": {
+                "platform": "sensor",
+                "name": "door person count",
+                "unique_id": "elfowl:porch:door-count-person",
+                "default_entity_id": "sensor.porch_door_person_count",
+                "availability": [{"topic": "elfowl/porch/available"}],
+                "availability_mode": "all",
+                "qos": 1,
+                "state_topic": "elfowl/porch/cam/door/label/person",
+            },
+            "door-count-cat": {"platform": "sensor"},
+        },
     ),
 }

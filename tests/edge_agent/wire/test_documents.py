@@ -14,7 +14,6 @@ from edge_agent.wire.base import Document
 from edge_agent.wire.correction import Feedback
 from edge_agent.wire.detection import Detection
 from edge_agent.wire.event import Event
-from edge_agent.wire.homeassistant import HaEntity
 from edge_agent.wire.labels import slugify
 from edge_agent.wire.manifest import Manifest
 from edge_agent.wire.profile import DeviceProfile
@@ -133,12 +132,10 @@ def test_feedback_that_does_not_say_what_it_is_about_is_refused(
         Feedback.model_validate(given_fields)
 
 
-def test_entity_written_leaves_out_what_does_not_apply_but_keeps_a_null_name() -> None:
-    entity = EXAMPLES["homeassistant-entity"].model_copy(update={"name": None})
-    assert isinstance(entity, HaEntity)
-    written = json.loads(entity.to_json())
-    assert written["name"] is None
-    assert "command_topic" not in written
+@pytest.mark.parametrize("kind", ["entity", "trigger", "device"])
+def test_discovery_written_leaves_out_what_does_not_apply(kind: str) -> None:
+    written = EXAMPLES[f"homeassistant-{kind}"].to_json()
+    assert "null" not in written, "Home Assistant refuses an entity for one null"
 
 
 @given(st.text(min_size=1).filter(str.strip))

@@ -26,7 +26,9 @@ BUILT = {
     "<p>/<device>/up/events": T.up_events,
     "<p>/<device>/down/ack": T.down_ack,
     "<p>/<device>/down/desired": T.down_desired,
+    "<h>/device_automation/<node>/<object>/config": T.discovery("device_automation", "door-seen-person"),
     "<h>/<component>/<node>/<object>/config": T.discovery("sensor", "door_person"),
+    "<h>/device/<id>/config": T.discovery_device,
     "<h>/status": T.homeassistant_status,
 }
 
