@@ -11,6 +11,7 @@ from cloud.datasets.images import decode_image
 from cloud.errors import InputError
 from cloud.fleet.desired import assign_bundle, merge_reported, needs_new_release
 from cloud.fleet.enrolment import DeviceRecord, IssuedToken, TokenRecord, issue_token
+from cloud.fleet.rollout_groups import Candidate
 from cloud.store import bundles, devices
 from cloud.store.tables import Device, EnrolmentToken
 from edge_agent.clock import Clock
@@ -132,6 +133,12 @@ def receive_picture(jpeg: bytes, name: str) -> None:
 def stats_of(device: Device) -> dict[str, object] | None:
     """Return the newest health of a device as JSON."""
     return None if device.stats is None else dict(json.loads(device.stats))
+
+
+def candidate_of(device: Device) -> Candidate:
+    """Return a device as roll-outs choose from."""
+    labels = tuple(str(label) for label in device.labels)
+    return Candidate(device.name, device.profile, device.online, device.group, labels)
 
 
 def _target_for(session: Session, device: str, bundle_id: str) -> BundleTarget:

@@ -30,6 +30,12 @@ def find(session: Session, bundle_id: str) -> BundleRow:
     return bundle
 
 
+def id_of(session: Session, sha256: str) -> str | None:
+    """Return the published bundle with these bytes; the newest of several, none when there is none."""
+    query = select(BundleRow.id).where(BundleRow.sha256 == sha256, BundleRow.target.is_not(None))
+    return session.scalars(query.order_by(BundleRow.release.desc())).first()
+
+
 def every(session: Session, detector_id: str | None = None) -> list[BundleRow]:
     """Return bundles, newest first; of one detector, or all."""
     query = select(BundleRow).order_by(BundleRow.created.desc(), BundleRow.id)

@@ -257,7 +257,7 @@ class StoredCorrection(Base):
 
 
 class Device(Base):
-    """A camera that has joined; `state` is `enrolled` or `revoked`."""
+    """A camera that has joined; `state` is `pending` (somebody has to accept it), `enrolled` or `revoked`."""
 
     __tablename__ = "devices"
 
@@ -271,10 +271,15 @@ class Device(Base):
     online: Mapped[bool] = mapped_column(default=False)
     last_seen: Mapped[float | None]
     stats: Mapped[str | None] = mapped_column(Text)
+    group: Mapped[str | None]
+    labels: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
 
 
 class EnrolmentToken(Base):
-    """A one-time token to join with; only its digest is kept."""
+    """A one-time token to join with; only its digest is kept.
+
+    Who joins with one that does not accept waits until a person does; `group` is what the device gets.
+    """
 
     __tablename__ = "enrolment_tokens"
 
@@ -283,6 +288,8 @@ class EnrolmentToken(Base):
     expires: Mapped[float]
     used: Mapped[float | None]
     device: Mapped[str | None]
+    accepts: Mapped[bool] = mapped_column(default=True, server_default="1")
+    group: Mapped[str | None]
 
 
 class DesiredState(Base):
@@ -304,6 +311,43 @@ class ReportedState(Base):
     device: Mapped[str] = mapped_column(ForeignKey("devices.name", ondelete="CASCADE"), primary_key=True)
     body: Mapped[str] = mapped_column(Text)
     received: Mapped[float]
+
+
+class RolloutRow(Base):
+    """A roll-out: a `cloud.fleet.rollout_plan.Rollout`; of two, the one with the higher number wins."""
+
+    __tablename__ = "rollouts"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - read by SQLAlchemy as it stands
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    body: Mapped[str] = mapped_column(Text)
+
+
+class RolloutMemberRow(Base):
+    """A device of a roll-out: a `cloud.fleet.rollout_plan.Member`; `place` is when it is asked."""
+
+    __tablename__ = "rollout_members"
+    __table_args__ = (UniqueConstraint("rollout", "device"),)
+
+    rollout: Mapped[int] = mapped_column(ForeignKey("rollouts.number", ondelete="CASCADE"), primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True)
+    device: Mapped[str] = mapped_column(index=True)
+    state: Mapped[str]
+    body: Mapped[str] = mapped_column(Text)
+
+
+class AuditRow(Base):
+    """Something that was done to the fleet; rows are only added."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[float] = mapped_column(index=True)
+    what: Mapped[str]
+    device: Mapped[str | None]
+    who: Mapped[str | None]
+    detail: Mapped[str] = mapped_column(Text, default="")
 
 
 class BundleRow(Base):

@@ -36,6 +36,7 @@ class Failure(Document):
     profile: str
     agent_version: str
     count: int = 1
+    attempt: int = Field(1, description="of the bundle that failed; a higher one is tried")
     retry_after_s: float | None = Field(None, description="UTC seconds; none: never")
 
 

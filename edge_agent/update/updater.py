@@ -290,8 +290,9 @@ class Updater:
             self._traits.agent_version,
         )
         same_name = failure.path is None or failure.path == target.path
+        same_wish = target.attempt <= failure.attempt
         waiting = failure.retry_after_s is None or self._clock.now_s() < failure.retry_after_s
-        return same_device and same_name and waiting
+        return same_device and same_name and same_wish and waiting
 
     def _fail(
         self, attempt: Attempt, error: ElfowlError, *, tries: int | None = 1, path: str | None = None
@@ -300,7 +301,8 @@ class Updater:
         _LOGGER.warning("bundle %s is refused: %s", attempt.target.path, error)
         sha256 = attempt.target.sha256
         before = self._record.value.failures.get(sha256)
-        count = 1 if before is None else before.count + 1
+        is_same_wish = before is not None and attempt.target.attempt <= before.attempt
+        count = before.count + 1 if before is not None and is_same_wish else 1
         wait_s = min(_FIRST_RETRY_S * 2.0 ** (count - 1), _LONGEST_RETRY_S)
         outcome = self._outcome(attempt.target, "failure", str(error), attempt.id)
         failure = Failure(
@@ -309,6 +311,7 @@ class Updater:
             profile=self._traits.profile,
             agent_version=self._traits.agent_version,
             count=count,
+            attempt=attempt.target.attempt,
             retry_after_s=None if tries is not None and count >= tries else self._clock.now_s() + wait_s,
         )
         self._record.change(lambda record: failed(record, sha256, failure))

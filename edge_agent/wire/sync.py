@@ -59,6 +59,7 @@ class BundleTarget(Document):
     detector_id: str
     detector_name: str
     detector_version: int = Field(ge=1)
+    attempt: int = Field(1, ge=1, description="raised when a bundle that was refused shall be tried again")
 
 
 class CameraSettings(Document):

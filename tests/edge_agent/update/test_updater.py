@@ -95,6 +95,22 @@ def test_failed_smoke_test_keeps_the_old_bundle_and_is_not_tried_again(tmp_path:
     assert runs(updater, old)
 
 
+def test_refused_bundle_is_tried_again_when_a_person_wants_it(tmp_path: Path) -> None:
+    tried: list[Path] = []
+
+    def fails_once(path: Path) -> None:
+        tried.append(path)
+        if len(tried) == 1:
+            message = "golden picture answered otherwise"
+            raise ArtifactError(message)
+
+    scene = Scene(tmp_path, smoke_test=fails_once)
+    target = scene.publisher.publish()
+    assert scene.start().apply(target).outcome == "failure"
+    assert scene.start().apply(target.model_copy(update={"attempt": 2})).outcome == "success"
+    assert len(tried) == 2
+
+
 def test_missing_runtime_is_tried_again_later_but_not_for_ever(tmp_path: Path) -> None:
     def lacks(_path: Path) -> None:
         message = "this bundle needs the runtime 'onnx'"
