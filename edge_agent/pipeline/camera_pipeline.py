@@ -24,11 +24,14 @@ from edge_agent.pipeline.result import (
     PipelineSettings,
     SnapshotCandidate,
 )
+from edge_agent.pipeline.scene import scene_of
+from edge_agent.pipeline.schedule import pause_at
 from edge_agent.pipeline.track import CloudAnswer, Track, Tracker
 from edge_agent.pipeline.zones import Zone
 from edge_agent.wire.detection import Detection, DetectorRef, FrameSize
 from edge_agent.wire.event import Event
 from edge_agent.wire.offload import OffloadReply
+from edge_agent.wire.rules import CameraRules, Pause
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +71,8 @@ class CameraPipeline:
         self._gate = MotionGate(self._settings.gate)
         self._tracker = Tracker(self._birth_score, self._threshold, self._settings.track)
         self._events = EventBuilder(identity, rng, self._settings.events, zones)
+        self._camera_rules: CameraRules | None = None
+        self._camera_threshold: float | None = None
         self._whole_asked_s = float("-inf")
         self._attributes: AttributeReader | None = None
 
@@ -83,16 +88,22 @@ class CameraPipeline:
         attributes: AttributeReader | None = None,
     ) -> None:
         """Go on with another detector, and its second stage; things in view keep their events."""
-        self._detector, self._rules, self._own_rules = detector, dict(labels), dict(labels)
+        self._detector, self._own_rules = detector, dict(labels)
+        self._apply_rules()
         self._attributes = attributes
         self._events.attributes = attributes.values if attributes else told_nothing
 
     def set_threshold(self, threshold: float | None) -> None:
         """Count things as seen from this score on, for all labels; none: as each detector recommends."""
-        self._rules = {
-            label: rule if threshold is None else replace(rule, threshold=threshold)
-            for label, rule in self._own_rules.items()
-        }
+        self._camera_threshold = threshold
+        self._apply_rules()
+
+    def set_rules(self, rules: CameraRules) -> None:
+        """Go by other rules from the next picture on; things in view keep their events."""
+        self._camera_rules = rules
+        self._gate.settings = replace(self._gate.settings, forced_every_s=rules.look_every_s)
+        self._gate.masks = tuple(mask.corners for mask in rules.motion_masks)
+        self._apply_rules()
 
     def set_snapshots(self, *, available: bool, blurred: bool) -> None:
         """Say from now on whether pictures go with events."""
@@ -105,7 +116,13 @@ class CameraPipeline:
             BackendError: The detector failed; the scene stays as it was.
         """
         conditions = conditions or Conditions()
-        gate = self._gate.decide(frame.rgb, frame.monotonic_s, asked=self._tracker.wants_look())
+        pause = self._pause(frame.time_s)
+        if pause == "detection":
+            gone = self._tracker.forget_all()
+            return self._result(frame, events=self._events.step((), gone, self._rule, _moment(frame)))
+        self._events.quiet = pause == "events"
+        asked = self._tracker.wants_look() or self._events.wants_look(frame.monotonic_s)
+        gate = self._gate.decide(frame.rgb, frame.monotonic_s, asked=asked)
         situation = self._situation(frame, gate, conditions)
         if instead_of_local(situation) is not None and (
             self._detector is None or conditions.permit.reachable
@@ -117,7 +134,7 @@ class CameraPipeline:
         detections = [
             d
             for d in self._detector.detect(frame.rgb, min_score=self._least_score())
-            if d.label in self._rules
+            if d.label in self._rules and self._events.scene.admits(d)
         ]
         step = self._tracker.update(detections, frame.monotonic_s, tall=_tall(frame))
         self._look_closer(frame, step.alive)
@@ -165,6 +182,15 @@ class CameraPipeline:
         except BackendError as error:
             # What things are is known; what they are like stays untold, which is no false word.
             _log.warning("attributes are not told: %s", error)
+
+    def _apply_rules(self) -> None:
+        if self._camera_rules is not None:
+            self._events.scene = scene_of(self._camera_rules, self._own_rules)
+        self._rules = self._events.scene.with_thresholds(self._own_rules, self._camera_threshold)
+
+    def _pause(self, time_s: float) -> Pause | None:
+        rules = self._camera_rules
+        return pause_at(rules.schedules, time_s, rules.time_zone) if rules is not None else None
 
     def _rule(self, track: Track) -> LabelRule:
         known = track.cloud.detector if track.cloud else _UNKNOWN_DETECTOR
@@ -232,6 +258,7 @@ class CameraPipeline:
             Detection(label=d.label, score=d.score, box=from_crop(d.box, wanted.crop))
             for d in reply.detections
             if (not self._rules or d.label in self._rules)
+            and self._events.scene.admits(d)
             and d.score >= rule_for(self._rules, d.label, reply.detector).threshold
         ]
 

@@ -5,21 +5,26 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edge_agent.pipeline.attributes import told_nothing
 from edge_agent.pipeline.boxes import iou
 from edge_agent.pipeline.confirm import is_confirmed, median_score
 from edge_agent.pipeline.detector import LabelRule
+from edge_agent.pipeline.scene import Scene
+from edge_agent.pipeline.still import SAME_PLACE_IOU, StillPlaces
 from edge_agent.pipeline.track import Track
-from edge_agent.pipeline.zones import Zone, zones_of
+from edge_agent.pipeline.whereabouts import Whereabouts
+from edge_agent.pipeline.zones import Zone
 from edge_agent.wire.attributes import AttributeValue
 from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Answerer, DetectorRef, FrameSize
 from edge_agent.wire.event import (
+    Crossing,
     Event,
     EventClock,
     EventType,
+    Loitering,
     SnapshotInfo,
     TrackSummary,
     Zones,
@@ -78,9 +83,9 @@ class EventSettings:
 
 @dataclass(frozen=True)
 class SeenObject:
-    """One thing that counts as seen now; `label` is its slug."""
+    """One thing that counts as seen now; `label` is its slug; without an id no event tells of it."""
 
-    event_id: str
+    event_id: str | None
     label: str
     score: float
     box: XyxyNorm
@@ -92,15 +97,19 @@ class SeenObject:
 
 @dataclass
 class _Open:
-    """What was told about a thing."""
+    """What was told about a thing; it may count as seen while no event tells of it yet.
+
+    `no_news_at` is where it stands still: an event that did not begin waits until it moves from there.
+    """
 
     id: str
     rule: LabelRule
     start_time_s: float
+    where: Whereabouts
+    told: bool = False
+    no_news_at: XyxyNorm | None = None
     top_score: float = 0.0
     at_best: bool = False
-    entered: list[str] = field(default_factory=list)
-    zones: tuple[str, ...] = ()
     sent_s: float = float("-inf")
     sent_box: XyxyNorm = (0.0, 0.0, 0.0, 0.0)
     sent_top: float = 0.0
@@ -120,10 +129,15 @@ class EventBuilder:
         self._identity = identity
         self._rng = rng
         self.settings = settings or EventSettings()
-        self.zones = tuple(zones)
+        self.scene = Scene(zones=tuple(zones))
+        """Zones, lines, and where events may begin."""
+        self.quiet = False
+        """No event begins and none is updated; those that began end."""
         self.attributes: Attributes = told_nothing
         """What is known of a thing beside its label."""
         self._open: dict[int, _Open] = {}
+        self._where: dict[int, Whereabouts] = {}
+        self._still = StillPlaces()
 
     def step(self, tracks: Sequence[Track], gone: Sequence[Track], rules: Rules, now: Moment) -> list[Event]:
         """Return the events that one look brought.
@@ -134,16 +148,26 @@ class EventBuilder:
             rules: What is known of each label.
             now: The moment of the look.
         """
-        events = [self._end(track, now) for track in gone if track.number in self._open]
+        events: list[Event] = []
+        for track in gone:
+            if (opened := self._open.get(track.number)) is not None:
+                if track.stationary or opened.no_news_at is not None:
+                    self._still.remember(track.label, track.box, track.last_s)
+                events += self._end(track, now)
+        self._follow(tracks)
         for track in tracks:
             events += self._tell(track, rules(track), now)
         return events
+
+    def wants_look(self, at_s: float) -> bool:
+        """Return whether something would loiter by now if it still is where it was last seen."""
+        return any(opened.where.loiter_due(self.scene.zones, at_s) for opened in self._open.values())
 
     def in_view(self, tracks: Sequence[Track]) -> tuple[SeenObject, ...]:
         """Return everything that counts as seen, also while nothing moves."""
         return tuple(
             SeenObject(
-                opened.id, track.label, _score(track), track.box, opened.zones,
+                opened.id if opened.told else None, track.label, _score(track), track.box, opened.where.zones,
                 track.stationary, _detector(track, opened.rule), _answerer(track),
             )
             for track in tracks
@@ -157,27 +181,56 @@ class EventBuilder:
     def event_id(self, track: Track) -> str | None:
         """Return the id under which a thing was told of, if it was."""
         opened = self._open.get(track.number)
-        return opened.id if opened else None
+        return opened.id if opened and opened.told else None
+
+    def _follow(self, tracks: Sequence[Track]) -> None:
+        """Take the sights of everything followed, from the first one on."""
+        self._where = {track.number: self._where.get(track.number) or Whereabouts() for track in tracks}
+        for track in tracks:
+            if track.misses == 0:
+                self._where[track.number].see(
+                    track.box, track.label, track.last_s, self.scene.zones, self.scene.lines
+                )
 
     def _tell(self, track: Track, rule: LabelRule, now: Moment) -> list[Event]:
         opened = self._open.get(track.number)
         if track.cloud is not None and track.cloud.verdict == "denied":
             if not self._outweighs(track, rule):
-                return [self._end(track, now)] if opened else []
+                return self._end(track, now) if opened else []
             track.cloud = None
         if opened is None:
             if not (_confirmed_by_cloud(track) or self._is_confirmed(track, rule)):
                 return []
-            opened = _Open(self._new_id(now.time_s), rule, now.utc_s(track.first_s))
-            self._open[track.number] = opened
-            track.announced = True
-            self._take_sight(track, opened)
-            return [self._event("new", track, opened, now)]
-        if track.misses:
+            opened = self._begin(track, rule, now)
+        elif track.misses:
             return []
         self._take_sight(track, opened)
-        if self._is_news(track, opened, now.monotonic_s):
+        if not opened.told:
+            return self._tell_first(track, opened, now)
+        if not self.quiet and self._is_news(track, opened, now.monotonic_s):
             return [self._event("update", track, opened, now)]
+        return []
+
+    def _begin(self, track: Track, rule: LabelRule, now: Moment) -> _Open:
+        """Count a thing as seen."""
+        start_s, where = now.utc_s(track.first_s), self._where[track.number]
+        opened = self._open[track.number] = _Open(self._new_id(now.time_s), rule, start_s, where)
+        track.announced = True
+        if self._still.knows(track.label, track.box, track.first_s, self.scene.still_again_s):
+            opened.no_news_at = track.box
+        return opened
+
+    def _tell_first(self, track: Track, opened: _Open, now: Moment) -> list[Event]:
+        """Return the first event about a thing, once there is reason for one."""
+        place = opened.no_news_at
+        if place is not None and iou(place, track.box) < SAME_PLACE_IOU:
+            opened.no_news_at = None
+        counts = self.scene.is_where_it_counts(track.label, opened.where.zones)
+        if not self.quiet and counts and opened.no_news_at is None:
+            opened.told = True
+            return [self._event("new", track, opened, now)]
+        if track.stationary and opened.no_news_at is None:
+            opened.no_news_at = track.box
         return []
 
     def _is_confirmed(self, track: Track, rule: LabelRule) -> bool:
@@ -191,8 +244,6 @@ class EventBuilder:
         best_sight = max(track.scores)
         opened.at_best = track.score >= max(opened.top_score, best_sight)
         opened.top_score = max(opened.top_score, best_sight, _score(track))
-        opened.zones = zones_of(track.box, track.label, self.zones)
-        opened.entered += [name for name in opened.zones if name not in opened.entered]
 
     def _is_news(self, track: Track, opened: _Open, now_s: float) -> bool:
         settings, quiet_s = self.settings, now_s - opened.sent_s
@@ -205,12 +256,10 @@ class EventBuilder:
             return True
         return quiet_s >= settings.moved_every_s and iou(track.box, opened.sent_box) < settings.moved_iou
 
-    def _end(self, track: Track, now: Moment) -> Event:
-        opened = self._open[track.number]
-        event = self._event("end", track, opened, now)
-        del self._open[track.number]
+    def _end(self, track: Track, now: Moment) -> list[Event]:
+        opened = self._open.pop(track.number)
         track.announced = False
-        return event
+        return [self._event("end", track, opened, now)] if opened.told else []
 
     def _event(self, event_type: EventType, track: Track, opened: _Open, now: Moment) -> Event:
         opened.sent_s, opened.sent_box, opened.sent_top = now.monotonic_s, track.box, opened.top_score
@@ -226,7 +275,12 @@ class EventBuilder:
             top_score=opened.top_score,
             box=track.box,
             frame_size=now.size,
-            zones=Zones(entered=tuple(opened.entered), current=opened.zones),
+            zones=Zones(entered=tuple(opened.where.entered), current=opened.where.zones),
+            loitering=self._loitering(opened, now),
+            crossings=tuple(
+                Crossing(line=crossed.line, towards=crossed.towards, time=now.utc_s(crossed.at_s))
+                for crossed in opened.where.crossings
+            ),
             start_time=opened.start_time_s,
             end_time=seen_s if event_type == "end" else None,
             frame_time=seen_s,
@@ -244,8 +298,16 @@ class EventBuilder:
     def _state(self, track: Track, opened: _Open) -> tuple[object, ...]:
         """Return what is news when it changes: first what cannot wait, then what can."""
         verdict = track.cloud.verdict if track.cloud else None
+        loitering = tuple(stay.zone for stay in opened.where.loitering(self.scene.zones))
         told = tuple((slug, known.value) for slug, known in self.attributes(track).items())
-        return verdict, opened.zones, track.stationary, told
+        urgent = verdict, loitering, opened.where.crossed
+        return urgent, opened.where.zones, track.stationary, told
+
+    def _loitering(self, opened: _Open, now: Moment) -> tuple[Loitering, ...]:
+        return tuple(
+            Loitering(zone=stay.zone, since=now.utc_s(stay.since_s))
+            for stay in opened.where.loitering(self.scene.zones)
+        )
 
     def _new_id(self, time_s: float) -> str:
         """Return an id that sorts by time: milliseconds since 1970, then chance."""

@@ -6,12 +6,15 @@ what is there: it opens by itself every few seconds, and stays open as long as s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from edge_agent.pipeline.zones import cells_inside
 from edge_agent.vision.arrays import Bool, Float32, Rgb
+from edge_agent.wire.rules import Point
 
 # Looked at in any case, while the background is learned.
 _FIRST_PICTURES = 5
@@ -48,7 +51,7 @@ class GateSettings:
 
 @dataclass(frozen=True)
 class GateDecision:
-    """Whether to look at a picture, why, and which share of it changed."""
+    """Whether to look at a picture, why, and which share of what is not masked changed."""
 
     look: bool
     reason: GateReason
@@ -59,13 +62,25 @@ class MotionGate:
     """Decides picture by picture; holds the background of one camera."""
 
     def __init__(self, settings: GateSettings | None = None) -> None:
-        self._settings = settings or GateSettings()
+        self.settings = settings or GateSettings()
+        """May be changed between two pictures."""
+        self._masks: tuple[Sequence[Point], ...] = ()
+        self._seen: Bool | None = None
         self._background: Float32 | None = None
         self._noise: Float32 = np.zeros((0, 0), dtype=np.float32)
         self._last_s = 0.0
         self._learned = 0
         self._looked_s = 0.0
         self._moved_s = float("-inf")
+
+    @property
+    def masks(self) -> tuple[Sequence[Point], ...]:
+        """Return the polygons in which movement counts for nothing, as fractions of the picture."""
+        return self._masks
+
+    @masks.setter
+    def masks(self, polygons: tuple[Sequence[Point], ...]) -> None:
+        self._masks, self._seen = polygons, None
 
     def decide(self, rgb: Rgb, at_s: float, *, asked: bool = False) -> GateDecision:
         """Return whether to look at a picture.
@@ -75,9 +90,9 @@ class MotionGate:
             at_s: Its moment, monotonic seconds.
             asked: The tracker wants to look in any case: something appeared or went missing.
         """
-        if not self._settings.enabled:
+        if not self.settings.enabled:
             return GateDecision(look=True, reason="asked")
-        grey = small_grey(rgb, self._settings.width_px)
+        grey = small_grey(rgb, self.settings.width_px)
         if self._background is None or self._background.shape != grey.shape:
             self._learn(grey, at_s)
             return self._open(at_s, "start", 1.0)
@@ -97,19 +112,27 @@ class MotionGate:
             return "motion"
         if asked:
             return "asked"
-        if at_s - self._moved_s <= self._settings.linger_s:
+        if at_s - self._moved_s <= self.settings.linger_s:
             return "linger"
-        return "forced" if at_s - self._looked_s >= self._settings.forced_every_s else "asleep"
+        return "forced" if at_s - self._looked_s >= self.settings.forced_every_s else "asleep"
 
     def _compare(self, grey: Float32, background: Float32, at_s: float) -> tuple[bool, float]:
         changed = self._changed(grey, background)
-        share = float(changed.mean())
-        if share > self._settings.flood_share:
+        seen = self._unmasked(grey)
+        counted = changed if seen is None else changed & seen
+        share = float(counted.sum()) / max(1, grey.size if seen is None else int(seen.sum()))
+        if share > self.settings.flood_share:
             self._learn(grey, at_s)
             self._learned = _FIRST_PICTURES
             return True, share
         self._adapt(grey, background, changed, at_s)
-        return _has_cluster(changed, self._settings.cluster_cells), share
+        return _has_cluster(counted, self.settings.cluster_cells), share
+
+    def _unmasked(self, grey: Float32) -> Bool | None:
+        """Return which cells are outside of all masks; none when there are no masks."""
+        if self._masks and (self._seen is None or self._seen.shape != grey.shape):
+            self._seen = ~cells_inside(self._masks, *grey.shape)
+        return self._seen
 
     def _open(self, at_s: float, reason: GateReason, share: float) -> GateDecision:
         self._looked_s = at_s
@@ -117,7 +140,7 @@ class MotionGate:
 
     def _learn(self, grey: Float32, at_s: float) -> None:
         self._background = grey
-        self._noise = np.full_like(grey, self._settings.min_difference / self._settings.noise_factor)
+        self._noise = np.full_like(grey, self.settings.min_difference / self.settings.noise_factor)
         self._last_s = at_s
         self._learned = 1
 
@@ -125,7 +148,7 @@ class MotionGate:
         difference = grey - background
         # A camera's automatic exposure changes all cells alike; that is not motion.
         difference -= np.float32(np.median(difference[::4, ::4]))
-        limit = np.maximum(self._settings.min_difference, self._settings.noise_factor * self._noise)
+        limit = np.maximum(self.settings.min_difference, self.settings.noise_factor * self._noise)
         return np.asarray(np.abs(difference) > limit)
 
     def _adapt(self, grey: Float32, background: Float32, changed: Bool, at_s: float) -> None:
@@ -133,7 +156,7 @@ class MotionGate:
         self._last_s = at_s
         self._learned += 1
         # A plain mean at first: one picture is a noisy background.
-        rate = np.float32(max(1.0 - np.exp(-passed_s / self._settings.adapt_s), 1.0 / self._learned))
+        rate = np.float32(max(1.0 - np.exp(-passed_s / self.settings.adapt_s), 1.0 / self._learned))
         difference = grey - background
         self._noise += rate * (np.abs(difference) - self._noise) * ~changed
         # What moves is learned slowly, so that a passer-by leaves no ghost, yet a parked car sinks in.

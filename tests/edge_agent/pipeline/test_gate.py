@@ -96,6 +96,45 @@ def test_gate_asked_opens_without_motion() -> None:
     assert gate.decide(camera.picture(), 5.0, asked=True).reason == "asked"
 
 
+LEFT_HALF = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+
+
+@pytest.mark.parametrize(("x_px", "opens"), [(40, False), (200, True)])
+def test_gate_movement_counts_only_outside_of_a_mask(x_px: int, opens: bool) -> None:
+    gate, camera = MotionGate(), Camera()
+    gate.masks = (LEFT_HALF,)
+    still(gate, camera, seconds=5)
+    assert gate.decide(camera.picture((x_px, 60, 24, 36)), 5.0).look is opens
+
+
+def test_gate_mask_set_later_holds_from_the_next_picture_on_and_can_be_taken_back() -> None:
+    gate, camera = MotionGate(GateSettings(linger_s=0.0)), Camera()
+    still(gate, camera, seconds=5)
+    box = (40, 60, 24, 36)
+    assert gate.decide(camera.picture(box), 5.0).look
+    gate.masks = (LEFT_HALF,)
+    assert not gate.decide(camera.picture(box), 5.2).look
+    gate.masks = ()
+    assert gate.decide(camera.picture(box), 5.4).look
+
+
+def test_gate_masked_thing_is_learned_so_that_no_ghost_is_left_without_the_mask() -> None:
+    gate, camera = MotionGate(GateSettings(linger_s=0.0, forced_every_s=1e9)), Camera()
+    gate.masks = (LEFT_HALF,)
+    for i in range(400):
+        gate.decide(camera.picture((40, 60, 24, 36)), i * 0.2)
+    gate.masks = ()
+    assert not gate.decide(camera.picture((40, 60, 24, 36)), 80.0).look
+
+
+def test_gate_change_of_all_that_is_not_masked_is_a_flood() -> None:
+    gate, camera = MotionGate(), Camera()
+    gate.masks = (((0.0, 0.0), (0.8, 0.0), (0.8, 1.0), (0.0, 1.0)),)
+    still(gate, camera, seconds=5)
+    assert gate.decide(camera.picture((200, 0, 56, 144)), 5.0).changed_share > 0.9
+    assert not gate.decide(camera.picture((200, 0, 56, 144)), 7.0).look, "learned anew"
+
+
 def test_gate_switched_off_always_opens() -> None:
     gate = MotionGate(GateSettings(enabled=False))
     assert all(d.look for d in still(gate, Camera(), seconds=4))
