@@ -7,7 +7,7 @@ import queue
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from edge_agent.errors import ElfowlError
 from edge_agent.offload.client import OffloadClient, Question
 from edge_agent.pipeline.attributes import AttributeReader
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
+from edge_agent.pipeline.cure import CameraCure, CuredDetector, CureMemory
 from edge_agent.pipeline.detector import LabelRule
 from edge_agent.pipeline.events import SeenObject
 from edge_agent.pipeline.result import Conditions, OffloadWanted, PipelineResult, SnapshotCandidate
@@ -79,6 +80,7 @@ class CameraPorts:
         is_hot: Returns whether the device is too hot for its network.
         clock: Where times come from.
         blurred: Small pictures are made unrecognisable, as events say.
+        memory: What was called wrong.
     """
 
     detector: LocalDetector
@@ -92,6 +94,7 @@ class CameraPorts:
     is_hot: Callable[[], bool]
     clock: Clock
     blurred: bool = True
+    memory: CureMemory = field(default_factory=CureMemory)
 
 
 @dataclass
@@ -115,7 +118,9 @@ class CameraWorker:
         self._source = source
         self._pipeline = pipeline
         self._ports = ports
+        self._cure = CameraCure(ports.memory, config.name, ports.clock)
         self._answers: queue.SimpleQueue[tuple[OffloadWanted, OffloadReply]] = queue.SimpleQueue()
+        self._corrected: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"camera-{config.name}", daemon=True)
         self._generation = -1
@@ -142,6 +147,10 @@ class CameraWorker:
         """Take the cloud's answer; from any thread."""
         self._answers.put((wanted, reply))
 
+    def correct(self, event_id: str) -> None:
+        """End an event that somebody called wrong, if it is still open; from any thread."""
+        self._corrected.put(event_id)
+
     def labels(self) -> dict[str, LabelRule]:
         """Return what this camera reports, by slug."""
         labels = self._ports.detector.labels()
@@ -165,6 +174,9 @@ class CameraWorker:
             gate_ratio=round(counts.looked / counts.processed, 4) if counts.processed else 0.0,
             inference_ms_p50=times and round(times[0], 2),
             inference_ms_p99=times and round(times[1], 2),
+            false_alarms=self._cure.remembered,
+            suppressed=self._cure.suppressed,
+            suppressed_boxes=self._cure.suppressed_boxes,
         )
 
     def _run(self) -> None:
@@ -182,13 +194,15 @@ class CameraWorker:
         frame = self._source.latest(_WAIT_S)
         self._tell_health()
         self._follow_changes()
+        self._end_corrected()
         while not self._answers.empty():
             wanted, reply = self._answers.get()
             now = self._ports.clock
             result = self._pipeline.apply_offload(
-                wanted, reply, time_s=now.now_s(), monotonic_s=now.monotonic_s()
+                wanted, self._cure.judge(wanted, reply), time_s=now.now_s(), monotonic_s=now.monotonic_s()
             )
             self._handle(result, wanted.frame)
+            self._cure.note(result.in_view)
         if frame is None:
             return
         self._size = FrameSize(width_px=frame.width_px, height_px=frame.height_px)
@@ -197,6 +211,8 @@ class CameraWorker:
             result = self._pipeline.process(frame, self._conditions(settings))
             self._count(result)
             self._handle(result, frame)
+            if result.inferred:
+                self._cure.note(result.in_view)
 
     def _conditions(self, settings: CameraSettings) -> Conditions:
         offload, ports = self._ports.offload, self._ports
@@ -213,9 +229,10 @@ class CameraWorker:
         if detector.generation != self._generation:
             self._generation = detector.generation
             rules = detector.attribute_rules
+            labels = self.labels()
             self._pipeline.use_detector(
-                detector if detector.ready else None,
-                self.labels(),
+                CuredDetector(detector, self._cure, labels) if detector.ready else None,
+                labels,
                 AttributeReader(detector, rules) if rules else None,
             )
             self._applied = None
@@ -294,6 +311,16 @@ class CameraWorker:
         self._ports.reporter.publish(lambda home: home.camera_status(self.name, detail))
         if health.status == "offline":
             self._end_all()
+
+    def _end_corrected(self) -> None:
+        while not self._corrected.empty():
+            clock = self._ports.clock
+            result = self._pipeline.end_event(
+                self._corrected.get(), time_s=clock.now_s(), monotonic_s=clock.monotonic_s(), size=self._size
+            )
+            for event in result.events:
+                self._ports.reporter.event(event, None)
+            self._tell_labels(result)
 
     def _end_all(self) -> None:
         clock = self._ports.clock

@@ -168,6 +168,24 @@ class CameraPipeline:
         events = self._events.step(self._tracker.tracks, step_gone, self._rule, now)
         return self._result(wanted.frame, events=events)
 
+    def end_event(
+        self, event_id: str, *, time_s: float, monotonic_s: float, size: FrameSize
+    ) -> PipelineResult:
+        """End an event that somebody called wrong, and follow its thing no longer."""
+        wrong = [track for track in self._tracker.tracks if self._events.event_id(track) == event_id]
+        for track in wrong:
+            self._tracker.forget(track.number)
+        tracks, now = self._tracker.tracks, Moment(time_s, monotonic_s, size)
+        told = self._events.step(tracks, wrong, self._rule, now)
+        events = [
+            event.model_copy(update={"end_reason": "corrected"}) if event.id == event_id else event
+            for event in told
+        ]
+        in_view = self._events.in_view(tracks)
+        return PipelineResult(
+            events=tuple(events), in_view=in_view, counts=count_labels(self._rules, in_view)
+        )
+
     def end_all(self, *, time_s: float, monotonic_s: float, size: FrameSize) -> PipelineResult:
         """End the events of everything in view: the camera is switched off, or the agent stops."""
         gone = self._tracker.forget_all()

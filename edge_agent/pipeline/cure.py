@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
+from edge_agent.clock import Clock
 from edge_agent.pipeline.alike import CureSettings, EventSights, Gallery, Sight, sights_on_picture
-from edge_agent.pipeline.detector import Detector
+from edge_agent.pipeline.boxes import from_crop
+from edge_agent.pipeline.detector import Detector, LabelRule
+from edge_agent.pipeline.events import SeenObject
+from edge_agent.pipeline.result import OffloadWanted
 from edge_agent.vision.arrays import Rgb
-from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Detection, DetectorRef
+from edge_agent.wire.offload import OffloadReply
 
 _Key = tuple[str, str, str, int]
 """Camera, label, id and version of the detector."""
@@ -35,7 +39,7 @@ class DescribingDetector(Protocol):
         ...
 
 
-def sights_of(detector: Detector, rgb: Rgb, min_score: float) -> list[Sight]:
+def sights_of(detector: Detector, rgb: Rgb, min_score: float | None) -> list[Sight]:
     """Return what a detector sees, with how it looks.
 
     Raises:
@@ -70,7 +74,7 @@ class CureMemory:
     def kept(self) -> tuple[list[EventSights], list[EventSights]]:
         """Return what to keep over a restart: the last events, and the false alarms."""
         with self._lock:
-            return list(self._events.values()), list(self._false.values())
+            return [_copy(one) for one in self._events.values()], [_copy(one) for one in self._false.values()]
 
     def false_alarms(self, camera: str) -> int:
         """Return how many false alarms a camera remembers."""
@@ -105,7 +109,7 @@ class CureMemory:
             if known is None:
                 return None
             # A copy: what is still to be seen under this event belongs to nothing that anybody judged.
-            self._false[event_id] = replace(known, boxes=list(known.boxes), looks=list(known.looks))
+            self._false[event_id] = _copy(known)
             self._false.move_to_end(event_id)
             self._make_room()
             self._corrected()
@@ -164,6 +168,10 @@ class CureMemory:
             self._false.popitem(last=False)
 
 
+def _copy(one: EventSights) -> EventSights:
+    return replace(one, boxes=list(one.boxes), looks=list(one.looks))
+
+
 def _key(one: EventSights) -> _Key:
     return one.camera, one.label, one.detector_id, one.detector_version
 
@@ -171,26 +179,29 @@ def _key(one: EventSights) -> _Key:
 class CameraCure:
     """One camera's part in the cure: takes false alarms out, and notes how the things of events look."""
 
-    def __init__(self, memory: CureMemory, camera: str) -> None:
+    def __init__(self, memory: CureMemory, camera: str, clock: Clock) -> None:
         """Begin with nothing in view."""
         self._memory = memory
         self._camera = camera
+        self._clock = clock
         self._sights: list[Sight] = []
         self._last_s: dict[str, float] = {}
-        self.suppressed = 0
+        self.suppressed_boxes = 0
         """Boxes that were taken out since the start."""
-        self.suppressed_times = 0
+        self.suppressed = 0
         """How often a false alarm came back and was not told."""
 
-    def take_out(
-        self, sights: Sequence[Sight], detectors: Sequence[DetectorRef], at_s: float
-    ) -> list[Detection]:
+    @property
+    def remembered(self) -> int:
+        """Return how many false alarms this camera remembers."""
+        return self._memory.false_alarms(self._camera)
+
+    def take_out(self, sights: Sequence[Sight], detectors: Sequence[DetectorRef]) -> list[Detection]:
         """Return what is left without the remembered false alarms, which are counted.
 
         Args:
             sights: Everything seen in one picture.
             detectors: Who saw each of them.
-            at_s: The picture's moment, monotonic seconds.
         """
         self._sights = []
         for sight, detector in zip(sights, detectors, strict=True):
@@ -198,17 +209,45 @@ class CameraCure:
             if event_id is None:
                 self._sights.append(sight)
             else:
-                self._count(event_id, at_s)
+                self._count(event_id)
         return [sight.detection for sight in self._sights]
 
-    def note(self, event_id: str, detector: DetectorRef, box: XyxyNorm, at_s: float) -> None:
-        """Remember how the thing of an event looks in the last picture, if it was seen there."""
-        sight = next((one for one in self._sights if one.detection.box == box), None)
-        if sight is not None:
-            self._memory.note(self._camera, event_id, detector, sight, at_s)
+    def judge(self, wanted: OffloadWanted, reply: OffloadReply) -> OffloadReply:
+        """Return the cloud's answer without the remembered false alarms."""
+        whole = [d.model_copy(update={"box": from_crop(d.box, wanted.crop)}) for d in reply.detections]
+        sights = sights_on_picture(wanted.frame.rgb, whole)
+        kept = {id(d) for d in self.take_out(sights, [reply.detector] * len(sights))}
+        left = tuple(d for d, moved in zip(reply.detections, whole, strict=True) if id(moved) in kept)
+        return reply.model_copy(update={"detections": left})
 
-    def _count(self, event_id: str, at_s: float) -> None:
-        self.suppressed += 1
-        if at_s - self._last_s.get(event_id, float("-inf")) > _SAME_TIME_S:
-            self.suppressed_times += 1
-        self._last_s[event_id] = at_s
+    def note(self, in_view: Iterable[SeenObject]) -> None:
+        """Remember how what is in view looked in the picture that `take_out` was last asked about."""
+        now_s = self._clock.monotonic_s()
+        by_box = {sight.detection.box: sight for sight in self._sights}
+        for thing in in_view:
+            sight = by_box.get(thing.box)
+            if thing.event_id is not None and sight is not None and sight.detection.label == thing.label:
+                self._memory.note(self._camera, thing.event_id, thing.detector, sight, now_s)
+        self._sights = []
+
+    def _count(self, event_id: str) -> None:
+        now_s = self._clock.monotonic_s()
+        self.suppressed_boxes += 1
+        self.suppressed += now_s - self._last_s.get(event_id, float("-inf")) > _SAME_TIME_S
+        self._last_s[event_id] = now_s
+
+
+class CuredDetector:
+    """A camera's detector that does not see what was called wrong; implements `Detector`."""
+
+    def __init__(self, detector: Detector, cure: CameraCure, labels: Mapping[str, LabelRule]) -> None:
+        """Join them; detections of labels that are not in `labels` are left out."""
+        self._detector = detector
+        self._cure = cure
+        self._labels = dict(labels)
+
+    def detect(self, rgb: Rgb, *, min_score: float | None = None) -> list[Detection]:
+        """Return what the detector sees without the remembered false alarms; see `Detector.detect`."""
+        seen = sights_of(self._detector, rgb, min_score)
+        sights = [sight for sight in seen if sight.detection.label in self._labels]
+        return self._cure.take_out(sights, [self._labels[s.detection.label].detector for s in sights])

@@ -238,6 +238,10 @@ class Tracker:
         self._tracks.append(track)
         return track
 
+    def forget(self, number: int) -> None:
+        """Stop following one thing."""
+        self._tracks = [track for track in self._tracks if track.number != number]
+
     def forget_all(self) -> tuple[Track, ...]:
         """Stop following everything, and return what was followed."""
         gone, self._tracks = tuple(self._tracks), []

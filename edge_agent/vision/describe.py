@@ -17,6 +17,8 @@ _SAMPLES = 4
 
 _CROP_WIDTH = 8
 _CROP_HEIGHT = 12
+# A little of what is around: boxes are never twice quite the same.
+_AROUND_SHARE = 0.15
 MAP_SPACE = "map-2x2"
 CROP_SPACE = "crop-8x12"
 
@@ -60,8 +62,11 @@ def _tiny(rgb: Rgb, box: Float32) -> Rgb:
 
     height, width = rgb.shape[:2]
     x1, y1, x2, y2 = (float(value) for value in box)
-    left, top = min(width - 1, round(x1 * width)), min(height - 1, round(y1 * height))
-    right, bottom = max(left + 1, round(x2 * width)), max(top + 1, round(y2 * height))
+    more_x, more_y = _AROUND_SHARE * (x2 - x1), _AROUND_SHARE * (y2 - y1)
+    left = min(width - 1, max(0, round((x1 - more_x) * width)))
+    top = min(height - 1, max(0, round((y1 - more_y) * height)))
+    right = max(left + 1, round((x2 + more_x) * width))
+    bottom = max(top + 1, round((y2 + more_y) * height))
     crop = np.ascontiguousarray(rgb[top:bottom, left:right])
     return np.asarray(cv2.resize(crop, (_CROP_WIDTH, _CROP_HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
 

@@ -12,6 +12,7 @@ from edge_agent.wire.detection import Answerer, DetectorRef, FrameSize, Score
 from edge_agent.wire.rules import Side
 
 EventType = Literal["new", "update", "end"]
+EndReason = Literal["corrected"]
 OffloadReason = Literal["no_local_model", "unsure", "hot", "behind", "explicit"]
 
 
@@ -81,6 +82,9 @@ class Event(Document):
     crossings: tuple[Crossing, ...] = Field((), description="the last lines that it went over, oldest first")
     start_time: float = Field(description="UTC seconds since 1970")
     end_time: float | None = Field(None, description="UTC seconds since 1970, once ended")
+    end_reason: EndReason | None = Field(
+        None, description="`corrected`: somebody called it wrong; none: it is no longer seen"
+    )
     frame_time: float = Field(description="UTC seconds since 1970 of the picture")
     track: TrackSummary
     detector: DetectorRef

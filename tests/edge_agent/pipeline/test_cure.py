@@ -8,12 +8,26 @@ import numpy as np
 import pytest
 
 from edge_agent.pipeline.alike import CureSettings, Sight
-from edge_agent.pipeline.cure import CameraCure, CureMemory
+from edge_agent.pipeline.boxes import from_crop
+from edge_agent.pipeline.cure import CameraCure, CuredDetector, CureMemory
+from edge_agent.pipeline.events import SeenObject
+from edge_agent.pipeline.result import OffloadWanted
 from edge_agent.vision.arrays import Float32
 from edge_agent.vision.describe import CROP_SPACE
 from edge_agent.wire.base import XyxyNorm
-from edge_agent.wire.detection import Detection
-from tests.edge_agent.pipeline.scenes import LOCAL
+from edge_agent.wire.detection import Detection, FrameSize
+from tests.edge_agent.pipeline.scenes import (
+    CLOUD,
+    LOCAL,
+    PERSON,
+    START_S,
+    ScriptedDetector,
+    frame,
+    person,
+    pipeline,
+    reply,
+)
+from tests.fakes.clock import FakeClock
 
 HERE: XyxyNorm = (0.1, 0.2, 0.2, 0.5)
 NEAR: XyxyNorm = (0.12, 0.21, 0.22, 0.51)
@@ -113,20 +127,13 @@ def test_memory_restored_hides_as_before_and_forgets_by_command() -> None:
 
 
 def test_camera_counts_boxes_and_times_that_were_taken_out() -> None:
-    cure = CameraCure(corrected(), "front")
+    clock = FakeClock()
+    cure = CameraCure(corrected(), "front", clock)
     other = sight(0.1, THERE)
-    for at_s in (0.0, 0.2, 0.4, 60.0):
-        assert cure.take_out([sight(), other], [LOCAL, LOCAL], at_s) == [other.detection]
-    assert (cure.suppressed, cure.suppressed_times) == (4, 2)
-
-
-def test_camera_notes_how_the_thing_of_an_event_looks() -> None:
-    memory = CureMemory()
-    cure = CameraCure(memory, "front")
-    cure.take_out([sight(0.3, THERE), sight()], [LOCAL, LOCAL], 0.0)
-    cure.note("event-9", LOCAL, HERE, 0.0)
-    assert memory.wrong("event-9") == "front"
-    assert cure.take_out([sight(0.3, THERE), sight()], [LOCAL, LOCAL], 1.0) == [sight(0.3, THERE).detection]
+    for wait_s in (0.2, 0.2, 60.0, 0.2):
+        assert cure.take_out([sight(), other], [LOCAL, LOCAL]) == [other.detection]
+        clock.advance(wait_s)
+    assert (cure.suppressed_boxes, cure.suppressed) == (4, 2)
 
 
 def test_false_alarm_stays_as_it_was_judged_while_its_event_goes_on() -> None:
@@ -135,3 +142,64 @@ def test_false_alarm_stays_as_it_was_judged_while_its_event_goes_on() -> None:
     assert memory.hidden_by("front", LOCAL, sight(0.1, THERE)) is None
     _, false_alarms = memory.kept()
     assert replace(false_alarms[0]).boxes == [HERE]
+
+
+def test_pipeline_ends_the_event_that_was_called_wrong_with_a_reason() -> None:
+    detector = ScriptedDetector()
+    camera = pipeline(detector)
+    detector.sees = [person(0.1), person(0.7)]
+    events = [event for i in range(5) for event in camera.process(frame(0.2 * i)).events]
+    first, second = (event.id for event in events if event.event_type == "new")
+    size = FrameSize(width_px=64, height_px=48)
+    result = camera.end_event(first, time_s=START_S + 1.0, monotonic_s=101.0, size=size)
+    assert [(event.id, event.event_type, event.end_reason) for event in result.events] == [
+        (first, "end", "corrected")
+    ]
+    assert [thing.event_id for thing in result.in_view] == [second]
+    assert result.counts == {"person": 1}
+    detector.sees = []
+    later = [event for i in range(10, 60) for event in camera.process(frame(0.2 * i)).events]
+    assert [(event.id, event.event_type, event.end_reason) for event in later] == [(second, "end", None)]
+    assert not camera.end_event(first, time_s=START_S, monotonic_s=100.0, size=size).events
+
+
+def test_cured_detector_makes_no_event_of_what_was_called_wrong() -> None:
+    rng = np.random.default_rng(2)
+    picture = rng.integers(0, 256, (48, 64, 3)).astype(np.uint8)
+    memory, detector, clock = CureMemory(), ScriptedDetector(), FakeClock()
+    cure = CameraCure(memory, "front", clock)
+    camera = pipeline(detector)
+    camera.use_detector(CuredDetector(detector, cure, {"person": PERSON}), {"person": PERSON})
+    detector.sees = [person(0.2), person(0.2, label="dog")]
+
+    def look(index: int) -> list[str]:
+        clock.advance(0.2)
+        result = camera.process(frame(0.2 * index, picture))
+        cure.note(result.in_view)
+        return [event.event_type for event in result.events]
+
+    assert [kind for i in range(5) for kind in look(i)] == ["new"]
+    ((event,), _) = memory.kept()
+    assert memory.wrong(event.event_id) == "front"
+    camera.end_event(event.event_id, time_s=0.0, monotonic_s=101.0, size=FrameSize(width_px=64, height_px=48))
+    assert [kind for i in range(5, 30) for kind in look(i)] == []
+    assert (cure.remembered, cure.suppressed, cure.suppressed_boxes) == (1, 1, 25)
+
+
+def test_cloud_answer_without_what_was_called_wrong() -> None:
+    rng = np.random.default_rng(3)
+    shown = frame(0.0, rng.integers(0, 256, (48, 64, 3)).astype(np.uint8))
+    memory = CureMemory()
+    cure = CameraCure(memory, "front", FakeClock())
+    whole = OffloadWanted("no_local_model", shown)
+    both = reply(person(0.1), person(0.7))
+    assert cure.judge(whole, both) == both
+    box = from_crop(person(0.7).box, whole.crop)
+    thing = SeenObject("event-7", "person", 0.9, box, (), False, CLOUD, "cloud")
+    cure.note([thing])
+    memory.wrong("event-7")
+    assert cure.judge(whole, both).detections == (person(0.1),)
+    # The same place, when only a part of the picture was sent.
+    part = OffloadWanted("unsure", shown, crop=(0.5, 0.0, 1.0, 1.0))
+    moved = Detection(label="person", score=0.9, box=(0.4, 0.4, 0.6, 0.7))
+    assert cure.judge(part, reply(moved)).detections == ()

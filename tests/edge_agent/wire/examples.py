@@ -220,6 +220,9 @@ EXAMPLES: dict[str, Document] = {
                 gate_ratio=0.5,
                 inference_ms_p50=20.0,
                 inference_ms_p99=30.0,
+                false_alarms=2,
+                suppressed=5,
+                suppressed_boxes=60,
             )
         },
         rss_bytes=100_000_000,
