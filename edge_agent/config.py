@@ -22,6 +22,7 @@ from pydantic import (
 from edge_agent.errors import ConfigError
 from edge_agent.strict_yaml import parse_strictly, read_yaml_text
 from edge_agent.wire.base import Name
+from edge_agent.wire.rules import CameraRules
 from edge_agent.wire.topics import DEFAULT_DISCOVERY_PREFIX, DEFAULT_PREFIX
 
 STARTER = "starter"
@@ -123,6 +124,15 @@ class CameraConfig(_Section):
     real_time: bool = Field(default=True, description="a file is played at its own speed")
     threshold: float | None = Field(None, ge=0.0, le=1.0, description="none: the detector's own")
     labels: tuple[str, ...] = Field((), description="only these are reported; none: all")
+    rules: CameraRules = Field(CameraRules(), description="hold until the portal sets others")
+
+    @model_validator(mode="after")
+    def _rules_name_reported_labels(self) -> Self:
+        named = self.rules.named_labels() if self.labels else ()
+        if lost := [label for label in named if label not in self.labels]:
+            message = f"'rules' name the label {lost[0]!r}, but 'labels' has only: {', '.join(self.labels)}"
+            raise ValueError(message)
+        return self
 
 
 class SnapshotsConfig(_Section):

@@ -60,11 +60,27 @@ def parse_strictly(model: type[ModelT], text: str, where: str, first_line: str) 
     # Nothing is constructed before duplicates are refused: the last of two would win silently.
     _refuse_duplicate_keys(where, root)
     try:
-        return model.model_validate(yaml.SafeLoader("").construct_document(root))
+        parsed = model.model_validate(yaml.SafeLoader("").construct_document(root))
     except yaml.MarkedYAMLError as error:
         raise _bad_yaml(where, error) from error
     except ValidationError as error:
         raise ConfigError(_describe(model, where, root, error.errors(include_url=False))) from error
+    # Documents of the wire keep keys that they do not know; in a file that a person wrote one is a mistake.
+    if unknown := list(_unknown_keys(parsed, ())):
+        errors = [ErrorDetails(type="extra_forbidden", loc=p, msg="", input=None) for p in unknown]
+        raise ConfigError(_describe(model, where, root, errors))
+    return parsed
+
+
+def _unknown_keys(value: object, place: _Place) -> Iterator[_Place]:
+    """Give the places of all keys that some model in `value` kept without knowing them."""
+    if isinstance(value, BaseModel):
+        yield from ((*place, key) for key in value.model_extra or ())
+        for name, field in type(value).model_fields.items():
+            yield from _unknown_keys(getattr(value, name), (*place, field.alias or name))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _unknown_keys(item, (*place, index))
 
 
 def _compose(text: str, where: str, first_line: str) -> yaml.MappingNode:

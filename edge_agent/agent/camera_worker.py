@@ -28,6 +28,7 @@ from edge_agent.pipeline.cure import CameraCure, CuredDetector, CureMemory
 from edge_agent.pipeline.detector import LabelRule
 from edge_agent.pipeline.events import SeenObject
 from edge_agent.pipeline.result import Conditions, OffloadWanted, PipelineResult, SnapshotCandidate
+from edge_agent.pipeline.scene import unknown_labels
 from edge_agent.report.commands import RateLimitedLog
 from edge_agent.report.keyframes import KeyFrames
 from edge_agent.report.publisher import Publisher
@@ -35,6 +36,7 @@ from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.wire.detection import FrameSize
 from edge_agent.wire.event import Event
 from edge_agent.wire.offload import OffloadReply
+from edge_agent.wire.rules import CameraRules
 from edge_agent.wire.status import CameraDetail, CameraStats, LabelAttributes
 from edge_agent.wire.sync import CameraSettings
 
@@ -126,7 +128,7 @@ class CameraWorker:
         self._generation = -1
         self._applied: CameraSettings | None = None
         self._told: tuple[str, str] | None = None
-        self._counts_told: dict[str, int] = {}
+        self._counts_told: dict[str, tuple[int, int]] = {}
         self._size = FrameSize(width_px=1, height_px=1)
         self._counts = _Counts(since_s=ports.clock.monotonic_s())
         self._failures = RateLimitedLog(ports.clock)
@@ -240,10 +242,20 @@ class CameraWorker:
             return
         was_on = self._applied is None or self._applied.detect
         self._pipeline.set_threshold(settings.threshold)
+        self._follow_rules(settings.rules or CameraRules())
         self._pipeline.set_snapshots(available=settings.snapshots, blurred=self._ports.blurred)
         if was_on and not settings.detect:
             self._end_all()
         self._applied = settings
+
+    def _follow_rules(self, rules: CameraRules) -> None:
+        self._pipeline.set_rules(rules)
+        labels = self.labels()
+        if labels and (unknown := unknown_labels(rules, labels)):
+            _log.warning(
+                "camera %s: its rules name the label %r, which is not watched for; there are: %s",
+                self.name, unknown[0], ", ".join(labels),
+            )  # fmt: skip
 
     def _count(self, result: PipelineResult) -> None:
         self._counts.processed += 1
@@ -291,9 +303,10 @@ class CameraWorker:
     def _tell_labels(self, result: PipelineResult) -> None:
         news = {event.label for event in result.events}
         for slug, count in result.counts.items():
-            if not _is_slug(slug) or (self._counts_told.get(slug) == count and slug not in news):
+            counted = count, _count_still(slug, result.in_view)
+            if not _is_slug(slug) or (self._counts_told.get(slug) == counted and slug not in news):
                 continue
-            self._counts_told[slug] = count
+            self._counts_told[slug] = counted
             rule = self._pipeline.labels.get(slug)
             attributes = _attributes(rule.name if rule else slug, slug, count, result.in_view)
             self._ports.reporter.publish(partial(_say_label, self.name, slug, attributes))
@@ -350,6 +363,10 @@ def _say_label(camera: str, slug: str, attributes: LabelAttributes, home: Publis
     home.label(camera, slug, attributes)
 
 
+def _count_still(slug: str, in_view: tuple[SeenObject, ...]) -> int:
+    return sum(thing.stationary for thing in in_view if thing.label == slug)
+
+
 def _attributes(label: str, slug: str, count: int, in_view: tuple[SeenObject, ...]) -> LabelAttributes:
     best = max(
         (thing for thing in in_view if thing.label == slug), key=lambda thing: thing.score, default=None
@@ -359,6 +376,7 @@ def _attributes(label: str, slug: str, count: int, in_view: tuple[SeenObject, ..
     return LabelAttributes(
         label=label,
         count=count,
+        stationary=_count_still(slug, in_view),
         score=best.score,
         box=best.box,
         zones=best.zones,

@@ -13,7 +13,7 @@ from edge_agent.wire.sync import CameraSettings
 
 _log = logging.getLogger(__name__)
 
-_FIELDS = ("detect", "snapshots", "offload", "threshold")
+_FIELDS = ("detect", "snapshots", "offload", "threshold", "rules")
 
 
 def merge_desired(
@@ -38,8 +38,12 @@ class SettingsStore:
     """The settings of all cameras; safe for many threads."""
 
     def __init__(self, file: Path, cameras: tuple[CameraConfig, ...]) -> None:
-        """Go on from `file`; a camera that is not in it starts with what the config file says."""
+        """Go on from `file`; a camera that is not in it starts with what the config file says.
+
+        Rules that nobody set here or in the cloud are never stored: they follow the config file.
+        """
         self._file = file
+        self._config_rules = {camera.name: camera.rules for camera in cameras}
         self._lock = threading.Lock()
         stored, self._last_desired = _read(file)
         self._settings = {
@@ -49,19 +53,26 @@ class SettingsStore:
         self.on_change: Callable[[str, CameraSettings], None] = lambda _camera, _settings: None
 
     def get(self, camera: str) -> CameraSettings:
-        """Return the settings of one camera."""
-        return self._settings[camera]
+        """Return the settings of one camera as they hold, with the rules of the config file if no others."""
+        settings = self._settings[camera]
+        if settings.rules is not None:
+            return settings
+        return settings.model_copy(update={"rules": self._config_rules[camera]})
 
     def all(self) -> dict[str, CameraSettings]:
-        """Return the settings of all cameras."""
-        return dict(self._settings)
+        """Return the settings of all cameras as they hold."""
+        return {camera: self.get(camera) for camera in self._settings}
+
+    def are_own_rules(self, camera: str) -> bool:
+        """Return whether a camera's rules are those of the config file."""
+        return self._settings[camera].rules is None
 
     def change(self, camera: str, **changes: bool | float | None) -> None:
         """Change settings of one camera, and remember them."""
         with self._lock:
             self._settings[camera] = self._settings[camera].model_copy(update=changes)
             self._write()
-        self.on_change(camera, self._settings[camera])
+        self.on_change(camera, self.get(camera))
 
     def take_desired(self, desired: Mapping[str, CameraSettings]) -> None:
         """Take over what the cloud changed since it was last heard."""
@@ -78,7 +89,7 @@ class SettingsStore:
             self._last_desired = dict(desired)
             self._write()
         for camera in changed:
-            self.on_change(camera, self._settings[camera])
+            self.on_change(camera, self.get(camera))
 
     def _write(self) -> None:
         part = self._file.with_suffix(".part")

@@ -87,6 +87,35 @@ MISTAKES = [
         id="two passwords",
     ),
     pytest.param(
+        "    source: rtsp",
+        "    rules: {lok_every_s: 5}\n    source: rtsp",
+        9,
+        "cameras[0].rules.lok_every_s: unknown key; did you mean 'look_every_s'?",
+        id="unknown rule",
+    ),
+    pytest.param(
+        "    source: rtsp",
+        "    rules:\n      zones:\n        - name: path\n          corners: [[0, 0], [1, 1], [0, 1]]\n"
+        "          lables: [cat]\n    source: rtsp",
+        13,
+        "cameras[0].rules.zones[0].lables: unknown key; did you mean 'labels'?",
+        id="unknown key of a zone",
+    ),
+    pytest.param(
+        "    source: rtsp",
+        "    rules:\n      zones:\n      - name: path\n        corners: [[0, 0], [1, 1]]\n    source: rtsp",
+        12,
+        "cameras[0].rules.zones[0].corners: a polygon needs 3 different corners or more, but has 2",
+        id="polygon of two corners",
+    ),
+    pytest.param(
+        "    source: rtsp",
+        "    labels: [cat, dog]\n    rules: {labels: [{label: cow}]}\n    source: rtsp",
+        8,
+        "'rules' name the label 'cow', but 'labels' has only: cat, dog",
+        id="rule of another label",
+    ),
+    pytest.param(
         "    source: rtsp://camera/1",
         "    source: a\n  - name: front\n    source: b",
         1,

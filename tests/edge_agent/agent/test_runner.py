@@ -23,6 +23,7 @@ from edge_agent.update.identity import Enrolment, load_or_make_key, save_enrolme
 from edge_agent.wire.detection import Detection, DetectorRef
 from edge_agent.wire.event import Event
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
+from edge_agent.wire.rules import CameraRules, ZoneRule
 from edge_agent.wire.sync import (
     Ack,
     BundleTarget,
@@ -153,6 +154,9 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 CLOUD = CloudConfig(url="http://cloud", poll_s=1.0)
+EVERYWHERE = CameraRules(
+    zones=(ZoneRule(name="everywhere", corners=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))),)
+)
 
 
 def wait_up(world: World, links: int = 1) -> None:
@@ -229,7 +233,7 @@ def test_agent_takes_settings_and_sends_wanted_frame(world: World) -> None:
     world.cloud.desired = Desired(
         device="porch",
         version=2,
-        cameras={"front": CameraSettings(threshold=0.7)},
+        cameras={"front": CameraSettings(threshold=0.7, rules=EVERYWHERE)},
         frames_wanted=(FrameWanted(request_id="r1", event_id=world.events()[0].id),),
     )
     world.links[1].events.message("elfowl/porch/down/desired", b'{"version": 2}', False)
@@ -237,6 +241,8 @@ def test_agent_takes_settings_and_sends_wanted_frame(world: World) -> None:
     assert world.cloud.frames["r1"].startswith(b"\xff\xd8")
     assert until(lambda: world.said("elfowl/porch/cam/front/switch/threshold/state")[-1:] == [b"0.7"])
     assert until(lambda: any(r.desired_version == 2 for r in world.cloud.reports))
+    assert until(lambda: world.events()[-1].zones.current == ("everywhere",))
+    assert world.cloud.reports[-1].cameras["front"].rules == EVERYWHERE
 
 
 @pytest.mark.slow

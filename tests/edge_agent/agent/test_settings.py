@@ -8,9 +8,13 @@ import pytest
 
 from edge_agent.agent.settings import SettingsStore, merge_desired
 from edge_agent.config import CameraConfig
+from edge_agent.wire.rules import CameraRules, ZoneRule
 from edge_agent.wire.sync import CameraSettings
 
 CAMERAS = (CameraConfig(name="front", source="a", threshold=0.4), CameraConfig(name="back", source="b"))
+NONE = CameraRules()
+PATH = CameraRules(zones=(ZoneRule(name="path", corners=((0.0, 0.0), (1.0, 0.0), (0.5, 1.0))),))
+OFTEN = CameraRules(look_every_s=2.0)
 
 
 def open_store(folder: Path) -> SettingsStore:
@@ -19,7 +23,7 @@ def open_store(folder: Path) -> SettingsStore:
 
 def test_settings_start_from_the_config(tmp_path: Path) -> None:
     store = open_store(tmp_path)
-    assert store.get("front") == CameraSettings(threshold=0.4)
+    assert store.get("front") == CameraSettings(threshold=0.4, rules=NONE)
     assert store.get("back").threshold is None
 
 
@@ -28,15 +32,16 @@ def test_change_is_told_and_kept_over_restart(tmp_path: Path) -> None:
     told: list[tuple[str, CameraSettings]] = []
     store.on_change = lambda camera, settings: told.append((camera, settings))
     store.change("front", detect=False, threshold=0.7)
-    assert told == [("front", CameraSettings(detect=False, threshold=0.7))]
-    assert open_store(tmp_path).get("front") == CameraSettings(detect=False, threshold=0.7)
+    changed = CameraSettings(detect=False, threshold=0.7, rules=NONE)
+    assert told == [("front", changed)]
+    assert open_store(tmp_path).get("front") == changed
 
 
 def test_cloud_changes_only_what_it_touched(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     store.change("front", detect=False)
     store.take_desired({"front": CameraSettings(offload=False)})
-    assert store.get("front") == CameraSettings(detect=False, offload=False, threshold=0.4)
+    assert store.get("front") == CameraSettings(detect=False, offload=False, threshold=0.4, rules=NONE)
     store.change("front", offload=True)
     store.take_desired({"front": CameraSettings(offload=False)})
     assert store.get("front").offload is True, "the same wish again is no new wish"
@@ -57,6 +62,37 @@ def test_merge_takes_only_differences() -> None:
     own = CameraSettings(detect=False, threshold=0.3)
     merged = merge_desired(own, CameraSettings(), CameraSettings(snapshots=False))
     assert merged == CameraSettings(detect=False, snapshots=False, threshold=0.3)
+
+
+def with_rules(rules: CameraRules) -> tuple[CameraConfig, ...]:
+    return (CameraConfig(name="front", source="a", rules=rules),)
+
+
+def test_rules_of_the_config_file_hold_after_it_was_edited(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    SettingsStore(file, with_rules(OFTEN)).change("front", detect=False)
+    edited = SettingsStore(file, with_rules(PATH))
+    assert edited.get("front") == CameraSettings(detect=False, rules=PATH)
+    assert edited.are_own_rules("front")
+
+
+def test_rules_of_the_cloud_come_before_the_config_file_until_taken_back(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    store = SettingsStore(file, with_rules(OFTEN))
+    told: list[CameraSettings] = []
+    store.on_change = lambda _camera, settings: told.append(settings)
+    store.take_desired({"front": CameraSettings(rules=PATH)})
+    again = SettingsStore(file, with_rules(OFTEN))
+    assert again.all()["front"].rules == PATH
+    assert not again.are_own_rules("front")
+    store.take_desired({"front": CameraSettings()})
+    assert [settings.rules for settings in told] == [PATH, OFTEN]
+
+
+def test_rules_of_the_cloud_may_be_none_at_all(tmp_path: Path) -> None:
+    store = SettingsStore(tmp_path / "settings.json", with_rules(PATH))
+    store.take_desired({"front": CameraSettings(rules=NONE)})
+    assert store.get("front").rules == NONE
 
 
 @pytest.mark.parametrize(
