@@ -22,6 +22,7 @@ from cloud.actions.open_home import open_home
 from cloud.api import reference, routes, server
 from cloud.api.guard import Guard, refuse_open_door
 from cloud.api.problems import add_handlers
+from cloud.api.rolling import keep_rolling
 from cloud.api.services import Services
 from cloud.api.views import job_view
 from cloud.fleet.enrolment import GuessLimit
@@ -155,6 +156,8 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         offload.warm()
         refreshing = asyncio.create_task(_keep_fresh(services))
         stack.callback(refreshing.cancel)
+        rolling = asyncio.create_task(keep_rolling(services))
+        stack.callback(rolling.cancel)
         yield
 
 
@@ -216,7 +219,7 @@ def _health(services: Services, running: _Running) -> dict[str, Any]:
             "connected": running.subscriber.is_connected,
             "process_id": running.broker.process_id,
         },
-        "offload": {"process_id": running.offload.process_id, "answered": running.offload.answered},
+        "offload": {"process_id": running.offload.process_id, **running.offload.figures()},
         "teaching": {"process_id": running.teaching.process_id},
         **counts,
     }

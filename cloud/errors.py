@@ -6,6 +6,7 @@ ElfowlError
 ├── ConflictError      the caller: it was changed meanwhile, or exists already (HTTP 409)
 ├── DeniedError        the caller: not allowed (HTTP 403)
 ├── BusyError          the caller: try again later (HTTP 503 with Retry-After)
+│   └── QuotaError     the caller: it alone asked too much (HTTP 429 with Retry-After)
 └── TrainingError      the maker: these examples do not give a detector
 """
 
@@ -36,6 +37,10 @@ class BusyError(ElfowlError):
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class QuotaError(BusyError):
+    """This caller asked more than its share; the others are still answered."""
 
 
 class TrainingError(ElfowlError):

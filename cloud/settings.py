@@ -31,6 +31,9 @@ class Settings(BaseModel):
     broker: str = Field("auto", description="'auto' starts one on loopback; mqtt://host:port uses that one")
     broker_port: int = Field(1883, ge=0, le=65535)
     access_token: str | None = Field(None, description="needed when `host` is not loopback")
+    offload_workers: int = Field(2, ge=1, le=64, description="one takes over at once when another dies")
+    offload_requests_per_minute: float = Field(600.0, gt=0.0, description="of one device")
+    offload_bytes_per_day: float = Field(500_000_000.0, gt=0.0, description="of pictures, of one device")
 
     @property
     def database_path(self) -> Path:
@@ -80,6 +83,9 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "broker": "ELFOWL_BROKER",
         "broker_port": "ELFOWL_BROKER_PORT",
         "access_token": "ELFOWL_ACCESS_TOKEN",
+        "offload_workers": "ELFOWL_OFFLOAD_WORKERS",
+        "offload_requests_per_minute": "ELFOWL_OFFLOAD_REQUESTS_PER_MINUTE",
+        "offload_bytes_per_day": "ELFOWL_OFFLOAD_BYTES_PER_DAY",
     }
     given = {field: environment[name] for field, name in names.items() if name in environment}
     home = Path(environment["ELFOWL_HOME"]) if "ELFOWL_HOME" in environment else default_home(environment)

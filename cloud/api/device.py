@@ -1,4 +1,4 @@
-"""Routes for cameras: joining, desired and reported state, key frames, offload. Each brings its own token."""
+"""Routes for cameras: joining, desired and reported state, key frames. Each brings its own token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
-from starlette.datastructures import UploadFile
 
 from cloud.actions import corrections as correction_actions
 from cloud.actions import devices as device_actions
@@ -17,30 +16,12 @@ from cloud.fleet.desired import etag, is_current
 from cloud.fleet.enrolment import enrol, enrol_reply
 from cloud.store import corrections, devices
 from edge_agent.wire.base import Document
-from edge_agent.wire.offload import OffloadReply, OffloadRequest
 from edge_agent.wire.sync import Desired, EnrolReply, EnrolRequest, Reported
 
 router = APIRouter(tags=["for cameras"])
 
 _Wire = TypeVar("_Wire", bound=Document)
 
-_OFFLOAD_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["request", "image"],
-                    "properties": {
-                        "request": {"type": "string", "contentMediaType": "application/json"},
-                        "image": {"type": "string", "format": "binary"},
-                    },
-                }
-            }
-        },
-    }
-}
 _JPEG_BODY = {"requestBody": {"required": True, "content": {"image/jpeg": {"schema": {"type": "string"}}}}}
 
 
@@ -97,18 +78,6 @@ async def key_frame(request: Request, services: Used, device: CallingDevice, req
     await run_in_threadpool(_keep_key_frame, services, device, request_id, jpeg)
 
 
-@router.post("/offload", openapi_extra=_OFFLOAD_FORM)
-async def offload(request: Request, services: Used, device: CallingDevice) -> OffloadReply:
-    """Ask the full detector about a picture; 503 with Retry-After when it could not answer in time."""
-    async with request.form(max_files=2, max_fields=4, max_part_size=65_536) as form:
-        asked = parse_document(OffloadRequest, await _part(form.get("request"), "request"))
-        jpeg = await _part(form.get("image"), "image")
-    if asked.device != device:
-        message = f"the request names device {asked.device!r}, but {device!r} sent it"
-        raise DeniedError(message)
-    return await services.offload.answer(asked, jpeg)
-
-
 def parse_document(kind: type[_Wire], text: bytes) -> _Wire:
     """Parse a document from outside.
 
@@ -123,13 +92,6 @@ def parse_document(kind: type[_Wire], text: bytes) -> _Wire:
         raise InputError(message) from error
     except ValueError as error:
         raise InputError(str(error)) from error
-
-
-async def _part(part: UploadFile | str | None, name: str) -> bytes:
-    if part is None:
-        message = f"the form has no part {name!r}"
-        raise InputError(message)
-    return part.encode() if isinstance(part, str) else await part.read()
 
 
 def _keep_key_frame(services: Services, device: str, request_id: str, jpeg: bytes) -> None:

@@ -17,6 +17,7 @@ from cloud.errors import (
     DeniedError,
     InputError,
     NotFoundError,
+    QuotaError,
     TrainingError,
 )
 from edge_agent.errors import ElfowlError, LinkError, StorageError
@@ -28,6 +29,7 @@ _STATUS: tuple[tuple[type[ElfowlError], int], ...] = (
     (NotFoundError, 404),
     (ConflictError, 409),
     (DeniedError, 403),
+    (QuotaError, 429),
     (BusyError, 503),
     (StorageError, 507),
     (LinkError, 502),

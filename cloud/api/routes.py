@@ -18,7 +18,9 @@ from cloud.api import (
     files,
     jobs,
     media,
+    offload,
     proposals,
+    rollouts,
     server,
     suggestions,
     teaching,
@@ -37,7 +39,9 @@ def _say_what_routes_do(part: APIRouter) -> None:
             route.summary, route.description = summary.removesuffix("."), more.strip()
 
 
+# Routes are tried in this order: asked most often, offload comes first.
 for part in (
+    offload.router,
     server.router,
     detectors.router,
     evaluations.router,
@@ -51,6 +55,7 @@ for part in (
     bundles.router,
     events.router,
     devices.router,
+    rollouts.router,
     device.router,
 ):
     _say_what_routes_do(part)

@@ -48,6 +48,10 @@ class Jobs(Protocol):
 class Offload(Protocol):
     """Answers pictures; see `cloud.offload.service.OffloadService`."""
 
+    def check_room(self, device: str) -> None:
+        """Refuse a device that may not ask now, before its picture is read."""
+        ...
+
     async def answer(self, request: OffloadRequest, jpeg: bytes) -> OffloadReply:
         """Answer one picture."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from cloud.actions.open_home import Home
-from cloud.errors import BusyError, NotFoundError
+from cloud.errors import BusyError, NotFoundError, QuotaError
 from cloud.jobs.teaching_protocol import LiveDetections, LiveState
 from cloud.store import jobs
 from cloud.store.tables import Job
@@ -77,6 +77,12 @@ class FakeOffload:
     def __init__(self) -> None:
         self.asked: list[tuple[OffloadRequest, bytes]] = []
         self.is_busy = False
+        self.over_quota: set[str] = set()
+
+    def check_room(self, device: str) -> None:
+        if device in self.over_quota:
+            message = f"{device!r} asked more than 600 times a minute"
+            raise QuotaError(message, retry_after_s=7.0)
 
     async def answer(self, request: OffloadRequest, jpeg: bytes) -> OffloadReply:
         if self.is_busy:

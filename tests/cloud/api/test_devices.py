@@ -152,6 +152,14 @@ def test_offload_without_room_says_when_to_try_again(cloud: Cloud, camera: Camer
     assert (status, retry_after) == (503, "2")
 
 
+def test_offload_of_a_device_that_asked_too_much_says_when_to_try_again(cloud: Cloud, camera: Camera) -> None:
+    cloud.offload.over_quota.add(DEVICE)
+    status, content, retry_after = offload(cloud, camera)
+    assert (status, retry_after) == (429, "7")
+    assert json.loads(content)["detail"] == "'porch' asked more than 600 times a minute"
+    assert cloud.offload.asked == []
+
+
 def test_event_is_listed_with_its_picture_and_history(cloud: Cloud, camera: Camera) -> None:
     add_event(cloud)
     listed = cloud.client.get("/api/v1/events", params={"device": camera.name, "label": "person"}).json()

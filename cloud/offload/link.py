@@ -1,0 +1,120 @@
+"""The service's side of one worker: a connection with many questions under way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from cloud.offload.protocol import Answer, Ask, packed, read_message
+from edge_agent.clock import Clock
+
+_KNOCK_S = 0.02
+
+
+class LinkLostError(Exception):
+    """The worker went away before it answered; another one may."""
+
+
+@dataclass
+class _Open:
+    writer: asyncio.StreamWriter
+    under_way: dict[int, asyncio.Future[Answer]]
+    heard_s: float
+
+
+class WorkerLink:
+    """Connects as soon as there is somebody to connect to, again and again."""
+
+    def __init__(self, socket_path: Path, clock: Clock) -> None:
+        self._socket_path = socket_path
+        self._clock = clock
+        self._numbers = count(1)
+        self._open: _Open | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.changed = asyncio.Event()
+
+    @property
+    def is_up(self) -> bool:
+        """Return whether a worker listens."""
+        return self._open is not None
+
+    @property
+    def under_way(self) -> int:
+        """Return how many questions wait for their answers."""
+        return 0 if self._open is None else len(self._open.under_way)
+
+    @property
+    def silent_s(self) -> float:
+        """Return for how long the worker owes an answer without having said anything."""
+        if self._open is None or not self._open.under_way:
+            return 0.0
+        return self._clock.monotonic_s() - self._open.heard_s
+
+    def start(self, changed: asyncio.Event) -> None:
+        """Begin to connect; `changed` is set whenever the link comes up."""
+        self.changed = changed
+        self._task = asyncio.get_running_loop().create_task(self._keep_connected())
+
+    async def stop(self) -> None:
+        """Hang up."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def tell(self, folder: Path) -> None:
+        """Let the worker get a detector ready; one that is not there yet finds it by itself."""
+        if self._open is not None:
+            self._open.writer.write(packed(Ask(number=0, kind="load", folder=folder)))
+
+    async def ask(self, folder: Path, jpeg: bytes, left_ms: float, *, alone: bool) -> Answer:
+        """Return the worker's answer to one picture.
+
+        Raises:
+            LinkLostError: The worker is not there, or went away meanwhile.
+        """
+        current = self._open
+        if current is None:
+            raise LinkLostError
+        number = next(self._numbers)
+        if not current.under_way:
+            current.heard_s = self._clock.monotonic_s()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        current.under_way[number] = answer
+        ask = Ask(number=number, folder=folder, left_ms=left_ms, alone=alone)
+        try:
+            current.writer.write(packed(ask, jpeg))
+            return await answer
+        finally:
+            current.under_way.pop(number, None)
+
+    async def _keep_connected(self) -> None:
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(self._socket_path)
+            except OSError:
+                await asyncio.sleep(_KNOCK_S)
+                continue
+            current = self._open = _Open(writer, {}, self._clock.monotonic_s())
+            self.changed.set()
+            try:
+                await self._read_answers(reader, current)
+            finally:
+                self._open = None
+                writer.close()
+                for waiting in current.under_way.values():
+                    if not waiting.done():
+                        waiting.set_exception(LinkLostError())
+
+    async def _read_answers(self, reader: asyncio.StreamReader, current: _Open) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                document, _ = await read_message(reader)
+                answer = Answer.model_validate_json(document)
+                current.heard_s = self._clock.monotonic_s()
+                waiting = current.under_way.get(answer.number)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(answer)
