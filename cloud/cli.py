@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cloud.commands import attribute, bundle, correct, detector, device, subnet, suggest
+from cloud.commands import attribute, bundle, correct, detector, device, rollout, subnet, suggest
 from cloud.commands.options import AsJson, Home, read_settings
 from edge_agent.errors import ElfowlError
 
@@ -20,6 +20,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(detector.app, name="detector")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(device.app, name="device")
+app.add_typer(rollout.app, name="rollout")
 app.add_typer(attribute.app, name="attribute")
 app.add_typer(subnet.app, name="subnet")
 detector.app.command("suggest")(suggest.suggest)

@@ -1,0 +1,140 @@
+"""What fleet commands can ask for: of a home folder, or of a running cloud; answers are the API's JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from sqlalchemy.orm import Session
+
+from cloud.actions import rollouts as rollout_actions
+from cloud.actions.open_home import Home, open_home
+from cloud.actions.rollout_preview import preview
+from cloud.api.rollouts import AuditView, preview_view, rollout_view
+from cloud.client import CloudClient
+from cloud.commands.options import read_settings
+from cloud.fleet.rollout_plan import Plan
+from cloud.fleet.rollout_states import Order
+from cloud.store import audit, rollouts
+
+Json = dict[str, Any]
+
+
+class FleetBackend(Protocol):
+    """A home folder, or a running cloud."""
+
+    def rollouts(self) -> list[Json]:
+        """Return all roll-outs, newest first."""
+        ...
+
+    def rollout(self, number: int) -> Json:
+        """Return one roll-out with its devices."""
+        ...
+
+    def preview(self, plan: Plan) -> Json:
+        """Return what a plan would do."""
+        ...
+
+    def begin(self, plan: Plan) -> Json:
+        """Begin a roll-out."""
+        ...
+
+    def order(self, number: int, order: Order) -> Json:
+        """Pause, continue, abort, roll back or retry."""
+        ...
+
+    def audit(self, device: str | None) -> list[Json]:
+        """Return what was done, newest first."""
+        ...
+
+
+class LocalFleet:
+    """A home folder; the server that runs on it, or the next one, carries roll-outs on."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def rollouts(self) -> list[Json]:
+        """Return all roll-outs, newest first."""
+        with self._home.database.read() as session:
+            return [self._view(session, row.number) for row in rollouts.every(session)]
+
+    def rollout(self, number: int) -> Json:
+        """Return one roll-out with its devices."""
+        with self._home.database.read() as session:
+            members = rollout_actions.members_of(session, number)
+            rollout = rollout_actions.load(session, number)
+            view = rollout_view(rollout, rollouts.count_members(session, number), members)
+        return view.model_dump(mode="json")
+
+    def preview(self, plan: Plan) -> Json:
+        """Return what a plan would do."""
+        with self._home.database.read() as session:
+            return preview_view(preview(session, self._home.settings, plan)).model_dump(mode="json")
+
+    def begin(self, plan: Plan) -> Json:
+        """Begin a roll-out."""
+        with self._home.database.write(durable=True) as session:
+            number = rollout_actions.begin(session, plan, now_s=self._home.clock.now_s()).number
+            return self._view(session, number)
+
+    def order(self, number: int, order: Order) -> Json:
+        """Pause, continue, abort, roll back or retry."""
+        with self._home.database.write(durable=True) as session:
+            rollout_actions.order(session, number, order, now_s=self._home.clock.now_s())
+            return self._view(session, number)
+
+    def audit(self, device: str | None) -> list[Json]:
+        """Return what was done, newest first."""
+        with self._home.database.read() as session:
+            rows = audit.newest(session, device=device)
+            return [AuditView.model_validate(row, from_attributes=True).model_dump() for row in rows]
+
+    @staticmethod
+    def _view(session: Session, number: int) -> Json:
+        rollout = rollout_actions.load(session, number)
+        return rollout_view(rollout, rollouts.count_members(session, number)).model_dump(mode="json")
+
+
+class RemoteFleet:
+    """A running cloud."""
+
+    def __init__(self, client: CloudClient) -> None:
+        self._client = client
+
+    def rollouts(self) -> list[Json]:
+        """Return all roll-outs, newest first."""
+        return cast("list[Json]", self._client.get("/rollouts"))
+
+    def rollout(self, number: int) -> Json:
+        """Return one roll-out with its devices."""
+        return cast("Json", self._client.get(f"/rollouts/{number}"))
+
+    def preview(self, plan: Plan) -> Json:
+        """Return what a plan would do."""
+        return cast("Json", self._client.post("/rollouts/preview", plan.model_dump(mode="json")))
+
+    def begin(self, plan: Plan) -> Json:
+        """Begin a roll-out."""
+        return cast("Json", self._client.post("/rollouts", plan.model_dump(mode="json")))
+
+    def order(self, number: int, order: Order) -> Json:
+        """Pause, continue, abort, roll back or retry."""
+        return cast("Json", self._client.post(f"/rollouts/{number}/{order}"))
+
+    def audit(self, device: str | None) -> list[Json]:
+        """Return what was done, newest first."""
+        query = {} if device is None else {"device": device}
+        return cast("list[Json]", self._client.get("/audit", **query))
+
+
+def connect_fleet(home: Path | None, url: str | None, token: str | None = None) -> FleetBackend:
+    """Return what `--url` names, else the home folder.
+
+    Raises:
+        ConfigError: A setting is wrong.
+        StorageError: The home folder cannot be used.
+    """
+    if url is None:
+        return LocalFleet(open_home(read_settings(home)))
+    return RemoteFleet(CloudClient(url, token=token))
