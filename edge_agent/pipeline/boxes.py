@@ -24,7 +24,7 @@ def centre(box: Float32) -> Float32:
     return np.asarray((box[..., :2] + box[..., 2:]) / 2, dtype=np.float32)
 
 
-def nearness_matrix(first: Float32, second: Float32, tall: float, reach: float) -> Float32:
+def nearness_matrix(first: Float32, second: Float32, tall: float, reach: float | Float32) -> Float32:
     """Return how near and alike in size boxes (n, 4) and (m, 4) are, (n, m): 1 the same, 0 too far apart.
 
     Unlike overlap it still tells candidates apart when boxes do not touch, as with few pictures a second.
@@ -33,7 +33,8 @@ def nearness_matrix(first: Float32, second: Float32, tall: float, reach: float) 
         first: Boxes.
         second: Boxes.
         tall: The picture's height in widths, so that lengths compare in both directions.
-        reach: Distance of centres, in box sizes (root of the area), from which the answer is 0.
+        reach: Distance of centres, in box sizes (root of the area), from which the answer is 0; one for all,
+            or (n, 1), one for each of the first boxes.
     """
     scale = np.array([1.0, tall], dtype=np.float32)
     way = (centre(first)[:, None] - centre(second)[None]) * scale

@@ -157,6 +157,21 @@ def test_tracker_wants_look_while_something_is_new_or_missing() -> None:
     assert following.wants_look()
 
 
+@pytest.mark.parametrize(("step_s", "joined"), [(0.1, False), (0.2, False), (0.5, True), (1.0, True)])
+def test_tracker_sure_box_beside_joins_only_as_far_as_its_time_reaches(step_s: float, joined: bool) -> None:
+    following = tracker()
+    for i in range(5):
+        following.update([person(0.3)], i * step_s)
+    step = following.update([person(0.5)], 5 * step_s)
+    assert {t.number for t in step.alive if t.misses == 0} == ({1} if joined else {2})
+
+
+def test_tracker_weak_box_joins_only_where_it_overlaps_well() -> None:
+    following, numbers = follow([[person(0.3)], [person(0.3)], [person(0.36, 0.45)], [person(0.33, 0.45)]])
+    assert numbers == [{1}, {1}, set(), {1}]
+    assert len(following.tracks) == 1
+
+
 def test_track_path_length_grows_with_the_way_and_not_with_jitter() -> None:
     walked, _ = follow([[person(0.1 + 0.02 * i)] for i in range(30)])
     jittered, _ = follow([[person(0.3 + 0.004 * (i % 2))] for i in range(30)])

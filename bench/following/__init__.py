@@ -1,0 +1,1 @@
+"""Parts of `tracking`: real detections, annotated identities, a plain rival, and the scores."""

@@ -1,0 +1,1 @@
+"""Tests of how well things are followed on real footage."""
