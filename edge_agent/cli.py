@@ -135,8 +135,12 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check_config(options: argparse.Namespace) -> int:
     from edge_agent.agent.authorities import check_authorities
+    from edge_agent.agent.rules_in_words import check_labels, rules_in_words
+    from edge_agent.agent.settings import SettingsStore
     from edge_agent.config import load_config
+    from edge_agent.runtime.bundle import open_bundle
     from edge_agent.runtime.profiles import find_profile
+    from edge_agent.starter.location import starter_bundle_path
 
     config = load_config(options.file)
     find_profile(config.profile)
@@ -149,12 +153,20 @@ def _check_config(options: argparse.Namespace) -> int:
         if named is not None and not Path(named).exists():
             message = f"{options.file}: there is no {named}; check the path"
             raise ConfigError(message)
+    if config.bundle == "starter":
+        check_labels(config, str(options.file), "starter", open_bundle(starter_bundle_path()).manifest)
     home = f"{config.mqtt.host}:{config.mqtt.port}" if config.mqtt else "none"
     cloud = config.cloud.url if config.cloud else "none"
     cameras = ", ".join(camera.name for camera in config.cameras)
     print(
         f"{options.file}: ok (device {config.device}, cameras {cameras}, home broker {home}, cloud {cloud})"
     )
+    settings = SettingsStore(config.state_dir / "settings.json", config.cameras)
+    for camera in config.cameras:
+        whose = "" if settings.are_own_rules(camera.name) else " (rules set in the portal)"
+        print(f"camera {camera.name}{whose}:")
+        for line in rules_in_words(settings.get(camera.name).rules or camera.rules):
+            print(f"  {line}")
     return 0
 
 

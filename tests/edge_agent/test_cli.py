@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib import resources
@@ -11,9 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_agent.agent.settings import SettingsStore
 from edge_agent.cli import main
+from edge_agent.config import load_config
 from edge_agent.report.snapshots import encode_jpeg
 from edge_agent.starter.location import starter_bundle_path
+from edge_agent.wire.rules import CameraRules
+from edge_agent.wire.sync import CameraSettings
 
 GOOD = """\
 device: porch
@@ -59,9 +64,55 @@ def test_check_config_of_good_file_says_ok(tmp_path: Path, capsys: pytest.Captur
     assert "ok (device porch, cameras front, home broker localhost:1883, cloud none)" in out
 
 
+def test_check_config_says_the_rules_of_the_documents_example_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "agent.md"
+    (example,) = [b for b in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL) if "rules:" in b]
+    code, out, err = run(capsys, "check-config", str(write(tmp_path, example)))
+    assert (code, err) == (0, "")
+    _, *said = out.splitlines()
+    assert said == [
+        "camera door:",
+        "  looks when something moves, and at least every 10 s",
+        "  movement in tree (4 corners, 11.2 % of the picture) counts for nothing",
+        "  zone path (4 corners, 45 % of the picture): person, dog; tells when one stays 30 s",
+        "  zone drive (4 corners, 12 % of the picture): all labels",
+        (
+            "  line gate from (0.1, 0.6) to (0.9, 0.6), its right towards the picture's lower edge: "
+            "tells when one crosses it towards its right: person"
+        ),
+        "  person: from a score of 0.55, boxes of 0.2 % to 60 % of the picture",
+        "  dog: as the detector recommends",
+        "  events begin only in path, drive",
+        "  events of dog begin everywhere",
+        "  mon, tue, wed, thu, fri 08:00 to 17:30 (Europe/Berlin): things are counted, but no event begins",
+        "  every day 23:00 to 05:00 (Europe/Berlin): nothing is looked at",
+    ]
+
+
+def test_check_config_tells_rules_that_the_portal_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write(tmp_path, GOOD + "state_dir: .\n")
+    store = SettingsStore(tmp_path / "settings.json", load_config(config).cameras)
+    store.take_desired({"front": CameraSettings(rules=CameraRules(look_every_s=30.0))})
+    _, out, _ = run(capsys, "check-config", str(config))
+    assert (
+        "camera front (rules set in the portal):\n  looks when something moves, and at least every 30 s"
+        in out
+    )
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
+        (
+            "source: rtsp",
+            "rules: {labels: [{label: cow}]}, source: rtsp",
+            "starter has no label 'cow'; it has: ",
+        ),
+        ("source: rtsp", "labels: [person, cow], source: rtsp", "camera front: bundle starter has no label"),
         ("profile: x86-64", "profile: x86-46", "x86-46"),
         ("source: rtsp", "sorce: rtsp", ":6: cameras[0].sorce: unknown key; did you mean 'source'?"),
         ("bundle: starter", "bundle: kit.zip\nroot: root.json", "root.json; check the path"),
