@@ -166,5 +166,7 @@ def _write_png(path: Path, picture: Rgb) -> None:
     import cv2
 
     path.parent.mkdir(exist_ok=True)
-    _, png = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
+    # Written once, fetched by every camera.
+    smallest = [cv2.IMWRITE_PNG_COMPRESSION, 9]
+    _, png = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]), smallest)
     path.write_bytes(png.tobytes())

@@ -46,9 +46,12 @@ def _root(
 
 @app.command()
 def run(  # noqa: PLR0913, PLR0917 - each option of the command is a parameter
-    detector: Annotated[
-        str,
-        typer.Argument(metavar="DETECTOR", help="Name or id of a trained detector; NAME@2 is its version 2."),
+    detectors: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DETECTOR...",
+            help="Name or id of a trained detector; NAME@2 is its version 2. Several share one trunk.",
+        ),
     ],
     profile: Annotated[
         str,
@@ -89,11 +92,11 @@ def run(  # noqa: PLR0913, PLR0917 - each option of the command is a parameter
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print only JSON on stdout.")] = False,
 ) -> None:
-    """Compress DETECTOR for a device into OUT."""
+    """Compress DETECTOR, or several as one bundle, for a device into OUT."""
     with _stopped_by_signals() as stop:
         try:
             asked = Asked(max_ram, max_ms, max_bytes, min_ap, classes, effort.value, forms)
-            result = _compress(detector, profile, out, release, asked, stop)
+            result = _compress(detectors, profile, out, release, asked, stop)
         except ElfowlError as error:
             typer.echo(f"elfowl-compress: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(_CANCELLED if stop.is_set() else 1) from error
@@ -114,7 +117,7 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
 
 
 def _compress(
-    detector: str, profile: str, out: Path, release: int | None, asked: Asked, stop: threading.Event
+    detectors: list[str], profile: str, out: Path, release: int | None, asked: Asked, stop: threading.Event
 ) -> Result:
     from edge_agent.runtime.profiles import find_profile
 
@@ -127,17 +130,20 @@ def _compress(
     from compress.effort import EFFORTS
     from compress.loaders import load_detector
     from compress.run import Budget, compress
+    from compress.several import compress_together
     from compress.terminal import shown_progress
 
+    loaded, budget = (
+        [load_detector(one) for one in detectors],
+        Budget(limits, EFFORTS[asked.effort], files=files),
+    )
     with shown_progress() as progress:
+        if len(loaded) > 1:
+            return compress_together(
+                loaded, device, out, budget, progress=progress, cancelled=stop.is_set, release=release
+            )
         return compress(
-            load_detector(detector),
-            device,
-            out,
-            Budget(limits, EFFORTS[asked.effort], files=files),
-            progress=progress,
-            cancelled=stop.is_set,
-            release=release,
+            loaded[0], device, out, budget, progress=progress, cancelled=stop.is_set, release=release
         )
 
 

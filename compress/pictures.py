@@ -26,6 +26,7 @@ MAX_HELD_OUT = 200
 GOLDEN_PICTURES = 3
 
 _PAD_VALUE = 127
+_SHADE = 32
 _THUMBNAIL_PX = (16, 12)
 _MOST_PX = 1_000_000
 _MOST_BYTES = 1_500_000_000
@@ -126,7 +127,7 @@ def keep_pictures(
 def fit_pictures(pictures: CameraPictures, input_size_px: tuple[int, int], folder: Path) -> StoredPictures:
     """Write what a network of this size (width, height) calibrates with and is smoke-tested with."""
     calibration = [_fitted(rgb, input_size_px) for rgb in pictures.calibration]
-    golden = [_fitted(rgb, input_size_px) for rgb in pictures.golden]
+    golden = [in_few_colours(_fitted(rgb, input_size_px)) for rgb in pictures.golden]
     return StoredPictures(
         held_out=pictures.held_out,
         truth=pictures.truth,
@@ -155,6 +156,14 @@ def covering(frames: Sequence[Rgb], limit: int) -> list[int]:
         chosen.append(int(away.argmax()))
         away = np.minimum(away, np.square(looks - looks[chosen[-1]]).sum(axis=1))
     return sorted(chosen)
+
+
+def in_few_colours(rgb: Rgb) -> Rgb:
+    """Return a picture with eight shades a channel: as PNG it has a fifth of the bytes.
+
+    A smoke test compares what two machines see in the same picture, and is as sharp on this one.
+    """
+    return np.asarray(rgb // _SHADE * _SHADE + _SHADE // 2, np.uint8)
 
 
 def choose_golden(pictures: Sequence[HeldOutPicture]) -> list[HeldOutPicture]:

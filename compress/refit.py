@@ -55,6 +55,7 @@ ALLOWED_LOSS = 0.02
 
 _PICTURES = 32
 _HELD_OUT = 16
+_HEADS_SHARE = 0.6
 _EXPORTERS = {
     "onnx": "compress.export_onnx",
     "litert": "compress.export_litert",
@@ -63,6 +64,14 @@ _EXPORTERS = {
 
 Tell = Callable[[str, float], None]
 """Told what is done now, and how far all is, 0..1; may raise to stop."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the receipt says of how it came about: remarks, and the command that does it again."""
+
+    warnings: tuple[str, ...]
+    reproduce: str
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,7 @@ def refit(
     release: int,
     plan: HeadPlan | None = None,
     tell: Tell = lambda _what, _share: None,
+    told: Told | None = None,
 ) -> Refit:
     """Put new heads on a bundle's trunk.
 
@@ -121,6 +131,7 @@ def refit(
         release: The new bundle's release number.
         plan: How long each head learns.
         tell: Told how far it is.
+        told: What the receipt says of how it came about; none: what a new version's head on its trunk is.
 
     Raises:
         ExportError: A detector or the base has no such network, or there are no pictures.
@@ -135,9 +146,9 @@ def refit(
         raise ExportError(message)
     with _exporter(opened, out) as exporter, one_thread_each():
         trunk = FinishedTrunk(open_trunk(opened), opened.manifest.input, between)
-        work = _Work(opened, trunk, out, clock, plan or HeadPlan(), tell, started_s)
+        work = _Work(opened, trunk, out, clock, plan or HeadPlan(), tell, started_s, told)
         heads = [work.learn(detector, index, len(detectors)) for index, detector in enumerate(detectors)]
-        tell("Making the heads int8", 0.6)
+        tell("Making the heads int8", _HEADS_SHARE)
         files = work.export(exporter, detectors, heads)
     tell("Running the new bundle as a camera does", 0.8)
     return work.pack(base, detectors, heads, files, release)
@@ -167,6 +178,7 @@ class _Work:
     plan: HeadPlan
     tell: Tell
     started_s: float
+    told: Told | None = None
 
     def learn(self, detector: Compressible, number: int, count: int) -> Learned:
         """Teach one detector's head on the trunk's maps."""
@@ -178,8 +190,8 @@ class _Work:
         if not pictures:
             message = f"detector {detector.ref.name} has no pictures to learn from: add some of its camera"
             raise ExportError(message)
-        share = 0.5 * number / count
-        self.tell(f"Asking {detector.ref.name}", 0.05 + share)
+        begun, part = _HEADS_SHARE * number / count, _HEADS_SHARE / count
+        self.tell(f"Asking {detector.ref.name}", begun)
         full = ask_full(detector, network, pictures)
         held_out = tuple(evenly(detector.held_out_pictures(), _HELD_OUT))
         full_held_out = ask_full(detector, network, [one.rgb() for one in held_out])
@@ -187,7 +199,7 @@ class _Work:
         start = fitted_head(network.heads[0], self.trunk.between.channels)
 
         def tell(progress: float) -> None:
-            self.tell(f"Teaching the head of {detector.ref.name}", 0.2 + share + 0.3 * progress / count)
+            self.tell(f"Teaching the head of {detector.ref.name}", begun + part * (0.3 + 0.7 * progress))
 
         head = teach_head(start, lessons, self.plan, self.clock.monotonic_s, tell)
         chosen = covering(list(pictures), CALIBRATION_PICTURES)
@@ -328,25 +340,27 @@ class _Work:
             "agreement_95": None,
             "agreement_images": 0,
         }
-        told = receipt.model_copy(
+        told = self.told or Told(
+            (f"only the heads are new; the trunk is that of version {receipt.detector.version}",),
+            f"elfowl-cloud detector compress {detector.ref.id}@{detector.ref.version} "
+            f"--profile {receipt.profile}",
+        )
+        written = receipt.model_copy(
             update={
                 "detector": detector.ref,
                 "before": receipt.before.model_copy(update={"ap50": judged.full_ap50, "ap": None}),
                 "after": (chosen.model_copy(update=found),),
-                "warnings": (
-                    f"only the heads are new; the trunk is that of version {receipt.detector.version}",
-                ),
+                "warnings": told.warnings,
                 # What was looked at for the first head says nothing of this one.
                 "tried": (),
                 "curves": (),
                 "differences": (),
                 "seconds": {"total": round(self.clock.monotonic_s() - self.started_s, 2)},
-                "reproduce": f"elfowl-cloud detector compress {detector.ref.id}@{detector.ref.version} "
-                f"--profile {receipt.profile}",
+                "reproduce": told.reproduce,
                 "created": self.clock.now_s(),
             }
         )
-        (folder / "receipt.json").write_text(told.to_json(), "utf-8")
+        (folder / "receipt.json").write_text(written.to_json(), "utf-8")
 
     def _base_receipt(self) -> Receipt | None:
         if "receipt.json" not in self.base.manifest.files:

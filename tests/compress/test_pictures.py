@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from compress.pictures import (
     covering,
     evenly,
     fit_pictures,
+    in_few_colours,
     keep_pictures,
 )
 from compress.protocol import Rgb
@@ -39,6 +41,14 @@ def test_choose_golden_takes_many_some_and_few_objects() -> None:
     assert counts == sorted(counts, reverse=True)
     assert counts[0] == 2
     assert counts[-1] == 0
+
+
+def test_in_few_colours_stays_near_and_packs_small() -> None:
+    random = np.random.default_rng(0)
+    rgb = np.asarray(np.clip(scene(3).rgb + random.normal(0, 6, scene(3).rgb.shape), 0, 255), np.uint8)
+    few = in_few_colours(rgb)
+    assert int(np.abs(few.astype(int) - rgb.astype(int)).max()) <= 16
+    assert len(zlib.compress(few.tobytes())) < len(zlib.compress(rgb.tobytes())) / 2
 
 
 def store_pictures(detector: TinyDetector, folder: Path) -> StoredPictures:
