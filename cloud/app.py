@@ -219,7 +219,7 @@ def _health(services: Services, running: _Running) -> dict[str, Any]:
             "connected": running.subscriber.is_connected,
             "process_id": running.broker.process_id,
         },
-        "offload": {"process_id": running.offload.process_id, **running.offload.figures()},
+        "offload": {"process_ids": running.offload.process_ids, **running.offload.figures()},
         "teaching": {"process_id": running.teaching.process_id},
         **counts,
     }

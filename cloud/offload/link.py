@@ -98,23 +98,27 @@ class WorkerLink:
             except OSError:
                 await asyncio.sleep(_KNOCK_S)
                 continue
-            current = self._open = _Open(writer, {}, self._clock.monotonic_s())
-            self.changed.set()
             try:
-                await self._read_answers(reader, current)
+                with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                    await self._serve(reader, writer)
             finally:
-                self._open = None
                 writer.close()
-                for waiting in current.under_way.values():
-                    if not waiting.done():
-                        waiting.set_exception(LinkLostError())
 
-    async def _read_answers(self, reader: asyncio.StreamReader, current: _Open) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take answers until the worker goes away."""
+        await read_message(reader)  # its greeting
+        current = self._open = _Open(writer, {}, self._clock.monotonic_s())
+        self.changed.set()
+        try:
             while True:
                 document, _ = await read_message(reader)
-                answer = Answer.model_validate_json(document)
                 current.heard_s = self._clock.monotonic_s()
+                answer = Answer.model_validate_json(document)
                 waiting = current.under_way.get(answer.number)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(answer)
+        finally:
+            self._open = None
+            for waiting in current.under_way.values():
+                if not waiting.done():
+                    waiting.set_exception(LinkLostError())

@@ -88,6 +88,10 @@ class Answer(_Message):
     failed: Failed | None = None
 
 
+GREETING = Answer(number=0)
+"""The first message of a worker; the sockets of a process that is being ended still take connections."""
+
+
 def packed(document: BaseModel, payload: bytes = b"") -> bytes:
     """Return a message as bytes."""
     text = document.model_dump_json().encode()

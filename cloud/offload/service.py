@@ -37,9 +37,9 @@ class OffloadService:
         self.answered = 0
 
     @property
-    def process_id(self) -> int | None:
-        """Return a worker's process id while one runs."""
-        return next(iter(self._pool.process_ids), None)
+    def process_ids(self) -> tuple[int, ...]:
+        """Return the process ids of the workers that run."""
+        return self._pool.process_ids
 
     def figures(self) -> dict[str, float]:
         """Return what happened since the start, and what waits."""

@@ -13,7 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cloud.offload.batcher import MicroBatcher, Outcome, See, Waiting
-from cloud.offload.protocol import Answer, Ask, Failed, Inferred, newest_folders, packed, read_message
+from cloud.offload.protocol import (
+    GREETING,
+    Answer,
+    Ask,
+    Failed,
+    Inferred,
+    newest_folders,
+    packed,
+    read_message,
+)
 from cloud.processes import exit_with_parent
 from edge_agent.clock import Clock, SystemClock
 
@@ -37,7 +46,8 @@ class Connection:
         self._loop = asyncio.get_running_loop()
 
     async def serve(self) -> None:
-        """Take questions until the service goes away."""
+        """Greet, then take questions until the service goes away."""
+        self._writer.write(packed(GREETING))
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 document, payload = await read_message(self._reader)
