@@ -61,11 +61,14 @@ class SquareDetector:
         self.closed = True
 
 
-def square_manifest(version: int = 1) -> Manifest:
+def square_manifest(version: int = 1, *, blue: bool = False) -> Manifest:
     level = AnchorFreeLevel(stride_px=8, scores_output="s", boxes_output="b")
     head = Head(
         detector=REF.model_copy(update={"version": version}),
-        labels=(LabelSpec(name="red square", slug="red_square", threshold=0.5),),
+        labels=tuple(
+            LabelSpec(name=f"{colour} square", slug=f"{colour}_square", threshold=0.5)
+            for colour in (["red", "blue"] if blue else ["red"])
+        ),
         decoder=AnchorFreeDecoder(levels=(level,)),
     )
     return Manifest(
@@ -83,12 +86,16 @@ def square_manifest(version: int = 1) -> Manifest:
 
 
 def open_square_bundle(path: Path, _threads: int) -> OpenedBundle:
-    """Open any path: `…broken…` fails on pictures, `…damaged…` cannot be opened, `…2…` is version 2."""
+    """Open any path: `…broken…` fails on pictures, `…damaged…` cannot be opened, `…2…` is version 2.
+
+    `…blue…` knows blue squares too, of which there are none.
+    """
     if "damaged" in path.name:
         message = f"{path.name} is damaged"
         raise ArtifactError(message)
-    manifest = square_manifest(2 if "2" in path.name else 1)
-    rules = {"red_square": LabelRule("red_square", "red square", 0.5, manifest.heads[0].detector)}
+    manifest = square_manifest(2 if "2" in path.name else 1, blue="blue" in path.name)
+    head = manifest.heads[0]
+    rules = {label.slug: LabelRule(label.slug, label.name, 0.5, head.detector) for label in head.labels}
     return OpenedBundle(SquareDetector(broken="broken" in path.name), manifest, rules)
 
 

@@ -20,6 +20,30 @@ SQUARES = (
 )
 
 
+def retained(port: int) -> dict[str, bytes]:
+    """Return everything that a broker keeps."""
+    kept: dict[str, bytes] = {}
+    complete = threading.Event()
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+
+    def on_message(_client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        # What is kept comes before what is said later.
+        if message.topic == "the/end":
+            complete.set()
+        elif message.retain:
+            kept[message.topic] = bytes(message.payload)
+
+    client.on_message = on_message
+    client.on_subscribe = lambda client, *_: client.publish("the/end", "", 1)
+    client.on_connect = lambda client, *_: client.subscribe("#", 1)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    assert complete.wait(20.0)
+    client.disconnect()
+    client.loop_stop()
+    return kept
+
+
 class Ear:
     """Hears everything, with a session that the broker keeps."""
 
@@ -60,7 +84,8 @@ class Ear:
 class AgentProcess:
     """Looks at red squares; runs the text of a config file."""
 
-    def __init__(self, folder: Path, config: str) -> None:
+    def __init__(self, folder: Path, config: str, bundle: str = "squares.zip") -> None:
+        self.bundle = bundle
         self.log = folder / "squares.log"
         self.config = folder / "agent.yaml"
         self.config.write_text(config)
@@ -68,22 +93,36 @@ class AgentProcess:
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.fakes.agent_process", str(self.config), str(self.log)]
+        files = [str(self.config), str(self.log), self.bundle]
+        command = [sys.executable, "-m", "tests.fakes.agent_process", *files]
         return subprocess.Popen(command, stdout=self._output, stderr=self._output)
 
-    def restart(self) -> None:
+    def restart(self, config: str | None = None) -> None:
+        """Start again after a kill, or an end by itself; with another config file when one is given."""
+        if config is not None:
+            self.config.write_text(config)
         self.process = self._start()
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self) -> int:
+    def end(self) -> int:
+        """Let it end by itself."""
         if self.process.poll() is None:
             self.process.terminate()
-        code = self.process.wait(20)
+        return self.process.wait(20)
+
+    def stop(self) -> int:
+        code = self.end()
         self._output.close()
         return code
+
+    def clean_up(self) -> None:
+        """Leave no process behind, whatever the test did."""
+        if self.process.poll() is None:
+            self.kill()
+        self._output.close()
 
     def visits(self) -> list[tuple[float, float]]:
         """Return when squares came and went, as far as they were long enough in view to be confirmed."""

@@ -42,9 +42,7 @@ def agent(tmp_path: Path, broker: Mosquitto, ear: Ear) -> Iterator[AgentProcess]
     assert ear.client is not None, "somebody listens from the start"
     agent = AgentProcess(tmp_path, SQUARES.format(port=broker.port))
     yield agent
-    if agent.process.poll() is None:
-        agent.kill()
-    agent._output.close()
+    agent.clean_up()
 
 
 def kinds(events: list[Event]) -> set[str]:
