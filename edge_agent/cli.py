@@ -13,6 +13,8 @@ from edge_agent.errors import ArtifactError, ConfigError, ElfowlError
 
 _EPILOG = "Begin with: elfowl-agent try SOURCE   (a video file, an RTSP URL, or 0 for the webcam)"
 
+_QR_FPS, _QR_PICTURES = 5.0, 600
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, 1 for an error, 2 for wrong usage."""
@@ -93,7 +95,10 @@ def _add_try(parser: argparse.ArgumentParser) -> None:
 
 def _add_enrol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cloud", metavar="URL", help="for example http://192.168.1.2:8420")
-    parser.add_argument("--token", required=True, metavar="T", help="from the portal, page Devices")
+    ways = parser.add_mutually_exclusive_group(required=True)
+    ways.add_argument("--token", metavar="T", help="from the portal, page Devices")
+    ways.add_argument("--ticket", type=Path, metavar="FILE", help="a ticket that the portal wrote")
+    ways.add_argument("--qr", metavar="SOURCE", help="let this camera see the portal's QR code")
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="take device, profile, state_dir from here"
     )
@@ -214,7 +219,9 @@ def _enrol(options: argparse.Namespace) -> int:
     from edge_agent.update.fetcher import open_client
 
     config = load_config(options.config) if options.config is not None else None
-    url = options.cloud or (config.cloud.url if config is not None and config.cloud is not None else None)
+    ticket_url, token, root_sha256 = _way_in(options)
+    of_config = config.cloud.url if config is not None and config.cloud is not None else None
+    url = options.cloud or ticket_url or of_config
     if url is None:
         message = "enrol needs --cloud URL, or a --config FILE that names one"
         raise ConfigError(message)
@@ -230,13 +237,33 @@ def _enrol(options: argparse.Namespace) -> int:
     if ca_file is not None:
         check_authority(ca_file, "--ca-file" if options.ca_file is not None else "cloud.ca_file")
     with open_client(ca_file) as http:
-        identity = enrol(url, options.token, facts, state_dir, client=http)
+        identity = enrol(url, token, facts, state_dir, client=http, root_sha256=root_sha256)
     print(
         json.dumps(
             {"device": identity.device, "cloud": identity.enrolment.cloud_url, "state_dir": str(state_dir)}
         )
     )
     return 0
+
+
+def _way_in(options: argparse.Namespace) -> tuple[str | None, str, str | None]:
+    """Return the cloud's address, the token and the digest of the root, as far as they were given."""
+    from itertools import islice
+
+    from edge_agent.camera.open_source import open_source
+    from edge_agent.update.ticket import read_ticket, see_ticket
+
+    if options.token is not None:
+        return None, options.token, None
+    if options.ticket is not None:
+        ticket = read_ticket(options.ticket)
+    else:
+        source = open_source(options.qr, max_fps=_QR_FPS)
+        try:
+            ticket = see_ticket(frame.rgb for frame in islice(source, _QR_PICTURES))
+        finally:
+            source.close()
+    return ticket.cloud, ticket.token, ticket.root_sha256
 
 
 def _only_profile(arch: str) -> str:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import cast
 
 from sqlalchemy.orm import Session
 
 from cloud.datasets.images import decode_image
 from cloud.errors import InputError
 from cloud.fleet.desired import assign_bundle, merge_reported, needs_new_release
-from cloud.fleet.enrolment import DeviceRecord, IssuedToken, TokenRecord, issue_token
+from cloud.fleet.enrolment import (
+    DeviceRecord,
+    DeviceState,
+    IssuedToken,
+    KnownDevice,
+    TokenRecord,
+    issue_token,
+)
 from cloud.fleet.rollout_groups import Candidate
-from cloud.store import bundles, devices
+from cloud.store import audit, bundles, devices
 from cloud.store.tables import Device, EnrolmentToken
 from edge_agent.clock import Clock
 from edge_agent.wire.sync import BundleTarget, Desired, Reported
@@ -32,15 +40,21 @@ class EnrolmentTables:
     def find_token(self, digest: str) -> TokenRecord | None:
         """Return a token by its SHA-256 in hexadecimal."""
         row = self._session.get(EnrolmentToken, digest)
-        return None if row is None else TokenRecord(row.sha256, row.expires, row.device)
+        if row is None:
+            return None
+        return TokenRecord(row.sha256, row.expires, row.device, row.accepts, row.group)
 
     def spend_token(self, digest: str, device: str, now_s: float) -> bool:
         """Mark an unused token as used; return whether this call did it."""
         return devices.spend_token(self._session, sha256=digest, device=device, now_s=now_s)
 
-    def find_device_key(self, name: str) -> str | None:
-        """Return the public key of a device; none when no device has this name."""
-        return devices.key_of(self._session, name)
+    def find_device(self, name: str) -> KnownDevice | None:
+        """Return what is known of a device; none when no device has this name."""
+        row = self._session.get(Device, name)
+        if row is None:
+            return None
+        has_spoken = row.last_seen is not None and row.last_seen >= row.enrolled
+        return KnownDevice(row.public_key_pem, cast("DeviceState", row.state), has_spoken)
 
     def save_device(self, device: DeviceRecord) -> None:
         """Insert a device, or update the one of that name."""
@@ -51,15 +65,30 @@ class EnrolmentTables:
             arch=device.arch,
             agent_version=device.agent_version,
             enrolled=device.enrolled_s,
-            state="enrolled",
+            state=device.state,
         )
+        if device.group is not None:
+            row.group = device.group
         devices.enrol(self._session, row)
 
 
-def make_token(session: Session, clock: Clock) -> IssuedToken:
-    """Make a one-time enrolment token; only its digest is kept."""
+def make_token(
+    session: Session, clock: Clock, *, accepts: bool = True, group: str | None = None
+) -> IssuedToken:
+    """Make a one-time enrolment token; only its digest is kept.
+
+    Args:
+        session: A write session.
+        clock: Where the time comes from.
+        accepts: Whoever joins with it is in at once; else it waits until somebody accepts it.
+        group: The group that the device gets.
+    """
     token = issue_token(clock)
-    devices.add_token(session, sha256=token.digest, now_s=clock.now_s(), expires_s=token.expires_s)
+    row = EnrolmentToken(
+        sha256=token.digest, created=clock.now_s(), expires=token.expires_s, accepts=accepts, group=group
+    )
+    session.add(row)
+    audit.note(session, "token made", now_s=clock.now_s(), detail=f"token {token.digest[:8]}")
     return token
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from cloud.actions import corrections as correction_actions
@@ -13,8 +14,8 @@ from cloud.actions import devices as device_actions
 from cloud.api.services import CallingDevice, Services, Used
 from cloud.errors import DeniedError, InputError
 from cloud.fleet.desired import etag, is_current
-from cloud.fleet.enrolment import enrol, enrol_reply
-from cloud.store import corrections, devices
+from cloud.fleet.enrolment import DeviceRecord, enrol, enrol_reply
+from cloud.store import audit, corrections, devices
 from edge_agent.wire.base import Document
 from edge_agent.wire.sync import Desired, EnrolReply, EnrolRequest, Reported
 
@@ -22,23 +23,25 @@ router = APIRouter(tags=["for cameras"])
 
 _Wire = TypeVar("_Wire", bound=Document)
 
+_WAITING = "somebody has to accept it in the portal, page Cameras; it asks again by itself"
 _JPEG_BODY = {"requestBody": {"required": True, "content": {"image/jpeg": {"schema": {"type": "string"}}}}}
 
 
-@router.post("/enrol")
-def join(request: Request, services: Used, body: EnrolRequest) -> EnrolReply:
-    """Join with a one-time token and the public half of the device's own key."""
+@router.post("/enrol", response_model=EnrolReply)
+def join(request: Request, services: Used, body: EnrolRequest) -> EnrolReply | Response:
+    """Join with a one-time token and the device's own public key; 202: somebody has to accept it first."""
     peer = request.client.host if request.client else "unknown"
     mqtt = services.mqtt(request)
-    with services.database.write(durable=True) as session:
-        device = enrol(
-            body,
-            store=device_actions.EnrolmentTables(session),
-            clock=services.clock,
-            limit=services.guesses,
-            peer=peer,
-        )
+    try:
+        device = _admit(services, body, peer)
+    except DeniedError as error:
+        with services.database.write() as session:
+            now_s = services.clock.now_s()
+            audit.note(session, "refused", now_s=now_s, device=body.name, who=peer, detail=str(error))
+        raise
     services.live.publish({"type": "device", "device": device.name, "online": False})
+    if device.state == "pending":
+        return JSONResponse({"title": "Waiting", "detail": _WAITING}, status_code=202)
     return enrol_reply(device, mqtt=mqtt, root_json=services.repository.root_json())
 
 
@@ -76,6 +79,22 @@ async def key_frame(request: Request, services: Used, device: CallingDevice, req
     """Send a key frame that desired state asked for, as a JPEG."""
     jpeg = await request.body()
     await run_in_threadpool(_keep_key_frame, services, device, request_id, jpeg)
+
+
+def _admit(services: Services, body: EnrolRequest, peer: str) -> DeviceRecord:
+    with services.database.write(durable=True) as session:
+        device = enrol(
+            body,
+            store=device_actions.EnrolmentTables(session),
+            clock=services.clock,
+            limit=services.guesses,
+            peer=peer,
+        )
+        what = "enrolled" if device.state == "enrolled" else "waits to be accepted"
+        # One that waits asks again and again.
+        if [row.what for row in audit.newest(session, device=device.name, limit=1)] != [what]:
+            audit.note(session, what, now_s=services.clock.now_s(), device=device.name, who=peer)
+    return device
 
 
 def parse_document(kind: type[_Wire], text: bytes) -> _Wire:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from cloud.actions import devices as device_actions
-from cloud.api.models import AssignBody, DeviceView, TokenView
+from cloud.actions import fleet as fleet_actions
+from cloud.api.models import ArrangeBody, AssignBody, DeviceView, TokenBody, TokenView
+from cloud.api.rollouts import who_asks
 from cloud.api.services import Used
-from cloud.api.views import device_view
+from cloud.api.views import device_view, token_view
 from cloud.fleet.desired import change_camera
 from cloud.store import devices
 from edge_agent.wire.sync import CameraSettings
@@ -30,10 +32,48 @@ def show(services: Used, name: str) -> DeviceView:
 
 
 @router.delete("/devices/{name}", status_code=204)
-def remove(services: Used, name: str) -> None:
-    """Remove a camera: its key is no longer believed, another may join under its name; its events stay."""
+def remove(request: Request, services: Used, name: str, *, data: bool = False) -> None:
+    """Remove a camera; its key is believed no more. Its events stay, unless `data` is true."""
     with services.database.write(durable=True) as session:
-        devices.remove(session, name)
+        fleet_actions.remove(
+            session,
+            services.settings,
+            name,
+            with_data=data,
+            now_s=services.clock.now_s(),
+            who=who_asks(request),
+        )
+
+
+@router.post("/devices/{name}/accept")
+def accept(request: Request, services: Used, name: str) -> DeviceView:
+    """Let a camera in that waits to be accepted."""
+    with services.database.write(durable=True) as session:
+        device = fleet_actions.accept(session, name, now_s=services.clock.now_s(), who=who_asks(request))
+        return device_view(session, device)
+
+
+@router.post("/devices/{name}/revoke")
+def revoke(request: Request, services: Used, name: str) -> DeviceView:
+    """Believe a camera no more, from its very next request on; it needs a new token to come back."""
+    with services.database.write(durable=True) as session:
+        device = fleet_actions.revoke(session, name, now_s=services.clock.now_s(), who=who_asks(request))
+        return device_view(session, device)
+
+
+@router.put("/devices/{name}/labels")
+def arrange(request: Request, services: Used, name: str, body: ArrangeBody) -> DeviceView:
+    """Put a camera into a group, or none, and give it labels."""
+    with services.database.write(durable=True) as session:
+        device = fleet_actions.arrange(
+            session,
+            name,
+            body.group,
+            body.labels,
+            now_s=services.clock.now_s(),
+            who=who_asks(request),
+        )
+        return device_view(session, device)
 
 
 @router.post("/devices/{name}/assign")
@@ -65,10 +105,9 @@ def set_camera(services: Used, name: str, camera: str, body: CameraSettings) -> 
 
 
 @router.post("/enrolment-tokens", status_code=201)
-def make_token(request: Request, services: Used) -> TokenView:
+def make_token(request: Request, services: Used, body: TokenBody | None = None) -> TokenView:
     """Make a one-time token with which a camera can join; it is shown once."""
+    wanted = body or TokenBody()
     with services.database.write(durable=True) as session:
-        token = device_actions.make_token(session, services.clock)
-    url = str(request.base_url).rstrip("/")
-    command = f"elfowl-agent enrol --cloud {url} --token {token.text}"
-    return TokenView(token=token.text, expires=token.expires_s, command=command)
+        token = device_actions.make_token(session, services.clock, accepts=wanted.accepts, group=wanted.group)
+    return token_view(token, str(request.base_url), services.repository.root_json())

@@ -233,7 +233,9 @@ class DeviceView(BaseModel):
     profile: str
     arch: str
     agent_version: str
-    state: Literal["enrolled", "revoked"]
+    state: Literal["pending", "enrolled", "revoked"]
+    group: str | None
+    labels: list[str]
     enrolled: float
     online: bool
     last_seen: float | None
@@ -256,12 +258,31 @@ class AssignBody(_Body):
     bundle_id: str | None
 
 
+class TokenBody(_Body):
+    """How a token shall be: who joins with one that does not accept waits until a person does."""
+
+    accepts: bool = True
+    group: str | None = Field(None, min_length=1, max_length=60)
+
+
 class TokenView(BaseModel):
-    """A one-time enrolment token; shown once. `command` is what to type on the camera."""
+    """A one-time enrolment token; shown once. `command` is what to type on the camera.
+
+    `ticket` says the same for a file or a QR code that is brought to the camera; `qr_svg` is that code.
+    """
 
     token: str
     expires: float
     command: str
+    ticket: dict[str, Any]
+    qr_svg: str
+
+
+class ArrangeBody(_Body):
+    """Group and labels of a camera; they replace those that it had."""
+
+    group: str | None = None
+    labels: list[str] = Field(default_factory=list)
 
 
 class EventView(BaseModel):

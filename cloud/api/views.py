@@ -23,9 +23,12 @@ from cloud.api.models import (
     JobView,
     LabelsView,
     MediaView,
+    TokenView,
     VersionView,
 )
 from cloud.fleet.desired import has_converged
+from cloud.fleet.enrolment import IssuedToken
+from cloud.fleet.ticket import qr_svg, ticket_for
 from cloud.store import corrections, detectors, devices, jobs, labels, media
 from cloud.store.tables import (
     BundleRow,
@@ -107,13 +110,27 @@ def device_view(session: Session, device: Device) -> DeviceView:
     """Return a device with what is wanted of it and what it says."""
     desired = devices.desired_of(session, device.name)
     reported = devices.reported_of(session, device.name)
-    fields = ("name", "profile", "arch", "agent_version", "state", "enrolled", "online", "last_seen")
+    fields = ("name", "profile", "arch", "agent_version", "state", "group", "labels", "enrolled", "online")
     return DeviceView(
         **{name: getattr(device, name) for name in fields},
+        last_seen=device.last_seen,
         converged=has_converged(desired, reported),
         desired=desired.model_dump(mode="json"),
         reported=None if reported is None else reported.model_dump(mode="json"),
         stats=stats_of(device),
+    )
+
+
+def token_view(token: IssuedToken, cloud_url: str, root_json: str) -> TokenView:
+    """Return a fresh token in every form in which it can be brought to a camera."""
+    ticket = ticket_for(cloud_url, token.text, root_json)
+    command = f"elfowl-agent enrol --cloud {ticket.cloud} --token {token.text}"
+    return TokenView(
+        token=token.text,
+        expires=token.expires_s,
+        command=command,
+        ticket=ticket.model_dump(mode="json"),
+        qr_svg=qr_svg(ticket.to_json()),
     )
 
 

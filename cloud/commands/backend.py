@@ -111,8 +111,8 @@ class Backend(Protocol):
         """Return all devices."""
         ...
 
-    def token(self) -> Json:
-        """Make a one-time enrolment token."""
+    def token(self, how: Json) -> Json:
+        """Make a one-time enrolment token; `how` may hold `accepts` and `group`."""
         ...
 
     def assign(self, device: str, bundle: str | None) -> Json:

@@ -7,10 +7,12 @@ from typing import Any, Protocol, cast
 
 from sqlalchemy.orm import Session
 
+from cloud.actions import fleet as fleet_actions
 from cloud.actions import rollouts as rollout_actions
 from cloud.actions.open_home import Home, open_home
 from cloud.actions.rollout_preview import preview
 from cloud.api.rollouts import AuditView, preview_view, rollout_view
+from cloud.api.views import device_view
 from cloud.client import CloudClient
 from cloud.commands.options import read_settings
 from cloud.fleet.rollout_plan import Plan
@@ -45,6 +47,22 @@ class FleetBackend(Protocol):
 
     def audit(self, device: str | None) -> list[Json]:
         """Return what was done, newest first."""
+        ...
+
+    def accept(self, device: str) -> Json:
+        """Let a device in that waits."""
+        ...
+
+    def revoke(self, device: str) -> Json:
+        """Believe a device no more."""
+        ...
+
+    def remove(self, device: str, *, data: bool) -> None:
+        """Remove a device, with its events and pictures or without."""
+        ...
+
+    def arrange(self, device: str, group: str | None, labels: list[str]) -> Json:
+        """Put a device into a group and give it labels."""
         ...
 
 
@@ -90,6 +108,30 @@ class LocalFleet:
             rows = audit.newest(session, device=device)
             return [AuditView.model_validate(row, from_attributes=True).model_dump() for row in rows]
 
+    def accept(self, device: str) -> Json:
+        """Let a device in that waits."""
+        with self._home.database.write(durable=True) as session:
+            row = fleet_actions.accept(session, device, now_s=self._home.clock.now_s())
+            return device_view(session, row).model_dump(mode="json")
+
+    def revoke(self, device: str) -> Json:
+        """Believe a device no more."""
+        with self._home.database.write(durable=True) as session:
+            row = fleet_actions.revoke(session, device, now_s=self._home.clock.now_s())
+            return device_view(session, row).model_dump(mode="json")
+
+    def remove(self, device: str, *, data: bool) -> None:
+        """Remove a device, with its events and pictures or without."""
+        now_s = self._home.clock.now_s()
+        with self._home.database.write(durable=True) as session:
+            fleet_actions.remove(session, self._home.settings, device, with_data=data, now_s=now_s)
+
+    def arrange(self, device: str, group: str | None, labels: list[str]) -> Json:
+        """Put a device into a group and give it labels."""
+        with self._home.database.write(durable=True) as session:
+            row = fleet_actions.arrange(session, device, group, labels, now_s=self._home.clock.now_s())
+            return device_view(session, row).model_dump(mode="json")
+
     @staticmethod
     def _view(session: Session, number: int) -> Json:
         rollout = rollout_actions.load(session, number)
@@ -126,6 +168,23 @@ class RemoteFleet:
         """Return what was done, newest first."""
         query = {} if device is None else {"device": device}
         return cast("list[Json]", self._client.get("/audit", **query))
+
+    def accept(self, device: str) -> Json:
+        """Let a device in that waits."""
+        return cast("Json", self._client.post(f"/devices/{device}/accept"))
+
+    def revoke(self, device: str) -> Json:
+        """Believe a device no more."""
+        return cast("Json", self._client.post(f"/devices/{device}/revoke"))
+
+    def remove(self, device: str, *, data: bool) -> None:
+        """Remove a device, with its events and pictures or without."""
+        self._client.delete(f"/devices/{device}?data={str(data).lower()}")
+
+    def arrange(self, device: str, group: str | None, labels: list[str]) -> Json:
+        """Put a device into a group and give it labels."""
+        body = {"group": group, "labels": labels}
+        return cast("Json", self._client.put(f"/devices/{device}/labels", body))
 
 
 def connect_fleet(home: Path | None, url: str | None, token: str | None = None) -> FleetBackend:

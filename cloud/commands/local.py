@@ -19,7 +19,7 @@ from cloud.actions.lessons import gather
 from cloud.actions.media import Role, note, stage
 from cloud.actions.open_home import open_home
 from cloud.actions.proposals import answer_all
-from cloud.api.views import bundle_view, detector_view, device_view
+from cloud.api.views import bundle_view, detector_view, device_view, token_view
 from cloud.commands.backend import Examples, Incoming, Json, Show, Stopped, Verdict
 from cloud.datasets.coco import read_coco
 from cloud.datasets.export import Format
@@ -158,13 +158,13 @@ class LocalCloud:
         with self.home.database.read() as session:
             return [device_view(session, row).model_dump(mode="json") for row in devices.every(session)]
 
-    def token(self) -> Json:
+    def token(self, how: Json) -> Json:
         """Make a one-time enrolment token."""
         with self.home.database.write(durable=True) as session:
-            token = device_actions.make_token(session, self.home.clock)
-        host = f"http://{self._settings.host}:{self._settings.port}"
-        command = f"elfowl-agent enrol --cloud {host} --token {token.text}"
-        return {"token": token.text, "expires": token.expires_s, "command": command}
+            token = device_actions.make_token(session, self.home.clock, **how)
+        url = f"http://{self._settings.host}:{self._settings.port}"
+        repository = bundle_actions.open_repository(self._settings, self.home.clock)
+        return token_view(token, url, repository.root_json()).model_dump(mode="json")
 
     def assign(self, device: str, bundle: str | None) -> Json:
         """Want a bundle on a device; a running server tells the device at its next poll."""

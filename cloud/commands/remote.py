@@ -121,9 +121,9 @@ class RemoteCloud:
         """Return all devices."""
         return cast("list[Json]", self._client.get("/devices"))
 
-    def token(self) -> Json:
+    def token(self, how: Json) -> Json:
         """Make a one-time enrolment token."""
-        return cast("Json", self._client.post("/enrolment-tokens"))
+        return cast("Json", self._client.post("/enrolment-tokens", how))
 
     def assign(self, device: str, bundle: str | None) -> Json:
         """Want a bundle on a device."""

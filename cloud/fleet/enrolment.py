@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -22,6 +22,7 @@ from cloud.errors import BusyError, ConflictError, DeniedError, InputError
 from edge_agent.clock import Clock
 from edge_agent.wire.sync import EnrolReply, EnrolRequest, MqttAccess
 
+DeviceState = Literal["pending", "enrolled", "revoked"]
 TOKEN_LIFETIME_S: Final = 3600.0
 _PEERS_REMEMBERED: Final = 10_000
 
@@ -45,11 +46,22 @@ class TokenRecord:
     digest: str
     expires_s: float
     used_by: str | None = None
+    accepts: bool = True
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class KnownDevice:
+    """What is known of a device that asks; `has_spoken`: it used its own key since it joined."""
+
+    public_key_pem: str
+    state: DeviceState = "enrolled"
+    has_spoken: bool = False
 
 
 @dataclass(frozen=True)
 class DeviceRecord:
-    """A device that joined; `public_key_pem` is in canonical form."""
+    """A device that joined, or waits to be accepted; `public_key_pem` is in canonical form."""
 
     name: str
     public_key_pem: str
@@ -57,6 +69,8 @@ class DeviceRecord:
     arch: str
     agent_version: str
     enrolled_s: float
+    state: DeviceState = "enrolled"
+    group: str | None = None
 
 
 class EnrolmentStore(Protocol):
@@ -70,8 +84,8 @@ class EnrolmentStore(Protocol):
         """Mark an unused token as used, in one atomic statement; return whether this call did it."""
         ...
 
-    def find_device_key(self, name: str) -> str | None:
-        """Return the public key of a device, PEM; none when no device has this name."""
+    def find_device(self, name: str) -> KnownDevice | None:
+        """Return what is known of a device; none when no device has this name."""
         ...
 
     def save_device(self, device: DeviceRecord) -> None:
@@ -135,8 +149,9 @@ def enrol(
 ) -> DeviceRecord:
     """Let a device join.
 
-    A device whose reply was lost may ask again with the same token, name and key. One that was wiped, and so
-    has another key, gets its old name only after somebody removed the old entry.
+    A device whose reply was lost, or that waits to be accepted, may ask again with the same token, name and
+    key. One that was wiped, and so has another key, gets its old name only after somebody removed the old
+    entry; one that was revoked needs a new token.
 
     Args:
         request: What the device sent.
@@ -154,11 +169,11 @@ def enrol(
     limit.check(peer)
     public_key_pem = canonical_public_key(request.public_key_pem)
     try:
-        known_key = _admit(request, public_key_pem, store, clock.now_s())
+        token, known = _admit(request, public_key_pem, store, clock.now_s())
     except DeniedError:
         limit.note_failure(peer)
         raise
-    if known_key not in {None, public_key_pem}:
+    if known is not None and known.public_key_pem != public_key_pem:
         message = f"another device is enrolled as {request.name!r}; take another name, or remove that device"
         raise ConflictError(message)
     device = DeviceRecord(
@@ -168,6 +183,8 @@ def enrol(
         arch=request.arch,
         agent_version=request.agent_version,
         enrolled_s=clock.now_s(),
+        state="enrolled" if token.accepts or _is_accepted(known) else "pending",
+        group=token.group,
     )
     store.save_device(device)
     return device
@@ -202,18 +219,27 @@ def canonical_public_key(pem: str) -> str:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-def _admit(request: EnrolRequest, public_key_pem: str, store: EnrolmentStore, now_s: float) -> str | None:
+def _admit(
+    request: EnrolRequest, public_key_pem: str, store: EnrolmentStore, now_s: float
+) -> tuple[TokenRecord, KnownDevice | None]:
     digest = token_digest(request.token)
     token = store.find_token(digest)
     if token is None:
         message = "this enrolment token is unknown; copy it again, or make a new one in the portal"
         raise DeniedError(message)
+    known = store.find_device(request.name)
+    may_ask_again = known is not None and known.public_key_pem == public_key_pem and known.state != "revoked"
+    if token.used_by == request.name and may_ask_again and not (known and known.has_spoken):
+        # Its own token, which nobody else can use: it may have waited for days until somebody accepted it.
+        return token, known
     if token.expires_s <= now_s:
         message = "this enrolment token has expired; make a new one in the portal"
         raise DeniedError(message)
-    known_key = store.find_device_key(request.name)
-    asks_again = token.used_by == request.name and known_key == public_key_pem
-    if asks_again or (token.used_by is None and store.spend_token(digest, request.name, now_s)):
-        return known_key
+    if token.used_by is None and store.spend_token(digest, request.name, now_s):
+        return token, known
     message = "this enrolment token was used already; make a new one in the portal"
     raise DeniedError(message)
+
+
+def _is_accepted(known: KnownDevice | None) -> bool:
+    return known is not None and known.state == "enrolled"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -38,7 +39,13 @@ class DeviceFacts:
 
 
 def enrol(
-    cloud_url: str, token: str, facts: DeviceFacts, state_dir: Path, *, client: httpx.Client
+    cloud_url: str,
+    token: str,
+    facts: DeviceFacts,
+    state_dir: Path,
+    *,
+    client: httpx.Client,
+    root_sha256: str | None = None,
 ) -> Identity:
     """Join a cloud and remember it; a device that joined before changes over to this cloud.
 
@@ -48,18 +55,19 @@ def enrol(
         facts: The device's name, profile, architecture and agent version.
         state_dir: Where the agent keeps its state.
         client: Speaks HTTP; see `edge_agent.update.fetcher.open_client`.
+        root_sha256: Of the root of trust that a ticket promised; none: whatever the cloud sends is trusted.
 
     Raises:
         ConfigError: The URL, token or name is wrong, or the cloud refused them; the text is the cloud's.
-        LinkError: The cloud cannot be reached, or is busy.
-        ProtocolError: What answered is no elfowl cloud.
+        LinkError: The cloud cannot be reached, is busy, or somebody has to accept this device first.
+        ProtocolError: What answered is no elfowl cloud, or not the one of the ticket.
         StorageError: The disk is full or read-only.
     """
     base_url = _checked_url(cloud_url)
     key = load_or_make_key(state_dir)
     request = _request(token, facts, public_key_pem(key))
     reply = _ask(client, base_url, request)
-    _check_root(reply.tuf_root)
+    _check_root(reply.tuf_root, root_sha256)
     enrolment = Enrolment(
         device=reply.device,
         cloud_url=base_url,
@@ -108,6 +116,9 @@ def _ask(client: httpx.Client, base_url: str, request: EnrolRequest) -> EnrolRep
     if response.status_code in _REFUSED:
         message = f"the cloud refused to enrol {request.name!r}: {_detail(response)}"
         raise ConfigError(message)
+    if response.status_code == httpx.codes.ACCEPTED:
+        message = f"the cloud knows {request.name!r} now, but lets it in later: {_detail(response)}"
+        raise LinkError(message)
     if response.status_code in _BUSY:
         message = f"the cloud cannot enrol now: {_detail(response)}"
         raise LinkError(message)
@@ -130,7 +141,12 @@ def _detail(response: httpx.Response) -> str:
     return " ".join(text.split())[:300]
 
 
-def _check_root(root_json: str) -> None:
+def _check_root(root_json: str, promised_sha256: str | None) -> None:
+    if promised_sha256 not in {None, hashlib.sha256(root_json.encode()).hexdigest()}:
+        message = (
+            "the cloud sent another root of trust than the ticket promised; make a new one in the portal"
+        )
+        raise ProtocolError(message)
     try:
         root = Metadata[Root].from_bytes(root_json.encode())
         root.signed.verify_delegate(Root.type, root.signed_bytes, root.signatures)

@@ -20,7 +20,16 @@ from edge_agent.wire.offload import OffloadReply, OffloadRequest
 from edge_agent.wire.profile import DeviceProfile
 from edge_agent.wire.receipt import Receipt
 from edge_agent.wire.status import CameraDetail, LabelAttributes, Stats, UpdateState
-from edge_agent.wire.sync import Ack, Desired, DesiredHint, EnrolReply, EnrolRequest, EventBatch, Reported
+from edge_agent.wire.sync import (
+    Ack,
+    Desired,
+    DesiredHint,
+    EnrolReply,
+    EnrolRequest,
+    EnrolTicket,
+    EventBatch,
+    Reported,
+)
 from edge_agent.wire.target import KitIndex, TargetCustom
 from edge_agent.wire.topics import TOPICS
 
@@ -34,6 +43,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "label-attributes": LabelAttributes,
     "stats": Stats,
     "update-state": UpdateState,
+    "enrol-ticket": EnrolTicket,
     "enrol-request": EnrolRequest,
     "enrol-reply": EnrolReply,
     "desired": Desired,

@@ -26,6 +26,17 @@ class EnrolRequest(Document):
     agent_version: str
 
 
+class EnrolTicket(Document):
+    """What a camera needs to join, as a file or a QR code that is brought to it."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    cloud: str = Field(max_length=500, description="address of the cloud")
+    token: str = Field(min_length=8, max_length=200)
+    root_sha256: Sha256 | None = Field(
+        None, description="of the root of trust that the cloud will send; another one is refused"
+    )
+
+
 class MqttAccess(Document):
     """Where and how a device reaches a broker."""
 

@@ -20,6 +20,7 @@ from cloud.fleet.enrolment import (
     DeviceRecord,
     GuessLimit,
     IssuedToken,
+    KnownDevice,
     TokenRecord,
     canonical_public_key,
     enrol,
@@ -36,6 +37,7 @@ class FakeStore:
 
     tokens: dict[str, TokenRecord] = field(default_factory=dict)
     devices: dict[str, DeviceRecord] = field(default_factory=dict)
+    spoken: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def find_token(self, digest: str) -> TokenRecord | None:
@@ -49,9 +51,11 @@ class FakeStore:
             self.tokens[digest] = replace(token, used_by=device)
             return True
 
-    def find_device_key(self, name: str) -> str | None:
+    def find_device(self, name: str) -> KnownDevice | None:
         device = self.devices.get(name)
-        return None if device is None else device.public_key_pem
+        if device is None:
+            return None
+        return KnownDevice(device.public_key_pem, device.state, name in self.spoken)
 
     def save_device(self, device: DeviceRecord) -> None:
         self.devices[device.name] = device
@@ -65,9 +69,9 @@ class Door:
         self.store = FakeStore()
         self.limit = GuessLimit(self.clock)
 
-    def issue(self) -> IssuedToken:
+    def issue(self, *, accepts: bool = True) -> IssuedToken:
         token = issue_token(self.clock)
-        self.store.tokens[token.digest] = TokenRecord(token.digest, token.expires_s)
+        self.store.tokens[token.digest] = TokenRecord(token.digest, token.expires_s, accepts=accepts)
         return token
 
     def enrol(self, token: str, name: str = "cam1", pem: str = "", peer: str = "10.0.0.9") -> DeviceRecord:
@@ -123,6 +127,33 @@ def test_device_whose_reply_was_lost_may_ask_again(door: Door) -> None:
     token, key = door.issue().text, new_key()
     first = door.enrol(token, "cam1", key)
     assert door.enrol(token, "cam1", key) == first
+
+
+def test_device_that_spoke_cannot_use_its_token_again(door: Door) -> None:
+    token, key = door.issue().text, new_key()
+    door.enrol(token, "cam1", key)
+    door.store.spoken.add("cam1")
+    with pytest.raises(DeniedError, match="was used already"):
+        door.enrol(token, "cam1", key)
+
+
+def test_token_that_does_not_accept_leaves_the_device_waiting_for_days(door: Door) -> None:
+    token, key = door.issue(accepts=False).text, new_key()
+    assert door.enrol(token, "cam1", key).state == "pending"
+    door.clock.advance(5 * 86_400)
+    assert door.enrol(token, "cam1", key).state == "pending"
+    with pytest.raises(DeniedError):
+        door.enrol(token, "cam1", new_key())
+    door.store.devices["cam1"] = replace(door.store.devices["cam1"], state="enrolled")
+    assert door.enrol(token, "cam1", key).state == "enrolled"
+
+
+def test_revoked_device_needs_a_new_token(door: Door) -> None:
+    token, key = door.issue().text, new_key()
+    door.store.devices["cam1"] = replace(door.enrol(token, "cam1", key), state="revoked")
+    with pytest.raises(DeniedError, match="was used already"):
+        door.enrol(token, "cam1", key)
+    assert door.enrol(door.issue().text, "cam1", key).state == "enrolled"
 
 
 def test_expired_token_is_refused(door: Door) -> None:

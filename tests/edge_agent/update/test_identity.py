@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from edge_agent.errors import ConfigError, ElfowlError, LinkError, ProtocolError
 from edge_agent.update.enrol import DeviceFacts, enrol
 from edge_agent.update.identity import Identity, load_identity, load_or_make_key, public_key_pem
+from edge_agent.update.ticket import read_ticket
 from edge_agent.wire.sync import EnrolReply, EnrolRequest, MqttAccess
 from tests.edge_agent.update.publisher import Publisher
 from tests.fakes.clock import FakeClock
@@ -38,7 +40,11 @@ def reply(root_json: str) -> EnrolReply:
 
 
 def ask(
-    state_dir: Path, response: httpx.Response | Exception, url: str = URL, token: str = TOKEN
+    state_dir: Path,
+    response: httpx.Response | Exception,
+    url: str = URL,
+    token: str = TOKEN,
+    root_sha256: str | None = None,
 ) -> Identity:
     def answer(_request: httpx.Request) -> httpx.Response:
         if isinstance(response, Exception):
@@ -46,7 +52,7 @@ def ask(
         return response
 
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:
-        return enrol(url, token, FACTS, state_dir, client=client)
+        return enrol(url, token, FACTS, state_dir, client=client, root_sha256=root_sha256)
 
 
 def test_enrolment_is_remembered(tmp_path: Path, root_json: str) -> None:
@@ -135,6 +141,7 @@ REFUSALS: list[tuple[httpx.Response | Exception, type[ElfowlError], str]] = [
     (problem(409, "another device\nis enrolled as 'cam1'"), ConfigError, "another device is enrolled"),
     (httpx.Response(404, text="<html>"), ConfigError, "HTTP 404"),
     (problem(503, "too many wrong tokens"), LinkError, "too many wrong tokens"),
+    (problem(202, "somebody has to accept it"), LinkError, "lets it in later: somebody has to accept it"),
     (
         httpx.ConnectError("connection refused"),
         LinkError,
@@ -164,6 +171,24 @@ def test_root_that_is_not_signed_by_itself_is_refused(tmp_path: Path, root_json:
     with pytest.raises(ProtocolError, match="root of trust"):
         ask(tmp_path, httpx.Response(200, text=reply(json.dumps(document)).to_json()))
     assert load_identity(tmp_path) is None
+
+
+def test_root_other_than_the_tickets_is_refused(tmp_path: Path, root_json: str) -> None:
+    good = httpx.Response(200, text=reply(root_json).to_json())
+    with pytest.raises(ProtocolError, match="another root of trust than the ticket promised"):
+        ask(tmp_path, good, root_sha256="0" * 64)
+    assert load_identity(tmp_path) is None
+    ask(tmp_path, good, root_sha256=hashlib.sha256(root_json.encode()).hexdigest())
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", '{"cloud": "http://hub", "token": "short"}'])
+def test_file_that_is_no_ticket_says_what_to_do_without_showing_it(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "ticket.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=r"ticket\.json") as refused:
+        read_ticket(path)
+    assert "short" not in str(refused.value)
 
 
 @pytest.mark.parametrize("url", ["", "192.168.1.2:8420", "ftp://host", "http://"])

@@ -58,6 +58,7 @@ from edge_agent.wire.sync import (
     DroppedRange,
     EnrolReply,
     EnrolRequest,
+    EnrolTicket,
     EventBatch,
     FrameWanted,
     MqttAccess,
@@ -229,6 +230,7 @@ EXAMPLES: dict[str, Document] = {
         temperature_c=51.5,
     ),
     "update-state": UpdateState(installed_version="1", latest_version="2", title="persons", in_progress=True),
+    "enrol-ticket": EnrolTicket(cloud="http://hub:8420", token="one-time-token", root_sha256="a" * 64),
     "enrol-request": EnrolRequest(
         token="one-time-token",
         name="porch",
