@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from cloud.api.device import parse_document
-from cloud.api.services import CallingDevice, Used
+from cloud.api.services import calling_device, services_of
 from cloud.errors import DeniedError, InputError
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
 
@@ -31,9 +32,12 @@ _OFFLOAD_FORM = {
 }
 
 
-@router.post("/offload", openapi_extra=_OFFLOAD_FORM)
-async def offload(request: Request, services: Used, device: CallingDevice) -> OffloadReply:
+@router.post("/offload", response_model=OffloadReply, openapi_extra=_OFFLOAD_FORM)
+async def offload(request: Request) -> Response:
     """Ask the full detector about a picture; 429 or 503 with Retry-After when it could not answer in time."""
+    # Not by `Depends`: each would go through a thread of its own, which costs more than what it does.
+    services = services_of(request)
+    device = await run_in_threadpool(calling_device, request)
     # Before the picture is read: in a crowd a refusal must cost next to nothing.
     services.offload.check_room(device)
     async with request.form(max_files=2, max_fields=4, max_part_size=65_536) as form:
@@ -42,7 +46,8 @@ async def offload(request: Request, services: Used, device: CallingDevice) -> Of
     if asked.device != device:
         message = f"the request names device {asked.device!r}, but {device!r} sent it"
         raise DeniedError(message)
-    return await services.offload.answer(asked, jpeg)
+    reply = await services.offload.answer(asked, jpeg)
+    return Response(reply.to_json(), media_type="application/json")
 
 
 async def _part(part: UploadFile | str | None, name: str) -> bytes:

@@ -1,0 +1,1 @@
+"""Parts of the benchmark `offload`: the two endpoints, and the crowd that asks them."""
