@@ -48,6 +48,11 @@ class MqttConfig(_Section):
     password_file: Path | None = None
     tls: bool = False
     ca_file: Path | None = None
+    client_cert_file: Path | None = Field(None, description="PEM; who we are, for brokers that ask by TLS")
+    client_key_file: Path | None = Field(None, description="PEM; none: it stands in the certificate's file")
+    transport: Literal["tcp", "websockets"] = "tcp"
+    websocket_path: str = "/mqtt"
+    protocol: Annotated[Literal["auto", "5", "3.1.1"], BeforeValidator(str)] = "auto"
     prefix: TopicPrefix = DEFAULT_PREFIX
     discovery_prefix: TopicPrefix = DEFAULT_DISCOVERY_PREFIX
     discovery: bool | Literal["per_entity", "device"] = Field(
@@ -58,6 +63,16 @@ class MqttConfig(_Section):
     def discovery_style(self) -> Literal["per_entity", "device"]:
         """Return whether entities are announced one by one or all in one document."""
         return "device" if self.discovery == "device" else "per_entity"
+
+    @model_validator(mode="after")
+    def _certificate_is_whole(self) -> Self:
+        if self.client_cert_file is None and self.client_key_file is not None:
+            message = "'client_key_file' needs 'client_cert_file'"
+            raise ValueError(message)
+        if self.client_cert_file is not None and not self.tls:
+            message = "'client_cert_file' is shown by TLS only; add 'tls: true'"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _one_password(self) -> Self:
@@ -151,6 +166,12 @@ class StorageConfig(_Section):
     keyframes_daily_bytes: int = Field(40_000_000, ge=0, description="spares flash memory")
 
 
+class ShadowConfig(_Section):
+    """The trial of a candidate beside the detector that runs."""
+
+    cpu_share: float = Field(0.25, gt=0.0, le=1.0, description="of one processor, at most")
+
+
 class AgentConfig(_Section):
     """The whole file."""
 
@@ -164,6 +185,7 @@ class AgentConfig(_Section):
     cameras: tuple[CameraConfig, ...] = Field(min_length=1)
     snapshots: SnapshotsConfig = SnapshotsConfig()
     storage: StorageConfig = StorageConfig()
+    shadow: ShadowConfig = ShadowConfig()
 
     @model_validator(mode="after")
     def _has_a_detector(self) -> Self:
@@ -226,7 +248,9 @@ def _resolve_paths(config: AgentConfig, folder: Path) -> AgentConfig:
         "profile": str(folder / config.profile) if config.profile.endswith(".yaml") else config.profile,
         "root": config.root and folder / config.root,
         "bundle": bundle if bundle in {None, STARTER} else str(folder / str(bundle)),
-        "mqtt": config.mqtt and _resolve_fields(config.mqtt, folder, ("password_file", "ca_file")),
+        "mqtt": config.mqtt and _resolve_fields(
+            config.mqtt, folder, ("password_file", "ca_file", "client_cert_file", "client_key_file")
+        ),
         "cloud": config.cloud and _resolve_fields(config.cloud, folder, ("enrol_token_file", "ca_file")),
         "cameras": tuple(
             camera.model_copy(update={"source": _resolve_source(camera.source, folder)})

@@ -50,7 +50,7 @@ def plan_brokers(
         return BrokerPlan(cloud, cloud, shared=True, discovery=True)
     topics = Topics(device, mqtt.prefix, mqtt.discovery_prefix)
     discovery, style = bool(mqtt.discovery), mqtt.discovery_style
-    home = (_home_broker(mqtt, password, device), topics)
+    home = (home_broker(mqtt, password, device), topics)
     if cloud is None or not home[0].is_same_broker(cloud[0]) or topics.base != cloud[1].base:
         return BrokerPlan(home, cloud, shared=False, discovery=discovery, style=style)
     # One connection, under the name that the cloud gave unless the owner gave one.
@@ -58,7 +58,8 @@ def plan_brokers(
     return BrokerPlan((broker, topics), (broker, cloud[1]), shared=True, discovery=discovery, style=style)
 
 
-def _home_broker(mqtt: MqttConfig, password: str | None, device: str) -> Broker:
+def home_broker(mqtt: MqttConfig, password: str | None, device: str) -> Broker:
+    """Return the broker of the config file."""
     return Broker(
         mqtt.host,
         mqtt.port,
@@ -67,6 +68,10 @@ def _home_broker(mqtt: MqttConfig, password: str | None, device: str) -> Broker:
         password=password,
         tls=mqtt.tls,
         ca_file=mqtt.ca_file,
+        client_cert_file=mqtt.client_cert_file,
+        client_key_file=mqtt.client_key_file,
+        websocket_path=mqtt.websocket_path if mqtt.transport == "websockets" else None,
+        protocol=mqtt.protocol,
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from edge_agent.agent.brokers import home_broker
 from edge_agent.agent.device import agent_version, rss_bytes
 from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.reporter import HomeSide, Reporter
@@ -24,7 +25,6 @@ from edge_agent.report.discovery import (
     state_topics,
 )
 from edge_agent.report.drains import HOME
-from edge_agent.report.link import Broker
 from edge_agent.report.outbox import Outbox
 from edge_agent.report.publisher import Publisher, will_of
 from edge_agent.wire.homeassistant import HaConfig
@@ -168,14 +168,7 @@ class TryHome:
 
 def _open_home(folder: Path, camera: TryCamera, mqtt: MqttConfig, parts: AgentParts) -> HomeSide:
     topics = Topics(camera.device, mqtt.prefix, mqtt.discovery_prefix)
-    broker = Broker(
-        mqtt.host,
-        mqtt.port,
-        client_id=f"elfowl-{camera.device}",
-        username=mqtt.username,
-        password=mqtt.read_password(),
-        tls=mqtt.tls,
-    )
+    broker = home_broker(mqtt, mqtt.read_password(), camera.device)
     link = parts.connect(broker, will_of(topics), home_subscriptions(topics))
     publisher = Publisher(
         link,

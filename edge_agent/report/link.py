@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -38,6 +38,9 @@ _BACKOFF_BASE_S = 1.0
 _BACKOFF_MAX_S = 60.0
 _SETTLED_S = 30.0
 
+Protocols = Literal["auto", "5", "3.1.1"]
+"""Which version of MQTT to speak; `auto`: the newest that the broker speaks too."""
+
 
 @dataclass(frozen=True)
 class Message:
@@ -51,7 +54,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Broker:
-    """Where a broker is, and as whom to speak to it."""
+    """Where a broker is, and as whom to speak to it; with a `websocket_path`, over WebSockets."""
 
     host: str
     port: int
@@ -60,6 +63,10 @@ class Broker:
     password: str | None = None
     tls: bool = False
     ca_file: Path | None = None
+    client_cert_file: Path | None = None
+    client_key_file: Path | None = None
+    websocket_path: str | None = None
+    protocol: Protocols = "auto"
     keepalive_s: int = 30
 
     def is_same_broker(self, other: Broker) -> bool:
@@ -135,7 +142,8 @@ class MqttLink:
         self._subscriptions = tuple(subscriptions)
         self._clock = clock
         self._rng = rng
-        self._protocol = MQTTProtocolVersion.MQTTv5
+        is_old = broker.protocol == "3.1.1"
+        self._protocol = MQTTProtocolVersion.MQTTv311 if is_old else MQTTProtocolVersion.MQTTv5
         self._stopping = threading.Event()
         self._connection: _Connection | None = None
         self._thread: threading.Thread | None = None
@@ -191,9 +199,12 @@ class MqttLink:
         return f"MQTT broker {self._broker.host}:{self._broker.port}"
 
     def _connect_once(self, events: LinkEvents) -> tuple[bool, str]:
-        connection = _Connection(
-            self._broker, self._protocol, self._will, self._subscriptions, events, self._clock
-        )
+        try:
+            connection = _Connection(
+                self._broker, self._protocol, self._will, self._subscriptions, events, self._clock
+            )
+        except (OSError, ValueError) as error:
+            return False, f"cannot be spoken to: {error}; check the files for TLS"
         self._connection = connection
         try:
             connection.run(self._stopping)
@@ -203,7 +214,7 @@ class MqttLink:
         self._connection = None
         if connection.was_up:
             _guard(events.down, connection.reason)
-        elif connection.speaks_other_version:
+        elif connection.speaks_other_version and self._broker.protocol == "auto":
             is_5 = self._protocol == MQTTProtocolVersion.MQTTv5
             self._protocol = MQTTProtocolVersion.MQTTv311 if is_5 else MQTTProtocolVersion.MQTTv5
         return connection.was_up, connection.reason
@@ -306,7 +317,10 @@ class _Connection:
             clean_session=None if is_5 else False,
             protocol=self._protocol,
             reconnect_on_failure=False,
+            transport="tcp" if self._broker.websocket_path is None else "websockets",
         )
+        if self._broker.websocket_path is not None:
+            client.ws_set_options(path=self._broker.websocket_path)
         client.suppress_exceptions = True
         client.max_inflight_messages_set(_MAX_INFLIGHT)
         client.max_queued_messages_set(_MAX_QUEUED)
@@ -314,7 +328,11 @@ class _Connection:
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)
         if self._broker.tls:
-            client.tls_set(ca_certs=str(self._broker.ca_file) if self._broker.ca_file else None)
+            client.tls_set(
+                ca_certs=_text(self._broker.ca_file),
+                certfile=_text(self._broker.client_cert_file),
+                keyfile=_text(self._broker.client_key_file),
+            )
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -366,6 +384,10 @@ def _guard(callback: Callable[..., Any], *arguments: object) -> None:
         callback(*arguments)
     except Exception:  # noqa: BLE001 - see above
         _log.exception("a callback of the MQTT link failed")
+
+
+def _text(file: Path | None) -> str | None:
+    return None if file is None else str(file)
 
 
 def _address(broker: Broker) -> tuple[str, int]:

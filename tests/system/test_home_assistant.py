@@ -74,7 +74,7 @@ light:
         turn_on: {service: input_boolean.turn_on, target: {entity_id: input_boolean.lamp}}
         turn_off: {service: input_boolean.turn_off, target: {entity_id: input_boolean.lamp}}
 notify:
-  - {name: phone, platform: file, filename: phone.txt}
+  - {name: phone, platform: group, services: []}
 """
 
 
