@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cloud.commands import attribute, bundle, correct, detector, device, rollout, subnet, suggest
+from cloud.commands import attribute, bundle, correct, detector, device, keys, rollout, subnet, suggest
 from cloud.commands.options import AsJson, Home, read_settings
 from edge_agent.errors import ElfowlError
 
@@ -21,6 +21,7 @@ app.add_typer(detector.app, name="detector")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(device.app, name="device")
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(keys.app, name="keys")
 app.add_typer(attribute.app, name="attribute")
 app.add_typer(subnet.app, name="subnet")
 detector.app.command("suggest")(suggest.suggest)

@@ -13,7 +13,7 @@ from cloud.fleet.description import describe
 from cloud.fleet.kit import export_kit
 from cloud.fleet.tuf_repository import UpdateRepository
 from cloud.settings import Settings
-from cloud.store import bundles, detectors
+from cloud.store import audit, bundles, detectors
 from cloud.store.files import copy_file, remove_tree, write_file
 from cloud.store.ids import new_id
 from cloud.store.tables import BundleRow
@@ -67,6 +67,28 @@ def publish_again(
     target = repository.publish(path, head_update=heads if heads.is_file() else None)
     bundles.note_published(session, bundle_id, target)
     return target
+
+
+def withdraw(
+    session: Session, repository: UpdateRepository, bundle_id: str, *, now_s: float, who: str | None = None
+) -> BundleRow:
+    """Take a published bundle back: no device installs it any more, whoever asks for it.
+
+    Raises:
+        NotFoundError: There is no such bundle.
+        ConflictError: It is not published.
+        StorageError: The disk is full.
+    """
+    row = bundles.find(session, bundle_id)
+    if row.target is None:
+        message = f"bundle {bundle_id} is not published"
+        raise ConflictError(message)
+    repository.withdraw(BundleTarget.from_json(row.target))
+    row.state, row.target = "made", None
+    audit.note(
+        session, "bundle withdrawn", now_s=now_s, who=who, detail=f"{bundle_id}, release {row.release}"
+    )
+    return row
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse
 
+from cloud.actions import bundles as bundle_actions
 from cloud.actions.bundles import bundle_path, receipt_path
 from cloud.api.models import BundleView
+from cloud.api.rollouts import who_asks
 from cloud.api.services import Used
 from cloud.api.views import bundle_view
 from cloud.store import bundles
@@ -27,6 +29,20 @@ def show(services: Used, bundle_id: str) -> BundleView:
     with services.database.read() as session:
         bundle = bundles.find(session, bundle_id)
     return bundle_view(bundle, receipt_path(services.settings, bundle))
+
+
+@router.post("/{bundle_id}/withdraw")
+def withdraw(request: Request, services: Used, bundle_id: str) -> BundleView:
+    """Take a published bundle back: no camera installs it any more; one that runs it goes on."""
+    with services.database.write(durable=True) as session:
+        row = bundle_actions.withdraw(
+            session,
+            services.repository,
+            bundle_id,
+            now_s=services.clock.now_s(),
+            who=who_asks(request),
+        )
+        return bundle_view(row)
 
 
 @router.get("/{bundle_id}/receipt.html", response_class=HTMLResponse)

@@ -1,4 +1,4 @@
-"""`elfowl-cloud bundle`: list, publish, export, import."""
+"""`elfowl-cloud bundle`: list, publish, withdraw, export, import."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cloud.commands.connect import connect, local
+from cloud.commands.fleet import connect_fleet
 from cloud.commands.options import AsJson, Home, Token, Url
 from cloud.commands.terminal import answer, megabytes
 from cloud.errors import InputError
@@ -51,6 +52,17 @@ def publish(
     done = connect(home, url, token).publish(bundle)
     line = f"published {done['id']} as release {done['release']}"
     answer(done, [line, f"next: elfowl-cloud device assign CAMERA {done['id']}"], as_json=as_json)
+
+
+@app.command()
+def withdraw(
+    bundle: BundleId, *, home: Home = None, url: Url = None, token: Token = None, as_json: AsJson = False
+) -> None:
+    """Take a published bundle back: no camera installs it any more."""
+    done = connect_fleet(home, url, token).withdraw(bundle)
+    answer(
+        done, [f"withdrew {done['id']}; cameras that run it go on until they get another"], as_json=as_json
+    )
 
 
 @app.command()

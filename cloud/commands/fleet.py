@@ -7,12 +7,13 @@ from typing import Any, Protocol, cast
 
 from sqlalchemy.orm import Session
 
+from cloud.actions import bundles as bundle_actions
 from cloud.actions import fleet as fleet_actions
 from cloud.actions import rollouts as rollout_actions
 from cloud.actions.open_home import Home, open_home
 from cloud.actions.rollout_preview import preview
 from cloud.api.rollouts import AuditView, preview_view, rollout_view
-from cloud.api.views import device_view
+from cloud.api.views import bundle_view, device_view
 from cloud.client import CloudClient
 from cloud.commands.options import read_settings
 from cloud.fleet.rollout_plan import Plan
@@ -47,6 +48,10 @@ class FleetBackend(Protocol):
 
     def audit(self, device: str | None) -> list[Json]:
         """Return what was done, newest first."""
+        ...
+
+    def withdraw(self, bundle: str) -> Json:
+        """Take a published bundle back."""
         ...
 
     def accept(self, device: str) -> Json:
@@ -108,6 +113,13 @@ class LocalFleet:
             rows = audit.newest(session, device=device)
             return [AuditView.model_validate(row, from_attributes=True).model_dump() for row in rows]
 
+    def withdraw(self, bundle: str) -> Json:
+        """Take a published bundle back."""
+        repository = bundle_actions.open_repository(self._home.settings, self._home.clock)
+        with self._home.database.write(durable=True) as session:
+            row = bundle_actions.withdraw(session, repository, bundle, now_s=self._home.clock.now_s())
+            return bundle_view(row).model_dump(mode="json")
+
     def accept(self, device: str) -> Json:
         """Let a device in that waits."""
         with self._home.database.write(durable=True) as session:
@@ -168,6 +180,10 @@ class RemoteFleet:
         """Return what was done, newest first."""
         query = {} if device is None else {"device": device}
         return cast("list[Json]", self._client.get("/audit", **query))
+
+    def withdraw(self, bundle: str) -> Json:
+        """Take a published bundle back."""
+        return cast("Json", self._client.post(f"/bundles/{bundle}/withdraw"))
 
     def accept(self, device: str) -> Json:
         """Let a device in that waits."""

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -68,34 +69,97 @@ class SigningKeys:
         """Return whether the key of a role lies here; the root key may be kept elsewhere."""
         return self._path_of(role).is_file()
 
-    def signer(self, role: str) -> CryptoSigner:
+    def signer(self, role: str, keyids: Sequence[str] = ()) -> CryptoSigner:
         """Return what signs for a role.
+
+        Args:
+            role: The role.
+            keyids: The keys that the repository names for it; while a key is changed, the next one may be it.
 
         Raises:
             ConfigError: The key is missing, damaged, or readable by others.
         """
-        path = self._path_of(role)
-        try:
-            _refuse_exposed(path)
-            _refuse_exposed(path.parent)
-            key = load_pem_private_key(path.read_bytes(), None)
-        except FileNotFoundError:
-            message = f"signing key {path} is missing; restore it from its backup"
-            raise ConfigError(message) from None
-        except OSError as error:
-            message = f"signing key {path} cannot be read: {error.strerror}"
-            raise ConfigError(message) from error
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            # The parser's own words are left out: they may quote the file.
-            message = f"signing key {path} is damaged; restore it from its backup"
-            raise ConfigError(message) from None
-        if not isinstance(key, Ed25519PrivateKey):
-            message = f"signing key {path} is not an Ed25519 key; restore it from its backup"
-            raise ConfigError(message)
-        return CryptoSigner(key)
+        following = self._next_path_of(role)
+        if following.is_file():
+            found = signer_from(following)
+            if found.public_key.keyid in keyids or not self.holds(role):
+                return found
+        return signer_from(self._path_of(role))
+
+    def prepare(self, role: str) -> CryptoSigner:
+        """Return the next key of a role; it is made, unless an earlier change was cut off.
+
+        Raises:
+            StorageError: The disk is full or read-only.
+            ConfigError: The next key of an earlier change is damaged.
+        """
+        path = self._next_path_of(role)
+        if not path.is_file():
+            with storing(path):
+                partial = path.with_suffix(".part")
+                partial.unlink(missing_ok=True)
+                _write_secret(partial, CryptoSigner.generate_ed25519().private_bytes)
+                partial.rename(path)
+        return signer_from(path)
+
+    def adopt(self, role: str) -> None:
+        """Let the next key of a role take the place of its key, which is gone then."""
+        with storing(self._folder):
+            self._next_path_of(role).rename(self._path_of(role))
+
+    def drop(self, role: str) -> None:
+        """Remove the key of a role from this machine; nothing happens when it is not here."""
+        with storing(self._folder):
+            self._path_of(role).unlink(missing_ok=True)
+
+    def _next_path_of(self, role: str) -> Path:
+        return self._folder / f"{role}.next.pem"
 
     def _path_of(self, role: str) -> Path:
         return self._folder / f"{role}.pem"
+
+
+def make_key_file(path: Path) -> CryptoSigner:
+    """Make a key in a file of its own; one that lies there is never replaced.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    with storing(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        signer = CryptoSigner.generate_ed25519()
+        _write_secret(path, signer.private_bytes)
+    return signer
+
+
+def signer_from(path: Path) -> CryptoSigner:
+    """Return what signs with the key in a file.
+
+    Raises:
+        ConfigError: The key is missing, damaged, or readable by others.
+    """
+    key = _read_key(path)
+    if not isinstance(key, Ed25519PrivateKey):
+        message = f"signing key {path} is not an Ed25519 key; restore it from its backup"
+        raise ConfigError(message)
+    return CryptoSigner(key)
+
+
+def _read_key(path: Path) -> object:
+    try:
+        _refuse_exposed(path)
+        _refuse_exposed(path.parent)
+        return load_pem_private_key(path.read_bytes(), None)
+    except FileNotFoundError:
+        message = f"signing key {path} is missing; restore it from its backup"
+        raise ConfigError(message) from None
+    except OSError as error:
+        message = f"signing key {path} cannot be read: {error.strerror}"
+        raise ConfigError(message) from error
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # The parser's own words are left out: they may quote the file.
+        message = f"signing key {path} is damaged; restore it from its backup"
+        raise ConfigError(message) from None
 
 
 def _write_secret(path: Path, data: bytes) -> None:

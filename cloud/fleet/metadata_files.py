@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from tuf.api.exceptions import RepositoryError
+from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Signed, Snapshot, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
@@ -80,6 +80,19 @@ class MetadataFiles:
             StorageError: There is no repository yet, or it cannot be read.
         """
         return tuple(self.read(f"{version}.root.json") for version in self._root_versions())
+
+    def is_signed(self, name: str, role: str, by: Root | Targets) -> bool:
+        """Return whether a file carries the signatures that `by` asks of its role.
+
+        Raises:
+            StorageError: It cannot be read.
+        """
+        metadata: Metadata[Any] = Metadata.from_bytes(self.read(name))
+        try:
+            by.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+        except UnsignedMetadataError:
+            return False
+        return True
 
     def read(self, name: str) -> bytes:
         """Return one file.

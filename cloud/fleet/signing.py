@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from securesystemslib.signer import CryptoSigner, Key, SSlibKey
+from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import (
     Delegations,
     Metadata,
@@ -20,6 +21,7 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
+from cloud.errors import InputError
 from cloud.fleet.keys import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 
 BIN_PREFIX: Final = "bin"
@@ -59,13 +61,34 @@ def first_root(keys: dict[str, SSlibKey], expires: dt.datetime) -> Root:
 
 def first_targets(bin_key: SSlibKey, expires: dt.datetime) -> Targets:
     """Return the top-level targets: no bundle of its own, everything delegated to hash bins."""
-    bins = SuccinctRoles([bin_key.keyid], 1, BIN_BITS, BIN_PREFIX)
     return Targets(
         version=1,
         expires=expires,
-        delegations=Delegations({bin_key.keyid: bin_key}, succinct_roles=bins),
+        delegations=bins_of(bin_key),
         unrecognized_fields={RELEASE_FIELD: 0},
     )
+
+
+def bins_of(key: SSlibKey) -> Delegations:
+    """Return the delegation of every bundle to hash bins, which one key signs."""
+    bins = SuccinctRoles([key.keyid], 1, BIN_BITS, BIN_PREFIX)
+    return Delegations({key.keyid: key}, succinct_roles=bins)
+
+
+def refuse_unsigned(old: Root, new: Root, data: bytes) -> None:
+    """Refuse a root that devices would refuse.
+
+    Raises:
+        InputError: Too few keys of the old root, or of the new one, signed it.
+    """
+    metadata: Metadata[Root] = Metadata.from_bytes(data)
+    for whose, root in (("the present", old), ("the new", new)):
+        try:
+            root.verify_delegate(ROOT, metadata.signed_bytes, metadata.signatures)
+        except UnsignedMetadataError:
+            needed = root.roles[ROOT].threshold
+            message = f"{needed} keys of {whose} root have to sign; name more of them with --root-key FILE"
+            raise InputError(message) from None
 
 
 def bin_keys(targets: Targets) -> dict[str, Key]:

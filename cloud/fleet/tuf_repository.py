@@ -9,10 +9,11 @@ publication that was cut off leaves files that nothing refers to; the next one w
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import fcntl
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,16 +21,17 @@ from pathlib import Path
 from securesystemslib.signer import CryptoSigner, SSlibKey
 from tuf.api.metadata import MetaFile, Root, Snapshot, Targets, Timestamp
 
-from cloud.errors import InputError, NotFoundError
+from cloud.errors import NotFoundError
 from cloud.fleet import signing
 from cloud.fleet.description import BundleDescription, describe
 from cloud.fleet.keys import BINS, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, SigningKeys
 from cloud.fleet.metadata_files import TIMESTAMP_FILE, MetadataFiles, State
-from cloud.store.files import StoredFile, copy_file, sha256_of, storing, write_file
+from cloud.fleet.target_files import TargetFiles
+from cloud.store.files import storing, write_file
 from edge_agent.clock import Clock
 from edge_agent.errors import ConfigError, StorageError
 from edge_agent.wire.sync import BundleTarget
-from edge_agent.wire.target import HeadUpdateTarget, TargetCustom
+from edge_agent.wire.target import TargetCustom
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ class UpdateRepository:
     ) -> None:
         self._folder = tuf_path
         self._files = MetadataFiles(tuf_path / "metadata")
-        self._targets = tuf_path / "targets"
+        self._targets = TargetFiles(tuf_path / "targets")
         self._keys = SigningKeys(keys_path)
         self._clock = clock
         self._lifetimes = lifetimes or signing.Lifetimes()
@@ -87,7 +89,7 @@ class UpdateRepository:
             if timestamp_path.exists():
                 self._check_keys(self._files.load())
                 return
-            if any(self._targets.rglob("*.zip")):
+            if self._targets.any_there():
                 message = f"{timestamp_path} is gone; restore {self._folder} from its backup"
                 raise StorageError(message)
             self._keys.init()
@@ -121,10 +123,10 @@ class UpdateRepository:
         with self._locked():
             state = self._files.load()
             release = state.release + 1
-            target = self._store_bundle(bundle_zip, description, release)
+            target = self._targets.store_bundle(bundle_zip, description, release)
             custom = description.custom(release)
             if head_update is not None:
-                offer = self._store_head_update(head_update, target.path, description)
+                offer = self._targets.store_head_update(head_update, target.path, description)
                 custom = custom.model_copy(update={"head_update": offer})
             self._list(state, target, custom)
         _LOGGER.info("published %s, release %d, %d bytes", target.path, release, target.length_bytes)
@@ -148,13 +150,86 @@ class UpdateRepository:
                 raise NotFoundError(message)
             self._commit(state, {name: bin_targets})
             offer = TargetCustom.model_validate(entry.custom).head_update
-            with storing(self._targets):
-                for gone in (target, offer) if offer is not None else (target,):
-                    self._bundle_path(gone.path, gone.sha256).unlink(missing_ok=True)
+            for gone in (target, offer) if offer is not None else (target,):
+                self._targets.remove(gone.path, gone.sha256)
         _LOGGER.info("withdrew %s", target.path)
 
+    def change_root(self, change: Callable[[Root], None], signers: Sequence[CryptoSigner]) -> int:
+        """Sign a next root; devices take it when enough keys of the old one and of the new one signed it.
+
+        Call `refresh_timestamp` afterwards: it signs again what the new root gave to other keys.
+
+        Args:
+            change: Changes keys, roles or thresholds of the root that it gets.
+            signers: Keys of the old root and of the new one.
+
+        Returns:
+            The new root's version.
+
+        Raises:
+            InputError: Too few keys signed; nothing was changed.
+            StorageError: The disk is full or read-only, or the repository is damaged.
+        """
+        with self._locked():
+            old = self._files.load().root
+            new = Root.from_dict(copy.deepcopy(old.to_dict()))
+            change(new)
+            new.version = old.version + 1
+            new.expires = self._expiry(self._lifetimes.root_s)
+            data = signing.sign(new, *{signer.public_key.keyid: signer for signer in signers}.values())
+            signing.refuse_unsigned(old, new, data)
+            self._write(self._files.folder / f"{new.version}.root.json", data)
+        return new.version
+
+    def change_bin_key(self, key: SSlibKey) -> None:
+        """Let another key sign all bundles; it has to lie among the signing keys already.
+
+        Raises:
+            ConfigError: A signing key is missing or not fit to be used.
+            StorageError: The disk is full or read-only, or the repository is damaged.
+        """
+        with self._locked():
+            state = self._files.load()
+            bins = {role: self._files.load_targets(state, role) for role in state.target_roles}
+            bins.pop(TARGETS, None)
+            state.targets.delegations = signing.bins_of(key)
+            self._commit(state, {TARGETS: state.targets, **bins})
+
+    def bin_keyids(self) -> tuple[str, ...]:
+        """Return the keys that sign bundles.
+
+        Raises:
+            StorageError: There is no repository yet, or it is damaged.
+        """
+        return tuple(signing.bin_keys(self._files.load().targets))
+
+    def root(self) -> Root:
+        """Return the newest root.
+
+        Raises:
+            StorageError: There is no repository yet, or it is damaged.
+        """
+        return self._files.load().root
+
+    def expiries(self) -> dict[str, tuple[int, float]]:
+        """Return version and expiry (UTC seconds since 1970) of root, targets, snapshot and timestamp.
+
+        Raises:
+            StorageError: There is no repository yet, or it is damaged.
+        """
+        state = self._files.load()
+        signed = {
+            ROOT: state.root,
+            TARGETS: state.targets,
+            SNAPSHOT: state.snapshot,
+            TIMESTAMP: state.timestamp,
+        }
+        return {role: (one.version, one.expires.timestamp()) for role, one in signed.items()}
+
     def refresh_timestamp(self) -> None:
-        """Sign again what would expire; to be called at each start, and then at least once a day.
+        """Sign again what would expire, or what lacks the signature of a key that was changed.
+
+        To be called at each start, and then at least once a day.
 
         When the key of the root is not kept here, its owner has to renew it: the log warns.
 
@@ -166,8 +241,10 @@ class UpdateRepository:
             state = self._files.load()
             self._renew_root(state.root)
             roles = {role: self._files.load_targets(state, role) for role in state.target_roles}
-            old = {role: s for role, s in roles.items() if self._is_old(s, self._lifetimes.targets_s)}
-            if old or self._is_old(state.snapshot, self._lifetimes.snapshot_s):
+            old = {role: signed for role, signed in roles.items() if self._needs_signing(state, role, signed)}
+            snapshot_file = f"{state.snapshot.version}.snapshot.json"
+            is_signed = self._files.is_signed(snapshot_file, SNAPSHOT, state.root)
+            if old or not is_signed or self._is_old(state.snapshot, self._lifetimes.snapshot_s):
                 self._commit(state, old)
             else:
                 self._write_timestamp(state, state.timestamp.snapshot_meta)
@@ -191,7 +268,7 @@ class UpdateRepository:
             state = self._files.load()
             name = signing.bin_of(state.targets, target.path)
             bin_targets = self._files.load_targets(state, name)
-            bundle_path = self._bundle_path(target.path, target.sha256)
+            bundle_path = self._targets.path_of(target.path, target.sha256)
             if target.path not in bin_targets.targets or not bundle_path.is_file():
                 message = f"there is no published bundle {target.path}"
                 raise NotFoundError(message)
@@ -211,44 +288,6 @@ class UpdateRepository:
         empty = State(root, targets, Snapshot(meta={}), Timestamp())
         empty.snapshot.version = empty.timestamp.version = 0  # so that the first ones written are 1
         self._commit(empty, {TARGETS: targets})
-
-    def _store_bundle(self, bundle_zip: Path, description: BundleDescription, release: int) -> BundleTarget:
-        path = description.target_path(release)
-        stored = self._store(bundle_zip, path)
-        return BundleTarget(
-            path=path,
-            sha256=stored.sha256,
-            length_bytes=stored.length_bytes,
-            release=release,
-            detector_id=description.detector_id,
-            detector_name=description.detector_name,
-            detector_version=description.detector_version,
-        )
-
-    def _store_head_update(
-        self, update_zip: Path, bundle_path: str, description: BundleDescription
-    ) -> HeadUpdateTarget:
-        if description.trunk_sha256 is None:
-            message = f"{bundle_path} has no trunk of its own, so there is no head update for it"
-            raise InputError(message)
-        path = f"{bundle_path.removesuffix('.zip')}-heads.zip"
-        stored = self._store(update_zip, path)
-        return HeadUpdateTarget(
-            path=path,
-            sha256=stored.sha256,
-            length_bytes=stored.length_bytes,
-            trunk_sha256=description.trunk_sha256,
-        )
-
-    def _store(self, source: Path, path: str) -> StoredFile:
-        with storing(source):
-            sha256 = sha256_of(source)
-        stored = copy_file(source, self._bundle_path(path, sha256))
-        if stored.sha256 != sha256:
-            stored.path.unlink(missing_ok=True)
-            message = f"{source} changed while it was published; publish it again"
-            raise InputError(message)
-        return stored
 
     def _list(self, state: State, target: BundleTarget, custom: TargetCustom) -> None:
         name = signing.bin_of(state.targets, target.path)
@@ -287,7 +326,7 @@ class UpdateRepository:
     def _renew_root(self, root: Root) -> None:
         if not self._is_old(root, self._lifetimes.root_s):
             return
-        if not self._keys.holds(ROOT):
+        if not self._keys.holds(ROOT) or root.roles[ROOT].threshold > 1:
             _LOGGER.warning("the root of %s expires on %s; renew it with its key", self._folder, root.expires)
             return
         root.version += 1
@@ -295,20 +334,24 @@ class UpdateRepository:
         data = signing.sign(root, self._signer(ROOT, root))
         self._write(self._files.folder / f"{root.version}.root.json", data)
 
-    def _bundle_path(self, path: str, sha256: str) -> Path:
-        folder, _, name = path.rpartition("/")
-        return self._targets / folder / f"{sha256}.{name}"
+    def _needs_signing(self, state: State, role: str, signed: Targets) -> bool:
+        if self._is_old(signed, self._lifetimes.targets_s):
+            return True
+        by = state.root if role == TARGETS else state.targets
+        return not self._files.is_signed(f"{signed.version}.{role}.json", role, by)
 
     def _signer(self, role: str, root: Root) -> CryptoSigner:
-        signer = self._keys.signer(role)
-        self._refuse_stranger(role, signer, root.roles[role].keyids)
+        keyids = root.roles[role].keyids
+        signer = self._keys.signer(role, keyids)
+        self._refuse_stranger(role, signer, keyids)
         return signer
 
     def _targets_signer(self, state: State, role: str) -> CryptoSigner:
         if role == TARGETS:
             return self._signer(TARGETS, state.root)
-        signer = self._keys.signer(BINS)
-        self._refuse_stranger(BINS, signer, list(signing.bin_keys(state.targets)))
+        keyids = list(signing.bin_keys(state.targets))
+        signer = self._keys.signer(BINS, keyids)
+        self._refuse_stranger(BINS, signer, keyids)
         return signer
 
     def _refuse_stranger(self, role: str, signer: CryptoSigner, keyids: list[str]) -> None:
@@ -331,7 +374,7 @@ class UpdateRepository:
     def _locked(self) -> Iterator[None]:
         with storing(self._folder):
             self._files.folder.mkdir(parents=True, exist_ok=True)
-            self._targets.mkdir(parents=True, exist_ok=True)
+            self._targets.folder.mkdir(parents=True, exist_ok=True)
             lock = (self._folder / "lock").open("wb")
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -33,6 +33,9 @@ class Desk:
     def run(self, *arguments: str) -> Result:
         return CliRunner().invoke(app, ["bundle", *arguments], env={"ELFOWL_HOME": str(self.folder / "home")})
 
+    def keys(self, *arguments: str) -> Result:
+        return CliRunner().invoke(app, ["keys", *arguments], env={"ELFOWL_HOME": str(self.folder / "home")})
+
     def export(self, *arguments: str) -> Result:
         return self.run("export", self.bundle_id, "--out", str(self.kit), *arguments)
 
@@ -95,3 +98,26 @@ def test_bundle_file_without_its_receipt_or_its_detector_is_refused(desk: Desk) 
     made.with_name("receipt.json").unlink()
     assert "keep what elfowl-compress writes together" in str(desk.run("publish", str(made)).exception)
     assert len(json.loads(desk.run("list", "--json").stdout)) == 1
+
+
+def test_withdrawn_bundle_can_be_published_again_under_a_higher_release(desk: Desk) -> None:
+    assert desk.run("withdraw", desk.bundle_id).exit_code == 0
+    assert "is not published" in str(desk.run("withdraw", desk.bundle_id).exception)
+    assert json.loads(desk.run("publish", desk.bundle_id, "--json").stdout)["release"] == 2
+
+
+def test_keys_are_shown_changed_and_shared_from_the_command_line(desk: Desk) -> None:
+    before = {row["role"]: row for row in json.loads(desk.keys("status", "--json").stdout)}
+    assert desk.keys("rotate", "timestamp").exit_code == 0
+    owners = desk.folder / "owners"
+    shared = desk.keys("init", "--root-keys", "3", "--out", str(owners), "--json")
+    after = {row["role"]: row for row in json.loads(shared.stdout)}
+    assert after["timestamp"]["keyids"] != before["timestamp"]["keyids"]
+    assert (after["root"]["threshold"], len(after["root"]["keyids"]), after["root"]["is_here"]) == (
+        2,
+        3,
+        False,
+    )
+    two = [option for number in (1, 3) for option in ("--root-key", str(owners / f"root-{number}.pem"))]
+    assert desk.keys("rotate", "targets", *two).exit_code == 0
+    assert desk.export().exit_code == 0
