@@ -1,7 +1,8 @@
 """The search: which smaller networks are worth their export.
 
-Structures, input sizes and shares of channels make a small grid. All of it is taught for a short time, and
-the half that is not worth more goes (successive halving, Jamieson & Talwalkar 2016); the rest learns on.
+Structures, input sizes and shares of channels make a small grid. All of it is taught for a short time; the
+cheapest of those that may still come up to the best learn on, as in successive halving (Jamieson & Talwalkar
+2016).
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from torch import nn
 from compress.blocks import traced
 from compress.candidates import Candidate, Student
 from compress.errors import CancelledError
-from compress.lessons import LessonPlan, Lessons, Likeness, Material, gather, lessons_for, likeness
+from compress.lessons import LessonPlan, Lessons, Material, gather, lessons_for, likeness
 from compress.progress import Progress, ProgressListener
 from compress.protocol import Compressible
 from compress.prune import channel_importance, choose_channels, prunable_groups, pruned
 from compress.recover import RecoverPlan, Standing, distillation_loss, recover, tensors_of
+from compress.search_plan import SearchPlan, Tried, best_first, grid, plan_for, worth_teaching
 from compress.shelf import Shelf
 from compress.structures import Structure, picture_tensor, structures
 from compress.students import FoundStudent, Task
@@ -30,54 +32,12 @@ from compress.threads import one_thread_each
 from edge_agent.clock import Clock
 
 _STAGE = "search"
-_SHARE_OF_BUDGET = 0.7
-"""The rest is for exporting and measuring what was found."""
-
 _GATHER_SHARE = 0.2
-_FIRST_ROUND_SHARE = 0.4
+_FIRST_ROUND_SHARE = 0.3
+_FIRST_FINALIST_SHARE = 0.6
 _LEAST_VIEWS, _MOST_VIEWS = 24, 360
 _TRIED_ON = 6
 _IMPORTANCE_LESSONS = 16
-_SMALLER = 0.8
-_MULTIPLE_PX = 32
-_ALIKE = 0.01
-
-
-@dataclass(frozen=True)
-class SearchPlan:
-    """What is tried, and for how long.
-
-    Attributes:
-        sizes_px: Inputs (width, height), largest first.
-        shares: How much of what inner channels cost goes.
-        candidates: At most so many are taught in the first round.
-        finalists: So many of them learn on.
-        budget_s: For all of the search.
-        learning_rate: Peak of a recovery.
-        seed: Of views, and of their order.
-    """
-
-    sizes_px: tuple[tuple[int, int], ...]
-    shares: tuple[float, ...] = (0.0, 0.3)
-    candidates: int = 4
-    finalists: int = 2
-    budget_s: float = 300.0
-    learning_rate: float = 3e-4
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A candidate as far as it learned, and how near it came to the full detector."""
-
-    candidate: Candidate
-    likeness: Likeness
-
-    @property
-    def worth(self) -> float:
-        """Return one number for both kinds of nearness."""
-        ap50 = self.likeness.ap50
-        return self.likeness.agreement_f1 if ap50 is None else (self.likeness.agreement_f1 + ap50) / 2
 
 
 @dataclass(frozen=True)
@@ -86,35 +46,6 @@ class Students:
 
     finished: tuple[Tried, ...]
     tried: tuple[Tried, ...]
-
-
-def plan_for(task: Task) -> SearchPlan:
-    """Return what to try for a device in the time there is."""
-    budget_s = _SHARE_OF_BUDGET * task.budget_s
-    sizes = sizes_for(task.detector.input_size_px, task.profile.input_sizes_px)
-    if budget_s < 60:
-        return SearchPlan(sizes[:2], shares=(0.0,), candidates=2, finalists=1, budget_s=budget_s)
-    if budget_s < 900:
-        return SearchPlan(sizes, budget_s=budget_s)
-    return SearchPlan(sizes, (0.0, 0.3, 0.5, 0.65), candidates=9, finalists=3, budget_s=budget_s)
-
-
-def sizes_for(
-    own_px: tuple[int, int], of_profile_px: Sequence[tuple[int, int]]
-) -> tuple[tuple[int, int], ...]:
-    """Return the inputs to try, largest first: the detector's own, a smaller one, and the profile's below.
-
-    Of the profile's only those count that are not larger than the detector's own in either direction, and
-    not smaller than half of it: below, a cell of stride 8 holds four times what it was taught for.
-    """
-    smaller = tuple(
-        max(_MULTIPLE_PX, round(side * _SMALLER / _MULTIPLE_PX) * _MULTIPLE_PX) for side in own_px
-    )
-    found = {own_px, (smaller[0], smaller[1])}
-    for width, height in of_profile_px:
-        if width <= own_px[0] and height <= own_px[1] and 2 * width >= own_px[0]:
-            found.add((width, height))
-    return tuple(sorted(found, key=lambda size: -size[0] * size[1]))
 
 
 def find_students(
@@ -196,27 +127,6 @@ def search(detector: Compressible, plan: SearchPlan, folder: Path, watch: Watch)
         return _Search(material, plan, watch, shelf).run(whole)
 
 
-def choose_finalists(tried: Sequence[Tried], count: int) -> list[Tried]:
-    """Return the best ones, best first: those that no other beats in both cost and nearness.
-
-    The cheapest of those as near as the nearest, give or take a hundredth, comes first; then what is nearer,
-    then what is cheaper.
-    """
-    front = [
-        one
-        for one in tried
-        if not any(
-            (other.candidate.macs <= one.candidate.macs and other.worth > one.worth)
-            or (other.candidate.macs < one.candidate.macs and other.worth >= one.worth)
-            for other in tried
-        )
-    ]
-    nearest = max((one.worth for one in front), default=0.0)
-    near = sorted((one for one in front if one.worth >= nearest - _ALIKE), key=lambda one: one.candidate.macs)
-    rest = sorted((one for one in front if one not in near[:1]), key=lambda one: -one.worth)
-    return [*near[:1], *rest][:count]
-
-
 class _Search:
     """One search at work."""
 
@@ -236,12 +146,13 @@ class _Search:
             self._teach(self._thinned(*job), 1, first_s, f"{number} of {len(jobs)}")
             for number, job in enumerate(jobs, start=1)
         ]
-        finalists = choose_finalists(tried, self._plan.finalists)
-        finished = []
+        finalists = worth_teaching([one for one in tried if not _lacks_parts_only(one)], self._plan.finalists)
+        finished = [one for one in tried if _lacks_parts_only(one)]
         for number, one in enumerate(finalists, start=1):
-            last_s = self._watch.left_s / (len(finalists) - number + 1)
+            is_last = number == len(finalists)
+            last_s = self._watch.left_s * (1.0 if is_last else _FIRST_FINALIST_SHARE)
             finished.append(self._teach(one.candidate, 2, last_s, f"finalist {number} of {len(finalists)}"))
-        return Students(tuple(choose_finalists(finished, len(finished)) or finished), (*tried, *finished))
+        return Students(tuple(best_first(finished)), (*tried, *finished))
 
     def _of(self, size_px: tuple[int, int]) -> Lessons:
         """Return the lessons of an input size; only one size is kept, they are large."""
@@ -298,7 +209,7 @@ class _Search:
 
         plan = RecoverPlan(
             budget_s=max(1.0, budget_s),
-            learning_rate=self._plan.learning_rate / turn,
+            learning_rate=self._plan.learning_rate,
             seed=self._plan.seed + turn,
             checks=1 if turn == 1 else 3,
         )
@@ -313,39 +224,6 @@ class _Search:
         )
         self._shelf.put(key, network)
         return Tried(candidate.taught(network), likeness(self._material, network, size_px))
-
-
-def grid(found: Sequence[Structure], plan: SearchPlan) -> list[tuple[Structure, tuple[int, int], float]]:
-    """Return structures, sizes and shares to try, evenly from the costliest to the cheapest.
-
-    The whole network at its own size is the full detector; it is left out. What lacks parts only, those that
-    are missed least, learns quickest and loses least, so that one is always among them.
-    """
-    places = []
-    for structure in found:
-        for size_px in plan.sizes_px:
-            for share in plan.shares:
-                of_pixels = size_px[0] * size_px[1] / (plan.sizes_px[0][0] * plan.sizes_px[0][1])
-                cost = structure.candidate.macs * of_pixels * (1 - share)
-                places.append((cost, structure, size_px, share))
-    places.sort(key=lambda place: -place[0])
-    # Of two that cost about the same, the one from which less structure was taken comes first.
-    places = [place for place in places if place[0] < found[0].candidate.macs]
-    if len(places) > plan.candidates:
-        last = len(places) - 1
-        spread = [places[round(i * last / (plan.candidates - 1))] for i in range(plan.candidates)]
-        sure = [place for place in places if place[1:] == (_without_level(found), plan.sizes_px[0], 0.0)]
-        # It takes the place of the one that costs most like it.
-        if sure and sure[0] not in spread:
-            nearest = min(range(len(spread)), key=lambda i: abs(spread[i][0] - sure[0][0]))
-            spread[nearest] = sure[0]
-        places = spread
-    return [(structure, size_px, share) for _, structure, size_px, share in places]
-
-
-def _without_level(found: Sequence[Structure]) -> Structure:
-    """Return the smallest structure that lacks no repeated blocks."""
-    return [one for one in found if not any(gone.stage == "blocks" for gone in one.candidate.removed)][-1]
 
 
 def _lesson_plan(
@@ -378,6 +256,11 @@ def _digest(network: nn.Module, detector: Compressible, plan: SearchPlan) -> str
     for name, tensor in network.state_dict().items():
         digest.update(name.encode() + tensor.detach().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _lacks_parts_only(one: Tried) -> bool:
+    """Tell whether only superfluous parts were taken: it has learned all it can in a short time."""
+    return all(gone.stage in {"subnets", "levels"} for gone in one.candidate.removed)
 
 
 def _key(name: str, turn: int) -> str:

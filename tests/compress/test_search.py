@@ -10,26 +10,15 @@ import pytest
 from compress.blocks import traced
 from compress.candidates import Candidate, Student
 from compress.errors import CancelledError
-from compress.lessons import Likeness
 from compress.progress import Progress
-from compress.search import (
-    SearchPlan,
-    Tried,
-    Watch,
-    choose_finalists,
-    find_students,
-    grid,
-    search,
-    sizes_for,
-)
-from compress.structures import Structure
+from compress.search import Watch, find_students, search
+from compress.search_plan import SearchPlan
 from compress.students import Task
 from edge_agent.clock import SystemClock
 from edge_agent.runtime.profiles import load_profile
-from edge_agent.wire.receipt import Removal
-from tests.compress.tiny import TinyDetector, fitted_network
+from tests.compress.tiny import TinyDetector
 
-PLAN = SearchPlan(sizes_px=((96, 64),), shares=(0.0, 0.5), candidates=2, finalists=1, budget_s=6.0)
+PLAN = SearchPlan(sizes_px=((96, 64),), shares=(0.0, 0.3, 0.5), cheaper=(1.4, 2.0), finalists=1, budget_s=6.0)
 
 
 def _watch(said: list[Progress], stop_at: str | None = None) -> Watch:
@@ -37,70 +26,6 @@ def _watch(said: list[Progress], stop_at: str | None = None) -> Watch:
         return stop_at is not None and bool(said) and said[-1].message.startswith(stop_at)
 
     return Watch(said.append, is_time_to_stop, SystemClock())
-
-
-@pytest.mark.parametrize(
-    ("own", "profile", "expected"),
-    [
-        ((640, 480), [(320, 256)], ((640, 480), (512, 384), (320, 256))),
-        ((640, 480), [(640, 480), (512, 384), (256, 192)], ((640, 480), (512, 384))),
-        ((320, 320), [(320, 256), (640, 480)], ((320, 320), (256, 256))),
-        ((96, 64), [], ((96, 64), (64, 64))),
-    ],
-)
-def test_sizes_for_a_profile_are_its_smaller_ones_and_the_detectors_own(
-    own: tuple[int, int], profile: list[tuple[int, int]], expected: tuple[tuple[int, int], ...]
-) -> None:
-    sizes = sizes_for(own, profile)
-
-    assert set(expected) <= set(sizes)
-    assert sizes[0] == own
-    assert all(side % 32 == 0 for size in sizes for side in size)
-
-
-def _tried(macs: int, near: float) -> Tried:
-    candidate = Candidate(f"{macs}", fitted_network(), (96, 64), (), macs, 1)
-    return Tried(candidate, Likeness(near, near))
-
-
-@pytest.mark.parametrize(
-    ("found", "expected"),
-    [
-        ([(100, 0.97), (50, 0.965), (20, 0.8)], [50, 100]),
-        ([(100, 0.97), (50, 0.90), (20, 0.8)], [100, 50]),
-        ([(100, 0.90), (50, 0.97), (20, 0.8)], [50, 20]),  # the dearest is beaten in both
-        ([(100, 0.9)], [100]),
-    ],
-)
-def test_choose_finalists_of_tried_ones_takes_the_cheapest_near_one_first(
-    found: list[tuple[int, float]], expected: list[int]
-) -> None:
-    chosen = choose_finalists([_tried(*one) for one in found], 2)
-
-    assert [one.candidate.macs for one in chosen] == expected
-
-
-def test_grid_of_structures_leaves_the_full_detector_out_and_spans_all_costs() -> None:
-    first = Candidate.of(fitted_network(), (96, 64))
-    plan = SearchPlan(sizes_px=((96, 64), (64, 64)), shares=(0.0, 0.3, 0.5), candidates=3)
-
-    places = grid([Structure("", first)], plan)
-
-    assert [(size, share) for _, size, share in places] == [((96, 64), 0.3), ((96, 64), 0.5), ((64, 64), 0.5)]
-
-
-def test_grid_always_has_what_lacks_parts_only_at_the_own_size() -> None:
-    whole = Candidate.of(fitted_network(), (96, 64))
-    less = replace(
-        whole, macs=whole.macs // 2, removed=(Removal(stage="levels", what="the coarsest"),), name="less"
-    )
-    fewer = replace(less, macs=whole.macs // 3, removed=(Removal(stage="blocks", what="one"),), name="fewer")
-    structures = [Structure("", whole), Structure("less", less), Structure("fewer", fewer)]
-    for count in (2, 3, 4):
-        plan = SearchPlan(sizes_px=((96, 64), (64, 64)), shares=(0.0, 0.3, 0.5), candidates=count)
-        places = [(one.words, size, share) for one, size, share in grid(structures, plan)]
-        assert ("less", (96, 64), 0.0) in places
-        assert len(set(places)) == count
 
 
 @pytest.mark.slow
@@ -122,7 +47,7 @@ def test_search_of_a_tiny_detector_finds_a_smaller_network_that_sees_the_same(tm
 def test_search_that_is_cancelled_goes_on_where_it_was(tmp_path: Path) -> None:
     detector, said, again = TinyDetector(calibration=40), list[Progress](), list[Progress]()
     with pytest.raises(CancelledError):
-        search(detector, PLAN, tmp_path, _watch(said, stop_at="Teaching finalist"))
+        search(detector, replace(PLAN, budget_s=12.0), tmp_path, _watch(said, stop_at="Teaching finalist"))
 
     found = search(detector, PLAN, tmp_path, _watch(again))
 

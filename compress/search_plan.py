@@ -1,0 +1,188 @@
+"""What a search tries, and what of it is worth more teaching: pure decisions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from compress.candidates import Candidate
+from compress.lessons import Likeness
+from compress.structures import Structure
+from compress.students import Task
+
+_SHARE_OF_BUDGET = 0.7
+"""The rest is for exporting and measuring what was found."""
+
+_SMALLER = 0.8
+_MULTIPLE_PX = 32
+_ALIKE = 0.01
+_CATCHES_UP = 0.12
+"""After a short lesson a small network this much behind the best may still come up to it."""
+
+_NEAR_IN_COST = 1.25
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What is tried, and for how long.
+
+    Attributes:
+        sizes_px: Inputs (width, height), largest first.
+        shares: How much of what inner channels cost goes.
+        cheaper: So many times cheaper than the network without superfluous parts a candidate shall be; one
+            candidate for each.
+        finalists: So many of them learn on.
+        budget_s: For all of the search.
+        learning_rate: Peak of a recovery.
+        seed: Of views, and of their order.
+    """
+
+    sizes_px: tuple[tuple[int, int], ...]
+    shares: tuple[float, ...] = (0.0, 0.3, 0.5)
+    cheaper: tuple[float, ...] = (2.3, 3.3, 5.2)
+    finalists: int = 2
+    budget_s: float = 300.0
+    learning_rate: float = 1e-3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A candidate as far as it learned, and how near it came to the full detector."""
+
+    candidate: Candidate
+    likeness: Likeness
+
+    @property
+    def worth(self) -> float:
+        """Return one number for both kinds of nearness."""
+        ap50 = self.likeness.ap50
+        return self.likeness.agreement_f1 if ap50 is None else (self.likeness.agreement_f1 + ap50) / 2
+
+
+Place = tuple[Structure, tuple[int, int], float]
+"""A structure, an input size (width, height), and the share of what inner channels cost that goes."""
+
+
+def plan_for(task: Task) -> SearchPlan:
+    """Return what to try for a device in the time there is."""
+    budget_s = _SHARE_OF_BUDGET * task.budget_s
+    sizes = sizes_for(task.detector.input_size_px, task.profile.input_sizes_px)
+    if budget_s < 60:
+        return SearchPlan(sizes[:2], cheaper=(2.3,), finalists=1, budget_s=budget_s)
+    if budget_s < 900:
+        return SearchPlan(sizes, budget_s=budget_s)
+    cheaper = (1.5, 2.0, 2.7, 3.5, 4.5, 6.0, 8.0, 11.0)
+    return SearchPlan(sizes, (0.0, 0.3, 0.5, 0.65), cheaper, finalists=4, budget_s=budget_s)
+
+
+def sizes_for(
+    own_px: tuple[int, int], of_profile_px: Sequence[tuple[int, int]]
+) -> tuple[tuple[int, int], ...]:
+    """Return the inputs to try, largest first: the detector's own, a smaller one, and the profile's below.
+
+    Of the profile's only those count that are not larger than the detector's own in either direction, and
+    not smaller than half of it: below, a cell of stride 8 holds four times what it was taught for.
+    """
+    smaller = tuple(
+        max(_MULTIPLE_PX, round(side * _SMALLER / _MULTIPLE_PX) * _MULTIPLE_PX) for side in own_px
+    )
+    found = {own_px, (smaller[0], smaller[1])}
+    for width, height in of_profile_px:
+        if width <= own_px[0] and height <= own_px[1] and 2 * width >= own_px[0]:
+            found.add((width, height))
+    return tuple(sorted(found, key=lambda size: -size[0] * size[1]))
+
+
+def grid(found: Sequence[Structure], plan: SearchPlan) -> list[Place]:
+    """Return what to try, costliest first.
+
+    What lacks superfluous parts only, at its own size, learns quickest and loses least: it is always among
+    them, unless it is the full detector itself. The others are so and so many times cheaper than that. Of
+    those that cost about the same, the one is taken that is likely to lose least, see `likely_harm`.
+    """
+    own_px, sure = plan.sizes_px[0], _without_level(found)
+    places = {
+        (structure, size_px, share): _cost(structure, size_px, share, own_px)
+        for structure in found
+        for size_px in plan.sizes_px
+        for share in plan.shares
+    }
+    del places[found[0], own_px, 0.0]
+    chosen = [(sure, own_px, 0.0)] if sure is not found[0] else []
+    for times in plan.cheaper:
+        wanted = sure.candidate.macs / times
+        left = [place for place in places if place not in chosen]
+        near = [place for place in left if _times_apart(places[place], wanted) <= _NEAR_IN_COST]
+        if near:
+            chosen.append(min(near, key=lambda place: likely_harm(place[1], place[2], own_px)))
+        elif left:
+            chosen.append(min(left, key=lambda place: _times_apart(places[place], wanted)))
+    return sorted(chosen, key=lambda place: -places[place])
+
+
+def likely_harm(size_px: tuple[int, int], share: float, own_px: tuple[int, int]) -> float:
+    """Return how much a smaller input and thinner channels are likely to hurt, for comparison only.
+
+    Both hurt more the further they go. The weights are those with which this agrees with what was measured
+    (agreement after 40 s on two cores, 640 x 480, small persons): at the same cost 0.95 for 512 x 384 without
+    three of ten channels, 0.72 for the full size without half of them; 0.92 for 512 x 384 without three of
+    ten, 0.89 for 416 x 320 with all.
+    """
+    smaller = 1 - size_px[0] / own_px[0]
+    return 11 * share**2 + 25 * smaller**2
+
+
+def worth_teaching(tried: Sequence[Tried], count: int) -> list[Tried]:
+    """Return those of the tried ones that learn on, cheapest first.
+
+    They are the cheapest of those that no other beats in both cost and nearness and that are near enough to
+    the best to come up to it; when those are too few, the nearest of the others.
+    """
+    front = _front(tried)
+    best = max((one.worth for one in front), default=0.0)
+    hopeful = sorted(
+        (one for one in front if one.worth >= best - _CATCHES_UP), key=lambda one: one.candidate.macs
+    )
+    others = sorted((one for one in front if one not in hopeful), key=lambda one: -one.worth)
+    return [*hopeful, *others][:count]
+
+
+def best_first(finished: Sequence[Tried]) -> list[Tried]:
+    """Return those that no other beats in both cost and nearness.
+
+    The cheapest of those as near as the nearest, give or take a hundredth, comes first; then what is nearer,
+    then what is cheaper.
+    """
+    front = _front(finished)
+    nearest = max((one.worth for one in front), default=0.0)
+    near = sorted((one for one in front if one.worth >= nearest - _ALIKE), key=lambda one: one.candidate.macs)
+    rest = sorted((one for one in front if one not in near[:1]), key=lambda one: -one.worth)
+    return [*near[:1], *rest]
+
+
+def _front(tried: Sequence[Tried]) -> list[Tried]:
+    return [
+        one
+        for one in tried
+        if not any(
+            (other.candidate.macs <= one.candidate.macs and other.worth > one.worth)
+            or (other.candidate.macs < one.candidate.macs and other.worth >= one.worth)
+            for other in tried
+        )
+    ]
+
+
+def _cost(structure: Structure, size_px: tuple[int, int], share: float, own_px: tuple[int, int]) -> float:
+    of_pixels = size_px[0] * size_px[1] / (own_px[0] * own_px[1])
+    return structure.candidate.macs * of_pixels * (1 - share)
+
+
+def _times_apart(one: float, other: float) -> float:
+    return math.exp(abs(math.log(one / other)))
+
+
+def _without_level(found: Sequence[Structure]) -> Structure:
+    """Return the smallest structure that lacks no repeated blocks."""
+    return [one for one in found if not any(gone.stage == "blocks" for gone in one.candidate.removed)][-1]

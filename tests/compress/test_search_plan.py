@@ -1,0 +1,112 @@
+"""What a search tries and what it teaches on: tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from compress.candidates import Candidate
+from compress.lessons import Likeness
+from compress.search_plan import SearchPlan, Tried, best_first, grid, sizes_for, worth_teaching
+from compress.structures import Structure
+from edge_agent.wire.receipt import Removal
+from tests.compress.tiny import fitted_network
+
+SIZES_PX = ((640, 480), (512, 384), (416, 320))
+
+
+@pytest.mark.parametrize(
+    ("own", "profile", "expected"),
+    [
+        ((640, 480), [(320, 256)], ((640, 480), (512, 384), (320, 256))),
+        ((640, 480), [(640, 480), (512, 384), (256, 192)], ((640, 480), (512, 384))),
+        ((320, 320), [(320, 256), (640, 480)], ((320, 320), (256, 256))),
+        ((96, 64), [], ((96, 64), (64, 64))),
+    ],
+)
+def test_sizes_for_a_profile_are_its_smaller_ones_and_the_detectors_own(
+    own: tuple[int, int], profile: list[tuple[int, int]], expected: tuple[tuple[int, int], ...]
+) -> None:
+    sizes = sizes_for(own, profile)
+
+    assert set(expected) <= set(sizes)
+    assert sizes[0] == own
+    assert all(side % 32 == 0 for size in sizes for side in size)
+
+
+@cache
+def _network_as_it_is() -> Candidate:
+    return Candidate.of(fitted_network(), (96, 64))
+
+
+def _candidate(macs: int, *stages: str) -> Candidate:
+    removed = tuple(Removal(stage=stage, what="something") for stage in stages)
+    return replace(_network_as_it_is(), name=f"{macs}", macs=macs, removed=removed)
+
+
+def _tried(macs: int, near: float) -> Tried:
+    return Tried(_candidate(macs), Likeness(near, near))
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([(100, 0.97), (50, 0.965), (20, 0.8)], [50, 100, 20]),
+        ([(100, 0.97), (50, 0.90), (20, 0.8)], [100, 50, 20]),
+        ([(100, 0.90), (50, 0.97), (20, 0.8)], [50, 20]),  # the dearest is beaten in both
+        ([(100, 0.9)], [100]),
+        ([], []),
+    ],
+)
+def test_best_first_of_finished_ones_begins_with_the_cheapest_near_one(
+    found: list[tuple[int, float]], expected: list[int]
+) -> None:
+    assert [one.candidate.macs for one in best_first([_tried(*one) for one in found])] == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([(100, 0.97), (50, 0.90), (20, 0.88)], [20, 50]),
+        ([(100, 0.97), (50, 0.95), (20, 0.5)], [50, 100]),  # the cheapest is hopeless
+        ([(100, 0.97), (50, 0.6), (20, 0.5)], [100, 50]),
+        ([(100, 0.90), (50, 0.97)], [50]),
+        ([], []),
+    ],
+)
+def test_worth_teaching_of_tried_ones_takes_the_cheapest_that_may_come_up(
+    found: list[tuple[int, float]], expected: list[int]
+) -> None:
+    assert [one.candidate.macs for one in worth_teaching([_tried(*one) for one in found], 2)] == expected
+
+
+WHOLE = Structure("", _candidate(4000))
+SURE = Structure("less", _candidate(1300, "subnets", "levels"))
+FEWER = Structure("fewer", _candidate(900, "subnets", "levels", "blocks"))
+
+
+def test_grid_of_structures_has_the_sure_one_and_the_least_harmful_at_each_cost() -> None:
+    places = grid([WHOLE, SURE, FEWER], SearchPlan(SIZES_PX))
+
+    assert [(one.words, size, share) for one, size, share in places] == [
+        ("less", (640, 480), 0.0),
+        ("fewer", (640, 480), 0.3),
+        ("fewer", (512, 384), 0.3),
+        ("fewer", (512, 384), 0.5),
+    ]
+
+
+@pytest.mark.parametrize("found", [[WHOLE], [WHOLE, SURE]])
+def test_grid_never_tries_the_full_detector_and_nothing_twice(found: list[Structure]) -> None:
+    places = grid(found, SearchPlan(SIZES_PX, cheaper=(1.01, 1.02, 1.03, 2.0, 2.0, 90.0)))
+
+    assert (WHOLE, (640, 480), 0.0) not in places
+    assert len(places) == len(set(map(repr, places))) >= 6
+
+
+def test_grid_with_little_to_choose_from_takes_what_there_is() -> None:
+    places = grid([WHOLE], SearchPlan(((640, 480),), shares=(0.0, 0.5)))
+
+    assert [(size, share) for _, size, share in places] == [((640, 480), 0.5)]
