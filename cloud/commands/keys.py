@@ -66,7 +66,8 @@ def status(*, home: Home = None, as_json: AsJson = False) -> None:
 def _tell_status(home: Path | None, lines: list[str], *, as_json: bool) -> None:
     rows = _ceremony(home).status()
     shown = [
-        f"{one.role:10} {one.threshold} of {len(one.keyids)} keys, {'here' if one.is_here else 'elsewhere':9} "
+        f"{one.role:10} {one.threshold} of {len(one.keyids)} keys, "
+        f"{'here' if one.is_here else 'elsewhere':9} "
         + (f"version {one.version}, until {_day(one.expires_s)}" if one.expires_s is not None else "")
         for one in rows
     ]
