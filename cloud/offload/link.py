@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from cloud.offload.protocol import Answer, Ask, packed, read_message
 from edge_agent.clock import Clock
 
+_LOG = logging.getLogger(__name__)
 _KNOCK_S = 0.02
 
 
@@ -101,6 +103,8 @@ class WorkerLink:
             try:
                 with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
                     await self._serve(reader, writer)
+            except ValueError as error:
+                _LOG.error("%s: not what a worker says: %s", self._socket_path.name, error)
             finally:
                 writer.close()
 
