@@ -16,6 +16,7 @@ import numpy as np
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.reporter import Reporter
 from edge_agent.agent.settings import SettingsStore
+from edge_agent.agent.shadow import Offer, ShadowTrial
 from edge_agent.camera.capture import CaptureHealth
 from edge_agent.camera.frame import Frame
 from edge_agent.clock import Clock
@@ -83,6 +84,7 @@ class CameraPorts:
         clock: Where times come from.
         blurred: Small pictures are made unrecognisable, as events say.
         memory: What was called wrong.
+        shadow: Tries a candidate beside what runs.
     """
 
     detector: LocalDetector
@@ -97,6 +99,7 @@ class CameraPorts:
     clock: Clock
     blurred: bool = True
     memory: CureMemory = field(default_factory=CureMemory)
+    shadow: ShadowTrial | None = None
 
 
 @dataclass
@@ -215,6 +218,13 @@ class CameraWorker:
             self._handle(result, frame)
             if result.inferred:
                 self._cure.note(result.in_view)
+                self._offer_to_shadow(frame, result, settings)
+
+    def _offer_to_shadow(self, frame: Frame, result: PipelineResult, settings: CameraSettings) -> None:
+        shadow = self._ports.shadow
+        if shadow is not None and shadow.wants_pictures:
+            wanted = self._config.labels
+            shadow.offer(Offer(self.name, frame, result.detections, self.labels(), wanted, settings))
 
     def _conditions(self, settings: CameraSettings) -> Conditions:
         offload, ports = self._ports.offload, self._ports

@@ -13,6 +13,7 @@ from edge_agent.agent.installer import Installer
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.settings import SettingsStore
+from edge_agent.agent.shadow import ShadowTrial
 from edge_agent.config import STARTER, AgentConfig, CloudConfig
 from edge_agent.offload.client import OffloadClient, OffloadSite, Question
 from edge_agent.offload.quota import ByteQuota
@@ -42,6 +43,7 @@ class CloudPorts:
         fallback: The bundle to run when no installed one is sound.
         on_answer: Takes answers about pictures.
         on_change: Told when what is shown at home may have changed.
+        shadow: Tries a candidate beside what runs.
     """
 
     updater: Updater | None
@@ -51,6 +53,7 @@ class CloudPorts:
     fallback: Path | None
     on_answer: Callable[[Question, OffloadReply], None]
     on_change: Callable[[], None]
+    shadow: ShadowTrial | None = None
 
 
 class CloudPeer:
@@ -146,6 +149,8 @@ class CloudPeer:
             fallback=ports.fallback,
             on_change=self._changed,
             clock=parts.clock,
+            trial=ports.shadow,
+            trial_file=self._config.state_dir / "update" / "shadow.zip",
         )
 
     def _make_offload(self, site: OffloadSite, parts: AgentParts) -> OffloadClient:
@@ -162,6 +167,8 @@ class CloudPeer:
     def _take(self, desired: Desired) -> None:
         self._desired = desired
         self._ports.settings.take_desired(desired.cameras)
+        if self._installer is not None:
+            self._installer.want_shadow(_on_trial(desired))
         if desired.bundle is not None:
             if self._installer is not None:
                 self._installer.want(desired.bundle)
@@ -180,6 +187,7 @@ class CloudPeer:
             phase=self._installer.phase() if self._installer is not None else "idle",
             outcomes=self._updater.outcomes() if self._updater is not None else (),
             cameras=self._ports.settings.all(),
+            shadow=self._ports.shadow.report() if self._ports.shadow is not None else None,
         )
 
     def _was_reported(self, reported: Reported) -> None:
@@ -190,6 +198,13 @@ class CloudPeer:
         if self._cloud.never_send_pictures or self._ports.keyframes is None:
             return None
         return self._ports.keyframes.find(wanted)
+
+
+def _on_trial(desired: Desired) -> BundleTarget | None:
+    """Return what is to be tried in the shadow; what is to be installed needs no trial any longer."""
+    shadow, bundle = desired.shadow, desired.bundle
+    same = shadow is not None and bundle is not None and shadow.sha256 == bundle.sha256
+    return None if same else shadow
 
 
 def _encode(rgb: Rgb) -> bytes:

@@ -88,6 +88,11 @@ class CureStore:
         self.tick()
         return camera
 
+    def forget(self) -> None:
+        """Forget all false alarms, here and on the disk."""
+        _log.info("%d false alarms are forgotten by command", self._memory.forget())
+        self.tick()
+
     def close(self) -> None:
         """Write everything that is not kept yet."""
         self.tick()

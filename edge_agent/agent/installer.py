@@ -48,6 +48,26 @@ class BundleUpdater(Protocol):
         """Return when a refused bundle is worth another try; none: never."""
         ...
 
+    def fetch(self, target: BundleTarget, into: Path) -> Path:
+        """Fetch and verify a bundle without installing it."""
+        ...
+
+
+class Trial(Protocol):
+    """What is needed of a `ShadowTrial`."""
+
+    def begin(self, path: Path, sha256: str) -> None:
+        """Let a verified bundle look from now on."""
+        ...
+
+    def fail(self, sha256: str, problem: str) -> None:
+        """Note why there is no trial of a bundle."""
+        ...
+
+    def end(self) -> None:
+        """End the trial and forget it."""
+        ...
+
 
 class HealthWatch:
     """Runs a new bundle on the live cameras and says whether it may stay; an updater's `HealthCheck`."""
@@ -118,6 +138,8 @@ class Installer:
         on_change: Callable[[], None],
         clock: Clock,
         least_pause_s: float = 5.0,
+        trial: Trial | None = None,
+        trial_file: Path | None = None,
     ) -> None:
         """Prepare; `start` begins.
 
@@ -128,6 +150,8 @@ class Installer:
             on_change: Told when something is to be reported.
             clock: Where times come from.
             least_pause_s: Between two tries of a bundle that was refused.
+            trial: Tries bundles in the shadow; none: that is left out.
+            trial_file: Where such a bundle lies meanwhile.
         """
         self._least_pause_s = least_pause_s
         self._updater = updater
@@ -136,6 +160,10 @@ class Installer:
         self._on_change = on_change
         self._clock = clock
         self._wanted: BundleTarget | None = None
+        self._trial, self._trial_file = trial, trial_file
+        self._shadow: BundleTarget | None = None
+        self._shadow_due = False
+        self._shadow_retry_s: float | None = None
         self._changed = threading.Condition()
         self._stopping = False
         self._phase: UpdatePhase = "idle"
@@ -159,6 +187,13 @@ class Installer:
             self._wanted = target
             self._changed.notify_all()
 
+    def want_shadow(self, target: BundleTarget | None) -> None:
+        """Let a bundle be tried in the shadow; none: no longer."""
+        with self._changed:
+            if target != self._shadow:
+                self._shadow, self._shadow_due = target, True
+                self._changed.notify_all()
+
     def phase(self) -> UpdatePhase:
         """Return how far the installation under way is."""
         phase = self._updater.phase
@@ -172,12 +207,36 @@ class Installer:
         self._attempt(self._updater.resume, None)
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping or self._wanted is not None)
+                woken = self._changed.wait_for(self._has_work, self._shadow_retry_s)
                 if self._stopping:
                     return
                 target, self._wanted = self._wanted, None
+                shadow, try_shadow = self._shadow, self._shadow_due or not woken
+                self._shadow_due = False
             if target is not None:
                 self._install(target)
+            if try_shadow:
+                self._try_in_shadow(shadow)
+
+    def _has_work(self) -> bool:
+        return self._stopping or self._wanted is not None or self._shadow_due
+
+    def _try_in_shadow(self, target: BundleTarget | None) -> None:
+        self._shadow_retry_s = None
+        if self._trial is None or self._trial_file is None:
+            return
+        self._trial.end()
+        if target is None:
+            self._trial_file.unlink(missing_ok=True)
+            return
+        try:
+            self._trial.begin(self._updater.fetch(target, self._trial_file), target.sha256)
+        except ElfowlError as error:
+            _log.warning("no shadow trial of %s: %s", target.path, error)
+            self._trial.fail(target.sha256, str(error))
+            waits = {LinkError: _RETRY_S, StorageError: _FULL_DISK_RETRY_S}
+            self._shadow_retry_s = waits.get(type(error))
+        self._on_change()
 
     def _install(self, target: BundleTarget) -> None:
         current = self._updater.current()

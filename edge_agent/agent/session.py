@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 from edge_agent.agent.brokers import BrokerPlan, plan_brokers
@@ -18,8 +17,8 @@ from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.states import OPERATION, Happening, Operation
-from edge_agent.agent.stores import open_keyframes
-from edge_agent.config import AgentConfig, CameraConfig, SnapshotsConfig
+from edge_agent.agent.stores import make_shadow_trial, open_keyframes, snapshot_maker
+from edge_agent.config import AgentConfig, CameraConfig
 from edge_agent.errors import ElfowlError, StorageError
 from edge_agent.offload.client import Question
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
@@ -29,6 +28,7 @@ from edge_agent.pipeline.events import CameraIdentity
 from edge_agent.pipeline.result import PipelineSettings
 from edge_agent.report.commands import (
     Command,
+    ForgetCorrections,
     InstallDetector,
     SetSwitch,
     SetThreshold,
@@ -39,11 +39,10 @@ from edge_agent.report.drains import CLOUD, HOME
 from edge_agent.report.link import Message
 from edge_agent.report.outbox import Outbox
 from edge_agent.report.publisher import Publisher, will_of
-from edge_agent.report.snapshots import SnapshotStyle, encode_jpeg, make_snapshot
+from edge_agent.report.snapshots import encode_jpeg
 from edge_agent.update.assembly import default_parts, open_updater
 from edge_agent.update.identity import Identity
 from edge_agent.update.updater import Updater
-from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.wire.correction import Feedback
 from edge_agent.wire.offload import OffloadReply
 from edge_agent.wire.status import Stats
@@ -92,12 +91,13 @@ class Session:
         self._base = base
         self._plan = self._plan_brokers(identity)
         self._reporter = self._make_reporter(self._plan)
+        self._temperature: float | None = None
+        self._shadow = make_shadow_trial(config, parts, self._pipeline_settings(), self._is_free)
         self._peer = self._make_peer(identity)
         self._face = self._make_face(self._plan)
         self._cameras = {camera.name: self._make_camera(camera) for camera in config.cameras}
         self._started_s = self._clock.monotonic_s()
         self._stats_at_s = self._started_s + _FIRST_STATS_S
-        self._temperature: float | None = None
         self._temperature_at_s = self._mend_at_s = 0.0
         self._generation_shown = -1
         self._was_installing = self._awaits_first = False
@@ -125,6 +125,7 @@ class Session:
         for camera in self._cameras.values():
             camera.start()
         if self._peer is not None:
+            self._shadow.start()
             self._peer.start()
 
     def _recover_installed(self) -> Path | None:
@@ -168,6 +169,7 @@ class Session:
             camera.stop()
         if self._peer is not None:
             self._peer.stop()
+        self._shadow.stop()
         self._reporter.stop()
         self._cure_store.close()
         self._detector.unload()
@@ -256,6 +258,7 @@ class Session:
             fallback=self._base,
             on_answer=self._answered,
             on_change=self._show_detector,
+            shadow=self._shadow,
         )
         return CloudPeer(self._config, cloud, identity, self._parts, ports)
 
@@ -270,6 +273,9 @@ class Session:
             can_offload=can_offload,
             discovery=plan.discovery,
         )
+
+    def _is_free(self) -> bool:
+        return not is_hot(self._temperature) and not self._detector.behind
 
     def _pipeline_settings(self) -> PipelineSettings:
         cloud = self._config.cloud
@@ -287,13 +293,14 @@ class Session:
             settings=self._settings,
             offload=peer.offload if peer is not None else None,
             keyframes=self._keyframes,
-            snapshot=_snapshot_maker(self._config.snapshots),
+            snapshot=snapshot_maker(self._config.snapshots),
             keyframe_jpeg=lambda rgb: encode_jpeg(rgb, _KEYFRAME_QUALITY),
             offload_detector=peer.offload_detector if peer is not None else _no_detector,
             is_hot=lambda: is_hot(self._temperature),
             clock=self._clock,
             blurred=not self._config.snapshots.clear,
             memory=self._memory,
+            shadow=self._shadow,
         )
         return CameraWorker(camera, self._parts.open_camera(camera), pipeline, ports)
 
@@ -342,6 +349,8 @@ class Session:
             case InstallDetector() | DesiredHint():
                 if self._peer is not None:
                     self._peer.wake()
+            case ForgetCorrections():
+                self._cure_store.forget()
             case Feedback():
                 self._cure(command)
                 self._pass_on(command)
@@ -375,16 +384,8 @@ class Session:
             spool_dropped=self._reporter.dropped_events,
             rss_bytes=rss_bytes(),
             temperature_c=self._temperature,
+            shadow=self._shadow.report(),
         )
-
-
-def _snapshot_maker(config: SnapshotsConfig) -> Callable[[Rgb, Float32], bytes]:
-    style: SnapshotStyle = "clear" if config.clear else config.blur
-
-    def make(rgb: Rgb, boxes_norm: Float32) -> bytes:
-        return make_snapshot(rgb, boxes_norm, style=style, max_px=config.max_px)
-
-    return make
 
 
 def _no_detector() -> None:

@@ -44,11 +44,25 @@ class InstallDetector:
 
 
 @dataclass(frozen=True)
+class ForgetCorrections:
+    """Forget what was called wrong; it may be told again."""
+
+
+@dataclass(frozen=True)
 class HomeAssistantStarted:
     """Home Assistant is there (again) and knows no states."""
 
 
-Command = SetSwitch | SetThreshold | InstallDetector | HomeAssistantStarted | Feedback | Ack | DesiredHint
+Command = (
+    SetSwitch
+    | SetThreshold
+    | InstallDetector
+    | ForgetCorrections
+    | HomeAssistantStarted
+    | Feedback
+    | Ack
+    | DesiredHint
+)
 
 
 def home_subscriptions(topics: Topics) -> tuple[str, ...]:
@@ -57,6 +71,7 @@ def home_subscriptions(topics: Topics) -> tuple[str, ...]:
         topics.homeassistant_status,
         topics.detector_set,
         topics.feedback,
+        topics.cure_set,
         topics.switch("+", "+", "set"),
     )
 
@@ -96,15 +111,19 @@ def parse_command(
             return Feedback.from_json(payload)
     except ValueError as error:
         raise _refusal(topic, _first_line(error)) from error
-    if topic == topics.detector_set:
-        return _install(topic, payload)
+    words: dict[str, tuple[bytes, Command]] = {
+        topics.detector_set: (b"install", InstallDetector()),
+        topics.cure_set: (b"forget", ForgetCorrections()),
+    }
+    if topic in words:
+        return _word(topic, payload, *words[topic])
     return _setting(topics, cameras, topic, payload)
 
 
-def _install(topic: str, payload: bytes) -> InstallDetector:
-    if payload != b"install":
-        raise _refusal(topic, "only 'install' is understood")
-    return InstallDetector()
+def _word(topic: str, payload: bytes, word: bytes, command: Command) -> Command:
+    if payload != word:
+        raise _refusal(topic, f"only '{word.decode()}' is understood")
+    return command
 
 
 def _setting(topics: Topics, cameras: Collection[str], topic: str, payload: bytes) -> Command:

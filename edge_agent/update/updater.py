@@ -17,6 +17,7 @@ from typing import Final
 from edge_agent.clock import Clock
 from edge_agent.errors import ArtifactError, BackendError, ConfigError, ElfowlError, StorageError
 from edge_agent.runtime.bundle import open_bundle
+from edge_agent.update.disk import sha256_of, storing
 from edge_agent.update.obtain import BundleRepository, obtain
 from edge_agent.update.record import Attempt, Failure, RecordFile, committed, failed
 from edge_agent.update.slots import InstalledBundle, Slots
@@ -183,6 +184,35 @@ class Updater:
                 with suppress(StorageError):
                     self._set_phase("idle", None)
             raise
+
+    def fetch(self, target: BundleTarget, into: Path) -> Path:
+        """Fetch and verify a bundle without installing it: what runs, and both slots, stay as they are.
+
+        Args:
+            target: What the desired state names; believed only as far as signatures prove it.
+            into: The file to make, on the file system of the slots; it stays when it is this bundle already.
+
+        Raises:
+            LinkError: The repository cannot be reached, or the download was cut off.
+            StorageError: The disk is full or read-only.
+            ArtifactError: The bundle is not the signed one, damaged, or not for this device.
+            BackendError: This machine lacks its runtime.
+        """
+        signed = self._repository.find(target.path)
+        self._refuse_unfit(target, signed)
+        with storing(into):
+            if into.is_file() and sha256_of(into) == signed.sha256:
+                return into
+        zip_path, _ = obtain(self._repository, self._slots, signed)
+        self._check_manifest(zip_path, target.path)
+        try:
+            self._smoke_test(zip_path)
+        except ElfowlError:
+            zip_path.unlink(missing_ok=True)
+            raise
+        with storing(into):
+            zip_path.replace(into)
+        return into
 
     def _install(self, attempt: Attempt) -> UpdateOutcome:
         self._set_phase("download", attempt)

@@ -19,6 +19,7 @@ from edge_agent.wire.manifest import Manifest
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
 from edge_agent.wire.profile import DeviceProfile
 from edge_agent.wire.receipt import Receipt
+from edge_agent.wire.shadow import ShadowReport
 from edge_agent.wire.status import CameraDetail, LabelAttributes, Stats, UpdateState
 from edge_agent.wire.sync import (
     Ack,
@@ -42,6 +43,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "camera-detail": CameraDetail,
     "label-attributes": LabelAttributes,
     "stats": Stats,
+    "shadow-report": ShadowReport,
     "update-state": UpdateState,
     "enrol-ticket": EnrolTicket,
     "enrol-request": EnrolRequest,

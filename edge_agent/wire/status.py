@@ -8,6 +8,7 @@ from pydantic import Field
 
 from edge_agent.wire.base import Document, Name, XyxyNorm
 from edge_agent.wire.detection import Answerer, DetectorRef, Score
+from edge_agent.wire.shadow import ShadowReport
 
 Availability = Literal["online", "offline"]
 Switch = Literal["ON", "OFF"]
@@ -70,6 +71,7 @@ class Stats(Document):
     spool_dropped: int = Field(0, ge=0)
     rss_bytes: int = Field(0, ge=0)
     temperature_c: float | None = None
+    shadow: ShadowReport | None = Field(None, description="how the candidate on trial compares")
 
 
 class UpdateState(Document):

@@ -9,6 +9,7 @@ from pydantic import Field
 from edge_agent.wire.base import Document, Name, RelativePath, Sha256
 from edge_agent.wire.event import Event
 from edge_agent.wire.rules import CameraRules
+from edge_agent.wire.shadow import ShadowReport
 
 UpdatePhase = Literal["idle", "download", "verify", "trial", "commit", "rollback"]
 Outcome = Literal["success", "failure"]
@@ -99,6 +100,9 @@ class Desired(Document):
     device: Name
     version: int = Field(ge=0)
     bundle: BundleTarget | None = None
+    shadow: BundleTarget | None = Field(
+        None, description="to be tried beside what runs: it looks on spare cycles, and nobody is alerted"
+    )
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
     frames_wanted: tuple[FrameWanted, ...] = ()
 
@@ -128,6 +132,7 @@ class Reported(Document):
     agent_version: str
     profile: str
     installed: BundleTarget | None = None
+    shadow: ShadowReport | None = Field(None, description="how the candidate on trial compares")
     phase: UpdatePhase = "idle"
     outcomes: tuple[UpdateOutcome, ...] = ()
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)

@@ -51,6 +51,14 @@ TOPICS: tuple[TopicSpec, ...] = (
     ),
     TopicSpec("<p>/<device>/feedback/set", Feedback, 1, False, "to agent", "right, wrong or missed"),
     TopicSpec(
+        "<p>/<device>/cure/set",
+        "forget",
+        1,
+        False,
+        "to agent",
+        "forget what was called wrong, on all cameras",
+    ),
+    TopicSpec(
         "<p>/<device>/cam/<camera>/status",
         "online | offline",
         1,
@@ -194,6 +202,11 @@ class Topics:
     def feedback(self) -> str:
         """Return the topic for right, wrong and missed."""
         return f"{self.base}/feedback/set"
+
+    @property
+    def cure_set(self) -> str:
+        """Return the topic that asks to forget what was called wrong."""
+        return f"{self.base}/cure/set"
 
     @property
     def up_events(self) -> str:

@@ -47,6 +47,17 @@ def test_store_right_takes_back_for_good(tmp_path: Path) -> None:
     assert again.hidden_by("front", LOCAL, SIGHT) is None
 
 
+def test_store_forgets_by_command_for_good(tmp_path: Path) -> None:
+    clock = FakeClock()
+    store, memory = store_in(tmp_path, clock)
+    memory.note("front", "event-1", LOCAL, SIGHT, 0.0)
+    store.hear(WRONG)
+    store.forget()
+    _, again = store_in(tmp_path, clock)
+    for one in (memory, again):
+        assert one.hidden_by("front", LOCAL, SIGHT) is None
+
+
 @pytest.mark.parametrize("ends_well", [True, False], ids=["clean stop", "an hour, then a kill"])
 def test_store_event_of_before_a_restart_can_still_be_called_wrong(tmp_path: Path, ends_well: bool) -> None:
     clock = FakeClock()
@@ -87,8 +98,9 @@ def test_store_other_words_hide_nothing(tmp_path: Path, feedback: Feedback) -> N
         b"[]",
         b'{"schema": 1, "events": [{"camera": "../x"}]}',
         (
-            b'{"schema": 1, "events": [{"camera": "front", "event_id": "e", "label": "p", "detector_id": "d", '
-            b'"detector_version": 1, "sights": [{"box": [0, 0, 1, 1], "looks": {"a": "!"}}]}]}'
+            b'{"schema": 1, "events": [{"camera": "front", "event_id": "e", "label": "p", '
+            b'"detector_id": "d", "detector_version": 1, '
+            b'"sights": [{"box": [0, 0, 1, 1], "looks": {"a": "!"}}]}]}'
         ),
     ],
     ids=["empty", "list", "bad name", "bad look"],

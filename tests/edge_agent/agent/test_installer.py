@@ -86,6 +86,8 @@ class FakeUpdater:
         self._current = current
         self._apply = apply
         self.applied: list[str] = []
+        self.fetched: list[str] = []
+        self.fetches: list[ElfowlError | None] = [None]
         self.done = threading.Semaphore(0)
         self.phase: UpdatePhase = "idle"
         self.retries: list[float | None] = [None]
@@ -106,6 +108,14 @@ class FakeUpdater:
         refused, self._current = result == self._current, result
         ending: Outcome = "failure" if refused else "success"
         return UpdateOutcome(id="o", bundle_sha256=wanted.sha256, outcome=ending, at=1.0)
+
+    def fetch(self, wanted: BundleTarget, into: Path) -> Path:
+        self.fetched.append(wanted.path)
+        problem = self.fetches[0]
+        if problem is not None:
+            self.fetches.pop(0)
+            raise problem
+        return into
 
     def retry_in_s(self, wanted: BundleTarget) -> float | None:
         assert wanted.path == self.applied[-1]
@@ -199,6 +209,45 @@ def test_installer_waiting_to_try_again_takes_a_newer_wish_at_once() -> None:
     work.want(target())
     assert until(lambda: detector.path == NEW)
     work.stop()
+
+
+class FakeTrial:
+    """Implements `Trial`: notes what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def begin(self, path: Path, sha256: str) -> None:
+        self.told.append(f"begin {path.name} {sha256[:1]}")
+
+    def fail(self, sha256: str, problem: str) -> None:
+        self.told.append(f"fail {sha256[:1]} {problem}")
+
+    def end(self) -> None:
+        self.told.append("end")
+
+
+def test_installer_tries_in_the_shadow_without_touching_what_runs(tmp_path: Path) -> None:
+    detector, updater, trial = running(), FakeUpdater(OLD, lambda _wanted: NEW), FakeTrial()
+    file = tmp_path / "shadow.zip"
+    file.write_bytes(b"zip")
+    work = Installer(
+        updater, detector, fallback=None, on_change=lambda: None, clock=FakeClock(), trial=trial,
+        trial_file=file,
+    )  # fmt: skip
+    work.start()
+    work.want_shadow(target("new3"))
+    assert until(lambda: trial.told == ["end", "begin shadow.zip 3"])
+    work.want_shadow(target("new3"))
+    updater.fetches = [BackendError("no runtime"), None]
+    work.want_shadow(target("new4"))
+    assert until(lambda: trial.told[2:] == ["end", "fail 4 no runtime"])
+    work.want_shadow(None)
+    assert until(lambda: trial.told[4:] == ["end"] and not file.exists())
+    work.stop()
+    assert updater.fetched == ["new3.zip", "new4.zip"]
+    assert updater.applied == []
+    assert detector.path == OLD
 
 
 @pytest.mark.parametrize(

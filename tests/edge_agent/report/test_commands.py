@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from edge_agent.errors import ProtocolError
 from edge_agent.report.commands import (
     Command,
+    ForgetCorrections,
     HomeAssistantStarted,
     InstallDetector,
     RateLimitedLog,
@@ -42,6 +43,7 @@ def parse(topic: str, payload: bytes, *, retained: bool = False) -> Command | No
         (f"{SWITCH}/threshold/set", b"0.75", SetThreshold("front", 0.75)),
         (f"{SWITCH}/threshold/set", b"1", SetThreshold("front", 1.0)),
         ("elfowl/porch/detector/set", b"install", InstallDetector()),
+        ("elfowl/porch/cure/set", b"forget", ForgetCorrections()),
         ("homeassistant/status", b"online", HomeAssistantStarted()),
         ("homeassistant/status", b"offline", None),
         (
@@ -69,6 +71,7 @@ def test_parse_documented_message_gives_command(topic: str, payload: bytes, comm
         (f"{SWITCH}/format_disk/set", b"ON", "no such camera or setting"),
         ("elfowl/porch/cam/other/switch/detect/set", b"ON", "no such camera or setting"),
         ("elfowl/porch/detector/set", b"rm -rf", "only 'install'"),
+        ("elfowl/porch/cure/set", b"", "only 'forget'"),
         ("elfowl/porch/feedback/set", b'{"verdict": "maybe"}', "verdict"),
         ("elfowl/porch/feedback/set", b'{"verdict": "missed"}', "needs 'camera' and 'time'"),
         ("elfowl/porch/feedback/set", b"[" * 5000, "ignored"),

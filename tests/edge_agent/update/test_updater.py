@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.errors import ArtifactError, BackendError, LinkError
+from edge_agent.update.disk import sha256_of
 from tests.edge_agent.update.faulty_cloud import Fault
 from tests.edge_agent.update.publisher import make_bundle_zip
 from tests.edge_agent.update.scene import Scene, runs
@@ -207,3 +208,44 @@ def test_damaged_record_is_put_aside_and_the_slots_remember_the_release(scene: S
     assert outcome.outcome == "failure"
     assert "release 1 is older than release 2" in str(outcome.reason)
     assert runs(updater, second)
+
+
+def test_bundle_fetched_for_a_trial_is_verified_and_changes_no_slot(scene: Scene) -> None:
+    first = scene.publisher.publish()
+    updater = scene.install(first)
+    second = scene.publisher.publish()
+    into = scene.state_dir / "update" / "shadow.zip"
+    assert updater.fetch(second, into) == into
+    assert sha256_of(into) == second.sha256
+    assert runs(updater, first)
+    assert (updater.phase, updater.outcomes()) == ("idle", ())
+    scene.cloud.requests.clear()
+    updater.fetch(second, into)
+    assert not [one for one in scene.cloud.requests if "/targets/" in str(one)], "it is here already"
+    assert updater.apply(second).outcome == "success"
+    assert runs(updater, second)
+
+
+def test_bundle_for_a_trial_that_nobody_signed_so_is_refused(scene: Scene) -> None:
+    updater = scene.install(scene.publisher.publish())
+    wrong = scene.publisher.publish().model_copy(update={"sha256": "0" * 64})
+    into = scene.state_dir / "update" / "shadow.zip"
+    with pytest.raises(ArtifactError, match="asks for something else"):
+        updater.fetch(wrong, into)
+    assert not into.exists()
+
+
+def test_bundle_for_a_trial_that_does_not_run_is_thrown_away(scene: Scene) -> None:
+    scene.install(scene.publisher.publish())
+
+    def fails(_path: Path) -> None:
+        message = "it does not run"
+        raise ArtifactError(message)
+
+    scene.smoke_test = fails
+    updater = scene.start()
+    into = scene.state_dir / "update" / "shadow.zip"
+    with pytest.raises(ArtifactError, match="does not run"):
+        updater.fetch(scene.publisher.publish(), into)
+    assert not into.exists()
+    assert updater.outcomes() == ()

@@ -47,6 +47,7 @@ from edge_agent.wire.receipt import (
     Removal,
 )
 from edge_agent.wire.rules import CameraRules, LabelLimits, LineRule, MotionMask, Schedule, ZoneRule
+from edge_agent.wire.shadow import ShadowCamera, ShadowReport
 from edge_agent.wire.status import CameraDetail, CameraStats, LabelAttributes, Stats, UpdateState
 from edge_agent.wire.sync import (
     Ack,
@@ -79,6 +80,23 @@ TARGET = BundleTarget(
     detector_id="d1",
     detector_name="persons",
     detector_version=2,
+)
+SHADOW = ShadowReport(
+    bundle_sha256=DIGEST,
+    detectors=(DETECTOR,),
+    since=1_800_000_000.0,
+    until=1_800_003_600.0,
+    cameras={
+        "door": ShadowCamera(
+            alerts_now=19,
+            alerts_candidate=3,
+            alerts_both=2,
+            only_now=(1_800_000_100.0, 1_800_000_200.0),
+            only_candidate=(1_800_000_300.0,),
+            pictures=3_000,
+        )
+    },
+    summary="3 alerts instead of 19 (17 fewer, 1 new)",
 )
 RULES = CameraRules(
     look_every_s=20.0,
@@ -228,7 +246,9 @@ EXAMPLES: dict[str, Document] = {
         },
         rss_bytes=100_000_000,
         temperature_c=51.5,
+        shadow=SHADOW,
     ),
+    "shadow-report": SHADOW,
     "update-state": UpdateState(installed_version="1", latest_version="2", title="persons", in_progress=True),
     "enrol-ticket": EnrolTicket(cloud="http://hub:8420", token="one-time-token", root_sha256="a" * 64),
     "enrol-request": EnrolRequest(
@@ -250,6 +270,7 @@ EXAMPLES: dict[str, Document] = {
         device="porch",
         version=7,
         bundle=TARGET,
+        shadow=TARGET,
         cameras={"door": CameraSettings(threshold=0.5, rules=RULES)},
         frames_wanted=(FrameWanted(request_id="r1", event_id="0190a1b2c3d4-abcdef"),),
     ),
@@ -260,6 +281,7 @@ EXAMPLES: dict[str, Document] = {
         agent_version="0.1.0",
         profile="pi-4",
         installed=TARGET,
+        shadow=SHADOW,
         phase="idle",
         outcomes=(UpdateOutcome(id="u1", bundle_sha256=DIGEST, outcome="success", at=1_800_000_000.0),),
         cameras={"door": CameraSettings()},

@@ -55,6 +55,9 @@ def test_document_with_an_unknown_field_is_read_and_keeps_it(name: str) -> None:
 LATER_FIELDS = [
     ("event", "attributes"),
     ("event", "end_reason"),
+    ("stats", "shadow"),
+    ("desired", "shadow"),
+    ("reported", "shadow"),
     ("event", "loitering"),
     ("event", "crossings"),
     ("label-attributes", "stationary"),

@@ -15,6 +15,7 @@ BUILT = {
     "<p>/<device>/detector/state": T.detector_state,
     "<p>/<device>/detector/set": T.detector_set,
     "<p>/<device>/feedback/set": T.feedback,
+    "<p>/<device>/cure/set": T.cure_set,
     "<p>/<device>/cam/<camera>/status": T.camera("door", "status"),
     "<p>/<device>/cam/<camera>/detail": T.camera("door", "detail"),
     "<p>/<device>/cam/<camera>/event": T.camera("door", "event"),
