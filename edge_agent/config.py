@@ -22,6 +22,7 @@ from pydantic import (
 from edge_agent.errors import ConfigError
 from edge_agent.strict_yaml import parse_strictly, read_yaml_text
 from edge_agent.wire.base import Name
+from edge_agent.wire.frigate import DEFAULT_FRIGATE_PREFIX
 from edge_agent.wire.rules import CameraRules
 from edge_agent.wire.topics import DEFAULT_DISCOVERY_PREFIX, DEFAULT_PREFIX
 
@@ -58,6 +59,9 @@ class MqttConfig(_Section):
     discovery: bool | Literal["per_entity", "device"] = Field(
         default=True, description="for Home Assistant; `device` needs its core 2024.12 or later"
     )
+
+    compat: Literal["none", "frigate"] = Field("none", description="say everything on others' topics too")
+    frigate_prefix: TopicPrefix = DEFAULT_FRIGATE_PREFIX
 
     @property
     def discovery_style(self) -> Literal["per_entity", "device"]:
@@ -248,7 +252,8 @@ def _resolve_paths(config: AgentConfig, folder: Path) -> AgentConfig:
         "profile": str(folder / config.profile) if config.profile.endswith(".yaml") else config.profile,
         "root": config.root and folder / config.root,
         "bundle": bundle if bundle in {None, STARTER} else str(folder / str(bundle)),
-        "mqtt": config.mqtt and _resolve_fields(
+        "mqtt": config.mqtt
+        and _resolve_fields(
             config.mqtt, folder, ("password_file", "ca_file", "client_cert_file", "client_key_file")
         ),
         "cloud": config.cloud and _resolve_fields(config.cloud, folder, ("enrol_token_file", "ca_file")),

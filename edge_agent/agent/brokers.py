@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_agent.config import MqttConfig
 from edge_agent.report.announcer import DiscoveryStyle
+from edge_agent.report.commands import cloud_subscriptions, home_subscriptions
+from edge_agent.report.frigate import Frigate
 from edge_agent.report.link import Broker
 from edge_agent.wire.sync import MqttAccess
 from edge_agent.wire.topics import Topics
@@ -21,6 +23,17 @@ class BrokerPlan:
     shared: bool
     discovery: bool
     style: DiscoveryStyle = "per_entity"
+    frigate: Frigate | None = None
+
+    @property
+    def home_filters(self) -> tuple[str, ...]:
+        """Return what to subscribe to at the home broker, for the cloud too where it is the same."""
+        filters = home_subscriptions(self.home[1]) if self.home is not None else ()
+        if self.frigate is not None:
+            filters += self.frigate.subscriptions()
+        if self.shared and self.cloud is not None:
+            filters += cloud_subscriptions(self.cloud[1])
+        return filters
 
 
 def plan_brokers(
@@ -49,13 +62,20 @@ def plan_brokers(
         # Without a home broker the cloud's does: states and events are to be seen somewhere.
         return BrokerPlan(cloud, cloud, shared=True, discovery=True)
     topics = Topics(device, mqtt.prefix, mqtt.discovery_prefix)
-    discovery, style = bool(mqtt.discovery), mqtt.discovery_style
     home = (home_broker(mqtt, password, device), topics)
+    plan = BrokerPlan(
+        home,
+        cloud,
+        shared=False,
+        discovery=bool(mqtt.discovery),
+        style=mqtt.discovery_style,
+        frigate=Frigate(mqtt.frigate_prefix) if mqtt.compat == "frigate" else None,
+    )
     if cloud is None or not home[0].is_same_broker(cloud[0]) or topics.base != cloud[1].base:
-        return BrokerPlan(home, cloud, shared=False, discovery=discovery, style=style)
+        return plan
     # One connection, under the name that the cloud gave unless the owner gave one.
     broker = home[0] if mqtt.username is not None else cloud[0]
-    return BrokerPlan((broker, topics), (broker, cloud[1]), shared=True, discovery=discovery, style=style)
+    return replace(plan, home=(broker, topics), cloud=(broker, cloud[1]), shared=True)
 
 
 def home_broker(mqtt: MqttConfig, password: str | None, device: str) -> Broker:

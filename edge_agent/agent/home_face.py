@@ -17,6 +17,7 @@ from edge_agent.report.discovery import (
     discovery_documents,
     state_topics,
 )
+from edge_agent.report.frigate import Frigate
 from edge_agent.report.publisher import Publisher
 from edge_agent.wire.manifest import Manifest
 from edge_agent.wire.status import UpdateState
@@ -31,9 +32,17 @@ class HomeFace:
     """Says what there is; called whenever something of it changed, from any thread."""
 
     def __init__(
-        self, reporter: Reporter, topics: Topics, *, profile: str, can_offload: bool, discovery: bool
+        self,
+        reporter: Reporter,
+        topics: Topics,
+        *,
+        profile: str,
+        can_offload: bool,
+        discovery: bool,
+        frigate: Frigate | None = None,
     ) -> None:
         """Speak through `reporter`; without `discovery` Home Assistant is told of no entities."""
+        self._frigate = frigate
         self._reporter = reporter
         self._topics = topics
         self._profile = profile
@@ -55,6 +64,8 @@ class HomeFace:
         device = DeviceEntity(agent_version(), self._profile, temperature=temperature_c() is not None)
         entities = discovery_documents(self._topics, device, shown) if self._discovery else []
         states = state_topics(self._topics, shown)
+        if self._frigate is not None:
+            states += self._frigate.state_topics(shown)
         self._reporter.publish(lambda home: home.declare(entities, states))
 
     def show_settings(self, settings: SettingsStore) -> None:

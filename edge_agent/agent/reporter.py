@@ -22,6 +22,7 @@ from edge_agent.report.commands import (
     parse_command,
 )
 from edge_agent.report.drains import CloudDrain, HomeDrain
+from edge_agent.report.frigate import Frigate
 from edge_agent.report.link import Link, LinkEvents, Message
 from edge_agent.report.outbox import Outbox
 from edge_agent.report.publisher import Publisher, will_of
@@ -43,6 +44,7 @@ class HomeSide:
     topics: Topics
     link: Link
     publisher: Publisher
+    frigate: Frigate | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Reporter:
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._fresh: list[SpoolItem] = []
         self._refusals = RateLimitedLog(clock)
-        self._home_drain = HomeDrain(home.link, outbox, self._post_ack, clock) if home else None
+        self._home_drain = HomeDrain(home.link, outbox, self._post_ack, clock, home.frigate) if home else None
         self._cloud_drain = (
             CloudDrain(cloud.link, outbox, cloud.topics, clock, pictures=cloud.pictures) if cloud else None
         )
@@ -146,6 +148,8 @@ class Reporter:
         self._finish_under_way()
         for link in self._links():
             goodbye = [will_of(topics) for topics in self._topics_of(link)]
+            if self._home is not None and self._home.link is link and self._home.frigate is not None:
+                goodbye.append(self._home.frigate.available("stopped"))
             erased = [replace(message, payload=b"") for message in goodbye] if leave_nothing else []
             link.stop(goodbye + erased)
         # After a clean stop the last acknowledgements are in the inbox.
@@ -239,6 +243,8 @@ class Reporter:
         side = self._cloud if from_cloud else self._home
         if side is None:
             return
+        if isinstance(side, HomeSide) and side.frigate is not None:
+            topic = side.frigate.own_topic(side.topics, topic)
         try:
             command = parse_command(side.topics, self._cameras, topic, payload, retained=retained)
         except ProtocolError as error:

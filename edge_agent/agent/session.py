@@ -33,7 +33,6 @@ from edge_agent.report.commands import (
     SetSwitch,
     SetThreshold,
     cloud_subscriptions,
-    home_subscriptions,
 )
 from edge_agent.report.drains import CLOUD, HOME
 from edge_agent.report.link import Message
@@ -218,8 +217,7 @@ class Session:
         home = cloud = None
         if plan.home is not None:
             broker, topics = plan.home
-            both = cloud_subscriptions(plan.cloud[1]) if plan.cloud is not None and plan.shared else ()
-            link = self._parts.connect(broker, will_of(topics), (*home_subscriptions(topics), *both))
+            link = self._parts.connect(broker, will_of(topics), plan.home_filters)
             remembered = config.state_dir / "topics.json"
             publisher = Publisher(
                 link,
@@ -228,8 +226,9 @@ class Session:
                 clock=self._clock,
                 rng=self._parts.rng,
                 style=plan.style,
+                frigate=plan.frigate,
             )
-            home = HomeSide(topics, link, publisher)
+            home = HomeSide(topics, link, publisher, plan.frigate)
         if plan.cloud is not None and cloud_config is not None:
             broker, topics = plan.cloud
             shared = home.link if home is not None and plan.shared else None
@@ -272,6 +271,7 @@ class Session:
             profile=self._config.profile,
             can_offload=can_offload,
             discovery=plan.discovery,
+            frigate=plan.frigate,
         )
 
     def _is_free(self) -> bool:

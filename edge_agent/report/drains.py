@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from edge_agent.clock import Clock
+from edge_agent.report.frigate import Frigate
 from edge_agent.report.link import Link, Message
 from edge_agent.report.outbox import Outbox
 from edge_agent.report.spool import SpoolRow
@@ -39,8 +40,14 @@ PostAck = Callable[[str, int, bool], None]
 class HomeDrain:
     """Publishes events one by one with QoS 1; the broker's acknowledgement counts."""
 
-    def __init__(self, link: Link, outbox: Outbox, post_ack: PostAck, clock: Clock) -> None:
-        """Begin with nothing under way; `post_ack` is called from the link's thread."""
+    def __init__(
+        self, link: Link, outbox: Outbox, post_ack: PostAck, clock: Clock, frigate: Frigate | None = None
+    ) -> None:
+        """Begin with nothing under way; `post_ack` is called from the link's thread.
+
+        Events go to `frigate`'s topic too, where nobody acknowledges them.
+        """
+        self._frigate = frigate
         self._link = link
         self._outbox = outbox
         self._post_ack = post_ack
@@ -109,6 +116,9 @@ class HomeDrain:
             del self._under_way[seq]
             return False
         self._last_seq = seq
+        translated = self._frigate.event(row.item.document) if self._frigate is not None else None
+        if translated is not None:
+            self._link.publish(translated)
         return True
 
     def _forget(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge_agent.clock import Clock
 from edge_agent.report.announcer import Announcer, DiscoveryStyle, Entities
+from edge_agent.report.frigate import Frigate
 from edge_agent.report.link import Link, Message
 from edge_agent.wire.base import Document
 from edge_agent.wire.status import CameraDetail, LabelAttributes, Stats, UpdateState
@@ -41,6 +42,7 @@ class Publisher:
         clock: Clock,
         rng: random.Random,
         style: DiscoveryStyle = "per_entity",
+        frigate: Frigate | None = None,
     ) -> None:
         """Begin; nothing is published before `up`.
 
@@ -51,12 +53,14 @@ class Publisher:
             clock: Where times come from.
             rng: Spreads answers to Home Assistant's birth.
             style: One discovery config per entity, or one for the device.
+            frigate: Says everything on Frigate's topics too.
         """
         self._link = link
         self._topics = topics
         self._clock = clock
         self._rng = rng
         self._announcer = Announcer(link, topics, remembered_file=remembered_file, clock=clock, style=style)
+        self._frigate = frigate
         self._states: dict[str, Message] = {}
         self._stats: Message | None = None
         self._republish_at_s = float("inf")
@@ -103,20 +107,28 @@ class Publisher:
     def camera_status(self, camera: str, detail: CameraDetail) -> None:
         """Say whether a camera gives pictures, and why (not)."""
         self._set(self._topics.camera(camera, "status"), detail.status.encode())
+        if self._frigate is not None:
+            self._keep(self._frigate.status(camera, detail.status))
         self._set_document(self._topics.camera(camera, "detail"), detail)
 
     def label(self, camera: str, slug: str, attributes: LabelAttributes) -> None:
         """Say how many of a label are in view, and about the best sight of it."""
         self._set_document(self._topics.label(camera, slug, "attributes"), attributes)
         self._set(self._topics.label(camera, slug), str(attributes.count).encode())
+        for message in self._frigate.label(camera, slug, attributes) if self._frigate is not None else ():
+            self._keep(message)
 
     def snapshot(self, camera: str, slug: str, jpeg: bytes) -> None:
         """Show the last picture of a label."""
         self._set(self._topics.label(camera, slug, "snapshot"), jpeg, qos=0)
+        if self._frigate is not None:
+            self._keep(self._frigate.snapshot(camera, slug, jpeg))
 
     def switch(self, camera: str, feature: str, value: str) -> None:
         """Say how a setting stands: `ON`, `OFF` or a number."""
         self._set(self._topics.switch(camera, feature, "state"), value.encode())
+        for message in self._frigate.switch(camera, feature, value) if self._frigate is not None else ():
+            self._keep(message)
 
     def detector(self, state: UpdateState) -> None:
         """Say which detector is installed, and which is the newest."""
@@ -128,18 +140,24 @@ class Publisher:
         """Say how the agent is."""
         self._stats = Message(self._topics.stats, stats.to_json().encode(), qos=0)
         self._link.publish(self._stats)
+        if self._frigate is not None:
+            self._link.publish(self._frigate.stats(stats))
 
     def goodbye(self) -> tuple[Message, ...]:
         """Return what to publish before a clean stop."""
-        return (will_of(self._topics),)
+        stopped = () if self._frigate is None else (self._frigate.available("stopped"),)
+        return (will_of(self._topics), *stopped)
 
     def _set_document(self, topic: str, document: Document) -> None:
         self._set(topic, document.to_json().encode())
 
     def _set(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
-        message = Message(topic, payload, qos=qos, retain=True)
-        if self._states.get(topic) != message:
-            self._states[topic] = message
+        self._keep(Message(topic, payload, qos=qos, retain=True))
+
+    def _keep(self, message: Message) -> None:
+        """Publish a state if it is news, and again whenever somebody may have forgotten it."""
+        if self._states.get(message.topic) != message:
+            self._states[message.topic] = message
             self._link.publish(message)
 
     def _publish_everything(self) -> None:
@@ -150,3 +168,5 @@ class Publisher:
             self._link.publish(message)
         # Last, so that whoever waits for `online` finds everything else in place.
         self._link.publish(Message(self._topics.available, _ONLINE, retain=True))
+        if self._frigate is not None:
+            self._link.publish(self._frigate.available("online"))
