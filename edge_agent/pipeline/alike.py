@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge_agent.pipeline.boxes import iou_matrix, to_arrays
-from edge_agent.vision.arrays import Float32, Rgb
+from edge_agent.vision.arrays import Float32, Int64, Rgb
 from edge_agent.vision.describe import CROP_SPACE, describe_on_picture
 from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Detection
@@ -120,38 +120,36 @@ class Gallery:
         ]
         self._ids = [event_id for event_id, _, _ in sights]
         self._boxes = to_arrays([box for _, box, _ in sights])
-        self._looks = [looks for _, _, looks in sights]
-        self._stacks: dict[str, tuple[list[int], Float32]] = {}
-        for space in sorted({space for looks in self._looks for space in looks}):
-            rows = [i for i, looks in enumerate(self._looks) if space in looks]
-            self._stacks[space] = rows, np.stack([self._looks[i][space] for i in rows])
+        self._stacks: dict[str, tuple[Int64, Float32]] = {}
+        for space in sorted({space for _, _, looks in sights for space in looks}):
+            rows = [i for i, (_, _, looks) in enumerate(sights) if space in looks]
+            stack = np.stack([sights[i][2][space] for i in rows])
+            self._stacks[space] = np.array(rows, np.int64), stack
 
     def find(self, sight: Sight) -> str | None:
         """Return the event whose thing a box shows again, none when it shows none of them.
 
         Each remembered sight is compared in the first space that it shares with the box.
         """
-        compared: set[int] = set()
+        margins = np.full(len(self._ids), -2.0, np.float32)
         for space, look in sight.looks.items():
-            rows, stack = self._stacks.get(space, ([], look[None]))
-            fresh = [k for k, row in enumerate(rows) if row not in compared]
-            if not fresh or stack.shape[1] != look.shape[0]:
+            if space not in self._stacks:
                 continue
-            mine = [rows[k] for k in fresh]
-            compared.update(mine)
-            hit = self._hit(stack[fresh] @ look, self._boxes[mine], sight.detection.box, space)
-            if hit is not None:
-                return self._ids[mine[hit]]
-        return None
+            rows, stack = self._stacks[space]
+            if stack.shape[1] == look.shape[0]:
+                over = stack @ look - self._needed(rows, sight.detection.box, space)
+                fresh = margins[rows] == -2.0
+                margins[rows] = np.where(fresh, np.maximum(over, -1.5), margins[rows])
+        best = int(margins.argmax()) if len(margins) else 0
+        return self._ids[best] if len(margins) and margins[best] >= 0.0 else None
 
-    def _hit(self, likeness: Float32, places: Float32, box: XyxyNorm, space: str) -> int | None:
+    def _needed(self, rows: Int64, box: XyxyNorm, space: str) -> Float32:
+        """Return the likeness `(len(rows),)` from which a box shows what is remembered; 3 where it cannot."""
         settings, alike = self._settings, self._settings.alike(space)
-        mine = to_arrays([box])
+        places, mine = self._boxes[rows], to_arrays([box])
         at_place = iou_matrix(places, mine)[:, 0] >= settings.place_iou
         sides, own = places[:, 2:] - places[:, :2], mine[:, 2:] - mine[:, :2]
         ratio = np.maximum(sides, own) / np.maximum(np.minimum(sides, own), 1e-6)
         as_large = (ratio <= settings.size_ratio).all(axis=1)
-        over = likeness - np.where(at_place, alike.at_place, alike.anywhere)
-        over[~(at_place | as_large)] = -1.0
-        best = int(over.argmax())
-        return best if over[best] >= 0.0 else None
+        elsewhere = np.where(as_large, alike.anywhere, 3.0)
+        return np.asarray(np.where(at_place, alike.at_place, elsewhere), np.float32)

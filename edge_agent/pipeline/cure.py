@@ -21,6 +21,7 @@ from edge_agent.pipeline.detector import Detector, LabelRule
 from edge_agent.pipeline.events import SeenObject
 from edge_agent.pipeline.result import OffloadWanted
 from edge_agent.vision.arrays import Rgb
+from edge_agent.vision.describe import CROP_SPACE
 from edge_agent.wire.detection import Detection, DetectorRef
 from edge_agent.wire.offload import OffloadReply
 
@@ -101,6 +102,12 @@ class CureMemory:
                 self._events.move_to_end(event_id)
                 self.changes += 1
                 self._make_room()
+
+    def is_due(self, event_id: str, at_s: float) -> bool:
+        """Return whether another sight of an event would be kept at this moment."""
+        with self._lock:
+            known = self._events.get(event_id)
+            return known is None or at_s - known.seen_s >= self.settings.sight_every_s
 
     def wrong(self, event_id: str) -> str | None:
         """Take an event for a false alarm from now on; return its camera, none when it is not known."""
@@ -185,6 +192,7 @@ class CameraCure:
         self._camera = camera
         self._clock = clock
         self._sights: list[Sight] = []
+        self._rgb: Rgb | None = None
         self._last_s: dict[str, float] = {}
         self.suppressed_boxes = 0
         """Boxes that were taken out since the start."""
@@ -196,14 +204,17 @@ class CameraCure:
         """Return how many false alarms this camera remembers."""
         return self._memory.false_alarms(self._camera)
 
-    def take_out(self, sights: Sequence[Sight], detectors: Sequence[DetectorRef]) -> list[Detection]:
+    def take_out(
+        self, sights: Sequence[Sight], detectors: Sequence[DetectorRef], rgb: Rgb
+    ) -> list[Detection]:
         """Return what is left without the remembered false alarms, which are counted.
 
         Args:
             sights: Everything seen in one picture.
             detectors: Who saw each of them.
+            rgb: The picture, `(h, w, 3) uint8`.
         """
-        self._sights = []
+        self._sights, self._rgb = [], rgb
         for sight, detector in zip(sights, detectors, strict=True):
             event_id = self._memory.hidden_by(self._camera, detector, sight)
             if event_id is None:
@@ -216,7 +227,8 @@ class CameraCure:
         """Return the cloud's answer without the remembered false alarms."""
         whole = [d.model_copy(update={"box": from_crop(d.box, wanted.crop)}) for d in reply.detections]
         sights = sights_on_picture(wanted.frame.rgb, whole)
-        kept = {id(d) for d in self.take_out(sights, [reply.detector] * len(sights))}
+        rgb = wanted.frame.rgb
+        kept = {id(d) for d in self.take_out(sights, [reply.detector] * len(sights), rgb)}
         left = tuple(d for d, moved in zip(reply.detections, whole, strict=True) if id(moved) in kept)
         return reply.model_copy(update={"detections": left})
 
@@ -226,9 +238,19 @@ class CameraCure:
         by_box = {sight.detection.box: sight for sight in self._sights}
         for thing in in_view:
             sight = by_box.get(thing.box)
-            if thing.event_id is not None and sight is not None and sight.detection.label == thing.label:
-                self._memory.note(self._camera, thing.event_id, thing.detector, sight, now_s)
-        self._sights = []
+            if thing.event_id is None or sight is None or sight.detection.label != thing.label:
+                continue
+            if self._memory.is_due(thing.event_id, now_s):
+                whole = self._with_picture(sight)
+                self._memory.note(self._camera, thing.event_id, thing.detector, whole, now_s)
+        self._sights, self._rgb = [], None
+
+    def _with_picture(self, sight: Sight) -> Sight:
+        """Return a sight with its look in the picture too: the cloud's answers are told by that alone."""
+        if self._rgb is None or CROP_SPACE in sight.looks:
+            return sight
+        (on_picture,) = sights_on_picture(self._rgb, [sight.detection])
+        return Sight(sight.detection, {**sight.looks, **on_picture.looks})
 
     def _count(self, event_id: str) -> None:
         now_s = self._clock.monotonic_s()
@@ -250,4 +272,4 @@ class CuredDetector:
         """Return what the detector sees without the remembered false alarms; see `Detector.detect`."""
         seen = sights_of(self._detector, rgb, min_score)
         sights = [sight for sight in seen if sight.detection.label in self._labels]
-        return self._cure.take_out(sights, [self._labels[s.detection.label].detector for s in sights])
+        return self._cure.take_out(sights, [self._labels[s.detection.label].detector for s in sights], rgb)

@@ -121,17 +121,17 @@ class BundleDetector:
         Raises:
             BackendError: As `detect`.
         """
-        sights = sights_on_picture(rgb, self.detect(rgb, min_score=min_score))
-        features = self._backend.last_map() if isinstance(self._backend, SplitBackend) else None
-        if features is None or self._boxed is None or not sights:
-            return sights
+        found = self.detect(rgb, min_score=min_score)
+        features = self._backend.last_map() if isinstance(self._backend, SplitBackend) and found else None
+        if features is None or self._boxed is None:
+            return sights_on_picture(rgb, found)
         spec = self._bundle.manifest.input
-        boxes_px = self._boxed.to_input_px(to_arrays([sight.detection.box for sight in sights]))
+        boxes_px = self._boxed.to_input_px(to_arrays([detection.box for detection in found]))
         size = np.array([spec.width_px, spec.height_px] * 2, np.float32)
         described = describe_on_map(features, boxes_px / size)
         return [
-            Sight(sight.detection, {self._map_space: look, **sight.looks})
-            for sight, look in zip(sights, described, strict=True)
+            Sight(detection, {self._map_space: look})
+            for detection, look in zip(found, described, strict=True)
         ]
 
     def detector_ref(self, head: int = 0) -> DetectorRef:

@@ -35,6 +35,9 @@ THERE: XyxyNorm = (0.6, 0.2, 0.7, 0.5)
 LARGE: XyxyNorm = (0.5, 0.1, 0.9, 0.9)
 
 
+PICTURE = np.random.default_rng(1).integers(0, 256, (48, 64, 3)).astype(np.uint8)
+
+
 def look(likeness: float) -> Float32:
     """Return a vector with this likeness to `look(1.0)`."""
     return np.array([likeness, np.sqrt(1.0 - likeness**2), 0.0, 0.0], np.float32)
@@ -131,7 +134,7 @@ def test_camera_counts_boxes_and_times_that_were_taken_out() -> None:
     cure = CameraCure(corrected(), "front", clock)
     other = sight(0.1, THERE)
     for wait_s in (0.2, 0.2, 60.0, 0.2):
-        assert cure.take_out([sight(), other], [LOCAL, LOCAL]) == [other.detection]
+        assert cure.take_out([sight(), other], [LOCAL, LOCAL], PICTURE) == [other.detection]
         clock.advance(wait_s)
     assert (cure.suppressed_boxes, cure.suppressed) == (4, 2)
 
@@ -184,6 +187,18 @@ def test_cured_detector_makes_no_event_of_what_was_called_wrong() -> None:
     camera.end_event(event.event_id, time_s=0.0, monotonic_s=101.0, size=FrameSize(width_px=64, height_px=48))
     assert [kind for i in range(5, 30) for kind in look(i)] == []
     assert (cure.remembered, cure.suppressed, cure.suppressed_boxes) == (1, 1, 25)
+
+
+def test_camera_knows_on_the_picture_what_it_saw_on_the_map() -> None:
+    memory = CureMemory()
+    cure = CameraCure(memory, "front", FakeClock())
+    shown = frame(0.0, PICTURE)
+    on_map = Sight(Detection(label="person", score=0.9, box=HERE), {"map-2x2:a": look(1.0)})
+    cure.take_out([on_map], [LOCAL], PICTURE)
+    cure.note([SeenObject("event-8", "person", 0.9, HERE, (), False, LOCAL, "local")])
+    memory.wrong("event-8")
+    answer = reply(Detection(label="person", score=0.9, box=HERE))
+    assert cure.judge(OffloadWanted("hot", shown), answer).detections == ()
 
 
 def test_cloud_answer_without_what_was_called_wrong() -> None:
