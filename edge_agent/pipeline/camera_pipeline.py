@@ -121,8 +121,9 @@ class CameraPipeline:
             gone = self._tracker.forget_all()
             return self._result(frame, events=self._events.step((), gone, self._rule, _moment(frame)))
         self._events.quiet = pause == "events"
-        asked = self._tracker.wants_look() or self._events.wants_look(frame.monotonic_s)
-        gate = self._gate.decide(frame.rgb, frame.monotonic_s, asked=asked)
+        at_s = frame.monotonic_s
+        asked = self._tracker.wants_look(at_s) or self._events.wants_look(at_s)
+        gate = self._gate.decide(frame.rgb, at_s, asked=asked)
         situation = self._situation(frame, gate, conditions)
         if instead_of_local(situation) is not None and (
             self._detector is None or conditions.permit.reachable

@@ -165,13 +165,14 @@ class MotionGate:
 
 def small_grey(rgb: Rgb, width_px: int) -> Float32:
     """Return grey levels (h, w) float32, about `width_px` wide, as means of 2 by 2 green samples."""
-    step = max(1, rgb.shape[1] // (2 * width_px))
+    step = max(1, round(rgb.shape[1] / (2 * width_px)))
     samples = rgb[::step, ::step, 1]
     height, width = samples.shape[0] // 2 * 2, samples.shape[1] // 2 * 2
     if height == 0 or width == 0:
         return samples.astype(np.float32)
-    rows = samples[0:height:2, :width].astype(np.float32) + samples[1:height:2, :width]
-    return np.asarray((rows[:, 0::2] + rows[:, 1::2]) * np.float32(0.25), dtype=np.float32)
+    rows = samples[0:height:2, :width].astype(np.uint16) + samples[1:height:2, :width]
+    sums = (rows[:, 0::2] + rows[:, 1::2]).astype(np.float32)
+    return np.asarray(sums * np.float32(0.25), dtype=np.float32)
 
 
 def _has_cluster(changed: Bool, cells: int) -> bool:
