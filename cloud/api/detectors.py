@@ -101,7 +101,8 @@ def compress(services: Used, detector_id: str, body: CompressBody) -> JobView:
     with services.database.read() as session:
         found = detectors.find(session, detector_id)
         version = detectors.find_version(session, found.id, body.version).version
-    return job_view(services.jobs.submit("compress", found.id, {"profile": body.profile, "version": version}))
+    params = {"profile": body.profile, "version": version, "effort": body.effort}
+    return job_view(services.jobs.submit("compress", found.id, params))
 
 
 @router.get("/detectors/{detector_id}/versions/{version}")

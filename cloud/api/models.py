@@ -198,10 +198,11 @@ class TrainBody(_Body):
 
 
 class CompressBody(_Body):
-    """For which camera to compress; `version` none is the newest."""
+    """For which camera to compress; `version` none is the newest, `effort` the time to look for less."""
 
     profile: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
     version: int | None = Field(None, ge=1)
+    effort: Literal["quick", "normal", "best"] = "quick"
 
 
 class PublishBody(_Body):

@@ -91,8 +91,8 @@ class Backend(Protocol):
         """Train the next version; `how` may hold `budget_s` and `seed`."""
         ...
 
-    def compress(self, reference: str, profile: str, show: Show, stopped: Stopped) -> Json:
-        """Compress a version for a kind of device."""
+    def compress(self, reference: str, how: Json, show: Show, stopped: Stopped) -> Json:
+        """Compress a version for a kind of device; `how` holds `profile` and `effort`."""
         ...
 
     def delete(self, reference: str) -> None:

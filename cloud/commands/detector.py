@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,15 @@ from cloud.commands.options import (
 )
 from cloud.commands.terminal import answer, interruptible, megabytes, percent, progress_shown
 from cloud.errors import InputError
+
+
+class EffortChoice(enum.StrEnum):
+    """How long to look for a smaller network."""
+
+    quick = "quick"
+    normal = "normal"
+    best = "best"
+
 
 app = typer.Typer(no_args_is_help=True, help="Detectors: teach, train, measure, compress.")
 app.command("evaluate")(evaluate)
@@ -124,6 +134,12 @@ def compress(
     detector: Versioned,
     profile: Annotated[str, typer.Option(help="The device, for example pi-4.")],
     *,
+    effort: Annotated[
+        EffortChoice,
+        typer.Option(
+            help="quick: the network as it is; normal: 10 minutes for a smaller one; best: an hour."
+        ),
+    ] = EffortChoice.quick,
     home: Home = None,
     url: Url = None,
     token: Token = None,
@@ -132,7 +148,9 @@ def compress(
     """Compress a version for a kind of device, and keep the bundle."""
     backend = connect(home, url, token)
     with interruptible() as stop, progress_shown() as terminal:
-        made = backend.compress(detector, profile, terminal.show, stop.is_set)
+        made = backend.compress(
+            detector, {"profile": profile, "effort": effort.value}, terminal.show, stop.is_set
+        )
     chosen = made["bundles"][made["chosen"]]
     line = f"bundle {made['bundle']} for {profile}: {made['chosen']}, {megabytes(chosen['bytes'])}"
     answer(made, [line, f"next: elfowl-cloud bundle publish {made['bundle']}"], as_json=as_json)

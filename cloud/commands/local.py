@@ -102,16 +102,16 @@ class LocalCloud:
 
         return train(self.home, reference, **how, progress=_as_lines(show), cancelled=stopped)
 
-    def compress(self, reference: str, profile: str, show: Show, stopped: Stopped) -> Json:
+    def compress(self, reference: str, how: Json, show: Show, stopped: Stopped) -> Json:
         """Compress a version for a kind of device."""
         from edge_agent.runtime.profiles import load_profile
 
         # Before torch is imported, so that a mistyped name is told at once.
-        load_profile(profile)
+        load_profile(how["profile"])
         self._find_version(reference)
         from cloud.worker.shrink import shrink
 
-        return shrink(self.home, reference, profile, progress=_as_lines(show), cancelled=stopped)
+        return shrink(self.home, reference, **how, progress=_as_lines(show), cancelled=stopped)
 
     def delete(self, reference: str) -> None:
         """Remove a detector."""

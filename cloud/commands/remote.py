@@ -98,10 +98,10 @@ class RemoteCloud:
         """Train the next version."""
         return self._follow(self._client.post(f"/detectors/{reference}/train", how), show, stopped)
 
-    def compress(self, reference: str, profile: str, show: Show, stopped: Stopped) -> Json:
+    def compress(self, reference: str, how: Json, show: Show, stopped: Stopped) -> Json:
         """Compress a version for a kind of device."""
         name, _, version = reference.partition("@")
-        body: Json = {"profile": profile} | ({"version": int(version)} if version.isdecimal() else {})
+        body: Json = how | ({"version": int(version)} if version.isdecimal() else {})
         return self._follow(self._client.post(f"/detectors/{name}/compress", body), show, stopped)
 
     def delete(self, reference: str) -> None:

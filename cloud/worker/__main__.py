@@ -98,7 +98,9 @@ def _compress(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
     from cloud.worker.shrink import shrink  # noqa: PLC0415
 
     reference = f"{job['detector_id']}@{job['version']}"
-    return shrink(home, reference, job["profile"], progress=_tell, cancelled=cancelled)
+    # Jobs of older versions say nothing of the effort.
+    effort = job.get("effort", "quick")
+    return shrink(home, reference, job["profile"], effort=effort, progress=_tell, cancelled=cancelled)
 
 
 def _attribute(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:

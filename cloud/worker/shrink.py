@@ -12,10 +12,11 @@ from cloud.store.ids import new_id
 from cloud.store.tables import BundleRow
 from cloud.worker.loader import load_version
 from cloud.worker.progress import Cancelled, Listener, Progress, never, to_nobody
-from cloud.worker.refit import try_refit
+from cloud.worker.refit import RefitAnswer, try_refit
+from compress.effort import EFFORTS, QUICK
 from compress.progress import Progress as CompressProgress
 from compress.refit import as_result
-from compress.run import Result, compress
+from compress.run import Budget, Result, compress
 from edge_agent.runtime.profiles import load_profile
 
 
@@ -24,6 +25,7 @@ def shrink(
     reference: str,
     profile: str,
     *,
+    effort: str = QUICK.name,
     progress: Listener = to_nobody,
     cancelled: Cancelled = never,
 ) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def shrink(
         home: Where everything lies.
         reference: Name or id; with `@version` an older one.
         profile: Name of the device profile.
+        effort: How long to look for a smaller network; with more than `quick` the trunk is made anew.
         progress: Told how far it is.
         cancelled: Asked several times a second.
 
@@ -50,12 +53,21 @@ def shrink(
     out = home.settings.bundles_path / detector.ref.id / bundle_id
     out.mkdir(parents=True, exist_ok=True)
     try:
-        answer = try_refit(home, detector, profile, out / "refit", progress, cancelled)
+        answer = (
+            try_refit(home, detector, profile, out / "refit", progress, cancelled)
+            if effort == QUICK.name
+            else RefitAnswer(None, None, None)
+        )
         if answer.refit is not None and answer.base is not None:
             result = as_result(answer.refit, out)
         else:
             result = compress(
-                detector, device, out, progress=lambda now: progress(_as_ours(now)), cancelled=cancelled
+                detector,
+                device,
+                out,
+                Budget(effort=EFFORTS[effort]),
+                progress=lambda now: progress(_as_ours(now)),
+                cancelled=cancelled,
             )
         _keep(home, bundle_id, result)
     except BaseException:

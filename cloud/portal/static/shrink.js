@@ -6,6 +6,12 @@ import { deviceState } from "./states.js";
 import { Failure, Loading, Progress, State, api, html, liveNews, useAction, useLoad } from "./ui.js";
 import { ago, ap50, kilobytes, milliseconds } from "./words.js";
 
+const EFFORTS = [
+  ["quick", "Quick: the same network in 8 bits, about a minute"],
+  ["normal", "Normal: look for a smaller, faster one, ten minutes"],
+  ["best", "Best: look longer, an hour"],
+];
+
 /** What a device does about a bundle: {tone, sign, words}. */
 function sending(device, bundle) {
   const wanted = device.desired.bundle?.sha256 === bundle.sha256;
@@ -61,6 +67,7 @@ export function Shrink({ detector, onDone }) {
   const profiles = useLoad(() => api("/profiles"));
   const devices = useLoad(() => api("/devices"));
   const [picked, setPicked] = useState("");
+  const [effort, setEffort] = useState("quick");
   const { job, start, cancel, busy, error } = useJob(detector, "compress", () => { bundles.reload(); onDone(); });
   useEffect(() => liveNews((news) => news.type === "device" && devices.reload()), []);
 
@@ -76,8 +83,13 @@ export function Shrink({ detector, onDone }) {
         ${profiles.value.map((one) => html`<option value=${one.name}>${one.title}</option>`)}
       </select>
     </label>
+    <label>How hard to try?
+      <select value=${effort} onChange=${(e) => setEffort(e.currentTarget.value)} disabled=${!detector.versions.length}>
+        ${EFFORTS.map(([value, words]) => html`<option value=${value}>${words}</option>`)}
+      </select>
+    </label>
     <button type="button" class="primary" disabled=${busy || running || !detector.versions.length}
-      onClick=${() => start(`/detectors/${detector.id}/compress`, { profile })}>${running ? "Shrinking …" : "Shrink"}</button>
+      onClick=${() => start(`/detectors/${detector.id}/compress`, { profile, effort })}>${running ? "Shrinking …" : "Shrink"}</button>
     ${job && html`<${Progress} job=${job} onCancel=${cancel} />`}
     ${error && html`<${Failure} error=${error} />`}
     <ul class="versions">${bundles.value.map((bundle) => html`<${Bundle} key=${`${bundle.id}${bundle.state}`} bundle=${bundle}

@@ -207,7 +207,10 @@ def test_compress_needs_a_version_and_a_known_profile(cloud: Cloud) -> None:
         detectors.add_version(session, detector_id=detector_id, version=1, metrics={"ap50": 0.9}, now_s=1.0)
     assert cloud.client.post(path, json={"profile": "toaster"}).status_code == 422
     job = cloud.client.post(path, json={"profile": "pi-4"}).json()
-    assert (job["kind"], job["params"]) == ("compress", {"profile": "pi-4", "version": 1})
+    assert (job["kind"], job["params"]) == (
+        "compress",
+        {"profile": "pi-4", "version": 1, "effort": "quick"},
+    )
     assert cloud.client.get(f"/api/v1/detectors/{detector_id}/versions/1").json()["metrics"] == {"ap50": 0.9}
 
 
