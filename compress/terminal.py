@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,17 +24,22 @@ def shown_progress() -> Iterator[ProgressListener]:
         yield PlainLines()
 
 
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+_FURTHER = 0.05
+
+
 class PlainLines:
-    """One line whenever another thing is being done: fit for logs."""
+    """One line whenever another thing is being done, or the same a good deal further: fit for logs."""
 
     def __init__(self) -> None:
-        self._last = ""
+        self._last, self._fraction = "", 0.0
 
     def __call__(self, progress: Progress) -> None:
-        """Print a line if the message is new."""
-        if progress.message == self._last:
+        """Print a line if the message is new, but for its numbers, or 5 % more is done."""
+        kind = _NUMBER.sub("#", progress.message)
+        if kind == self._last and progress.fraction < self._fraction + _FURTHER:
             return
-        self._last = progress.message
+        self._last, self._fraction = kind, progress.fraction
         print(plain_line(progress), file=sys.stderr, flush=True)  # noqa: T201 - this is the output
 
 

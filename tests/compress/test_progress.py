@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compress.progress import MeterPart, Progress, ProgressMeter, Step
-from compress.terminal import plain_line
+from compress.terminal import PlainLines, plain_line
 from tests.fakes.clock import FakeClock
 
 PLAN = (
@@ -85,6 +85,20 @@ def test_look_when_all_is_done_is_complete() -> None:
 
 def test_plain_line_tells_share_message_and_seconds() -> None:
     assert plain_line(Progress("x", 0.256, "Writing ONNX", 12.4)) == " 26 %  Writing ONNX, about 12 s left"
+
+
+def test_plain_lines_of_a_count_that_runs_say_only_every_twentieth_part(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    say = PlainLines()
+    for number in range(100):
+        say(Progress("search", number / 100, f"Asking: {number} of 100 pictures", 9.0))
+    say(Progress("search", 0.995, "Trying what can go", 9.0))
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("Asking: 0 of 100 pictures, about 9 s left")
+    assert lines[-1].endswith("Trying what can go, about 9 s left")
+    assert len(lines) <= 21
 
 
 def test_look_at_a_step_with_a_budget_does_not_count_it_slower() -> None:
