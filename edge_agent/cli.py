@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_detect(commands.add_parser("detect", help="run a bundle on a picture or video"))
     _add_try(commands.add_parser("try", help="look at a source at once, with no cloud and no config"))
     _add_enrol(commands.add_parser("enrol", help="join a cloud with a one-time token"))
+    _add_simulate(commands.add_parser("simulate", help="let many devices without cameras join a cloud"))
     _add_package(commands.add_parser("package", help="write what it takes to install the agent on a device"))
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(command=_version)
@@ -109,6 +110,21 @@ def _add_enrol(parser: argparse.ArgumentParser) -> None:
         "--ca-file", type=Path, metavar="PEM", help="authority of the cloud's HTTPS, if it is a private one"
     )
     parser.set_defaults(command=_enrol)
+
+
+def _add_simulate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cloud", required=True, metavar="URL", help="for example http://127.0.0.1:8420")
+    parser.add_argument("--devices", type=int, required=True, metavar="N", help="how many")
+    parser.add_argument("--seconds", type=float, metavar="N", default=float("inf"), help="stop after so many")
+    parser.add_argument("--poll", type=float, metavar="N", default=60.0, help="seconds between two looks")
+    parser.add_argument("--profile", metavar="NAME", default="x86-64", help="what kind of device they are")
+    parser.add_argument("--prefix", metavar="NAME", default="sim", help="how their names begin")
+    parser.add_argument("--refuse", action="store_true", help="let every bundle fail its smoke test")
+    parser.add_argument("--access-token", metavar="T", help="the cloud's, if it has one")
+    parser.add_argument(
+        "--state-dir", type=Path, metavar="DIR", default=Path("elfowl-simulated"), help="where they remember"
+    )
+    parser.set_defaults(command=_simulate)
 
 
 def _add_package(parser: argparse.ArgumentParser) -> None:
@@ -274,6 +290,27 @@ def _only_profile(arch: str) -> str:
         message = f"enrol needs --profile NAME, one of: {', '.join(fitting or profile_names())}"
         raise ConfigError(message)
     return fitting[0]
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from edge_agent.agent.simulate import simulate
+    from edge_agent.agent.simulated_device import Behaviour
+    from edge_agent.agent.simulation import FleetOrder
+    from edge_agent.main import configure_logging
+    from edge_agent.runtime.profiles import find_profile
+
+    configure_logging(quiet=True)
+    order = FleetOrder(
+        cloud_url=options.cloud,
+        count=options.devices,
+        state_dir=options.state_dir,
+        profile=find_profile(options.profile).name,
+        prefix=options.prefix,
+        access_token=options.access_token,
+        behaviour=Behaviour(options.poll, options.refuse),
+    )
+    print(json.dumps(simulate(order, options.seconds)))
+    return 0
 
 
 def _package(options: argparse.Namespace) -> int:

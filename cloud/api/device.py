@@ -53,8 +53,8 @@ def desired(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Desired | Response:
     """Fetch what is wanted of the calling device; 304 when it has that already."""
-    with services.database.write() as session:
-        devices.note_seen(session, device, now_s=services.clock.now_s())
+    services.sightings.note(device, services.clock.now_s())
+    with services.database.read() as session:
         state = devices.desired_of(session, device)
     headers = {"ETag": etag(state), "Cache-Control": "no-cache"}
     if is_current(state, if_none_match):

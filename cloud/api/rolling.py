@@ -7,7 +7,7 @@ import logging
 
 from cloud.actions.rollouts import carry_on
 from cloud.api.services import Services
-from cloud.store import rollouts
+from cloud.store import devices, rollouts
 from edge_agent.errors import ElfowlError
 
 _LOG = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ def take_step(services: Services) -> int:
         StorageError: The disk is full; nothing was changed.
         ConfigError: A signing key is missing, and an older version has to be signed again.
     """
+    write_sightings(services)
     with services.database.read() as session:
         if not rollouts.followed(session):
             return 0
@@ -31,6 +32,19 @@ def take_step(services: Services) -> int:
     if told:
         services.live.publish({"type": "rollout"})
     return len(told)
+
+
+def write_sightings(services: Services) -> None:
+    """Store when devices were seen since the last call.
+
+    Raises:
+        StorageError: The disk is full.
+    """
+    seen = services.sightings.take()
+    if seen:
+        with services.database.write() as session:
+            for device, at_s in seen.items():
+                devices.note_seen(session, device, now_s=at_s)
 
 
 async def keep_rolling(services: Services) -> None:

@@ -16,6 +16,7 @@ from cloud.api.problems import UnauthorizedError
 from cloud.errors import DeniedError
 from cloud.fleet.device_tokens import ReplayCache, verify_device_token
 from cloud.fleet.enrolment import GuessLimit
+from cloud.fleet.sightings import Sightings
 from cloud.fleet.tuf_repository import UpdateRepository
 from cloud.ingest.live import LiveFeed
 from cloud.jobs.teaching_protocol import LiveDetections, LiveState
@@ -109,6 +110,7 @@ class Services:
     health: Callable[[], dict[str, Any]]
     guesses: GuessLimit
     replays: ReplayCache = field(default_factory=ReplayCache)
+    sightings: Sightings = field(default_factory=Sightings)
 
     def tell(self, desired: Desired | None) -> None:
         """Hint a device that something new is wanted of it."""

@@ -83,6 +83,7 @@ class CloudSync:
         self._served: set[str] = set()
         self._wake = threading.Event()
         self._stopping = False
+        self._failures = 0
         self._thread = threading.Thread(target=self._run, name="cloud-sync", daemon=True)
         self.reachable = False
 
@@ -185,25 +186,28 @@ class CloudSync:
         message = f"the cloud answers HTTP {response.status_code} to {response.request.url.path}"
         raise LinkError(message) if response.status_code >= 500 else ProtocolError(message)
 
+    def step(self) -> float:
+        """Look once, whatever comes of it; return after how many seconds to look again."""
+        try:
+            self.sync_once()
+            if not self.reachable:
+                _log.info("in step with the cloud")
+            self.reachable, self._failures = True, 0
+        except ElfowlError as error:
+            self._failures += 1
+            if self.reachable or self._failures == 1:
+                _log.warning("%s", error)
+            self.reachable = False
+        except Exception:  # noqa: BLE001 - the next try may succeed; detection does not depend on it
+            _log.exception("sync with the cloud failed")
+            self.reachable = False
+            self._failures += 1
+        return self._pause_s(self._failures)
+
     def _run(self) -> None:
-        failures = 0
         while not self._stopping:
             self._wake.clear()
-            try:
-                self.sync_once()
-                if not self.reachable:
-                    _log.info("in step with the cloud")
-                self.reachable, failures = True, 0
-            except ElfowlError as error:
-                failures += 1
-                if self.reachable or failures == 1:
-                    _log.warning("%s", error)
-                self.reachable = False
-            except Exception:  # noqa: BLE001 - the next try may succeed; detection does not depend on it
-                _log.exception("sync with the cloud failed")
-                self.reachable = False
-                failures += 1
-            self._wake.wait(self._pause_s(failures))
+            self._wake.wait(self.step())
 
     def _pause_s(self, failures: int) -> float:
         base_s = min(self._poll_s, _RETRY_S * 2.0 ** min(failures - 1, 10)) if failures else self._poll_s

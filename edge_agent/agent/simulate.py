@@ -1,0 +1,49 @@
+"""`elfowl-agent simulate`: a fleet without cameras, for trying a cloud before real devices come."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+
+import httpx
+
+from edge_agent.agent.simulation import (
+    FleetOrder,
+    Simulation,
+    Tally,
+    TimedTransport,
+    join_fleet,
+    make_devices,
+)
+from edge_agent.clock import SystemClock
+
+_CONNECTIONS = 64
+
+
+def simulate(order: FleetOrder, seconds: float) -> dict[str, float]:
+    """Let devices join and live for so long, or until SIGTERM or Ctrl-C; return what was measured.
+
+    Raises:
+        ConfigError: The cloud refused a device.
+        LinkError: It cannot be reached.
+        StorageError: The disk is full or read-only.
+    """
+    clock, tally, stopping = SystemClock(), Tally(), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+    transport = TimedTransport(httpx.HTTPTransport(limits=limits), tally, clock)
+    rng = random.Random()  # noqa: S311 - spreads polls; keeps no secret
+    with httpx.Client(transport=transport, timeout=20.0, trust_env=False) as http:
+        devices = make_devices(order, join_fleet(order, http), http, clock, rng)
+        simulation = Simulation(devices, clock, rng)
+        simulation.run(seconds, stopping=stopping)
+        return {
+            "devices": len(devices),
+            "in_step": simulation.reachable,
+            "looks": len(tally.seconds),
+            "unanswered": tally.unreachable,
+            "p50_s": tally.quantile_s(0.5),
+            "p99_s": tally.quantile_s(0.99),
+        }
