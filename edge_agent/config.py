@@ -10,6 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
+from edge_agent.errors import ConfigError
+from edge_agent.strict_yaml import parse_strictly, read_yaml_text
+from edge_agent.wire.base import Name
+from edge_agent.wire.event import EventType
+from edge_agent.wire.frigate import DEFAULT_FRIGATE_PREFIX
+from edge_agent.wire.rules import CameraRules
+from edge_agent.wire.topics import DEFAULT_DISCOVERY_PREFIX, DEFAULT_PREFIX
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -18,13 +25,6 @@ from pydantic import (
     SecretStr,
     model_validator,
 )
-
-from edge_agent.errors import ConfigError
-from edge_agent.strict_yaml import parse_strictly, read_yaml_text
-from edge_agent.wire.base import Name
-from edge_agent.wire.frigate import DEFAULT_FRIGATE_PREFIX
-from edge_agent.wire.rules import CameraRules
-from edge_agent.wire.topics import DEFAULT_DISCOVERY_PREFIX, DEFAULT_PREFIX
 
 STARTER = "starter"
 
@@ -92,6 +92,25 @@ class MqttConfig(_Section):
             ConfigError: The file cannot be read.
         """
         return _read_secret(self.password, self.password_file, "mqtt.password_file")
+
+
+class WebhookConfig(_Section):
+    """A URL that events are posted to."""
+
+    name: Name
+    url: str = Field(pattern=r"^https?://[^/]+")
+    secret: SecretStr | None = Field(None, description="signs what is posted")
+    secret_file: Path | None = None
+    events: tuple[EventType, ...] = ("new",)
+    give_up_after_s: float = Field(86_400.0, gt=0.0)
+
+    def read_secret(self) -> str | None:
+        """Return the secret, from the file when it stands in one.
+
+        Raises:
+            ConfigError: The file cannot be read.
+        """
+        return _read_secret(self.secret, self.secret_file, f"webhooks: {self.name}: secret_file")
 
 
 class OffloadConfig(_Section):
@@ -187,6 +206,7 @@ class AgentConfig(_Section):
     mqtt: MqttConfig | None = None
     cloud: CloudConfig | None = None
     cameras: tuple[CameraConfig, ...] = Field(min_length=1)
+    webhooks: tuple[WebhookConfig, ...] = ()
     snapshots: SnapshotsConfig = SnapshotsConfig()
     storage: StorageConfig = StorageConfig()
     shadow: ShadowConfig = ShadowConfig()
@@ -211,11 +231,12 @@ class AgentConfig(_Section):
         return self
 
     @model_validator(mode="after")
-    def _cameras_have_own_names(self) -> Self:
-        names = [camera.name for camera in self.cameras]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            message = f"two cameras are named {twice[0]!r}; give each its own name"
-            raise ValueError(message)
+    def _cameras_and_webhooks_have_own_names(self) -> Self:
+        for kind, named in (("cameras", self.cameras), ("webhooks", self.webhooks)):
+            names = [one.name for one in named]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                message = f"two {kind} are named {twice[0]!r}; give each its own name"
+                raise ValueError(message)
         return self
 
 
@@ -257,6 +278,7 @@ def _resolve_paths(config: AgentConfig, folder: Path) -> AgentConfig:
             config.mqtt, folder, ("password_file", "ca_file", "client_cert_file", "client_key_file")
         ),
         "cloud": config.cloud and _resolve_fields(config.cloud, folder, ("enrol_token_file", "ca_file")),
+        "webhooks": tuple(_resolve_fields(hook, folder, ("secret_file",)) for hook in config.webhooks),
         "cameras": tuple(
             camera.model_copy(update={"source": _resolve_source(camera.source, folder)})
             for camera in config.cameras

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.clock import Clock
@@ -27,6 +27,7 @@ from edge_agent.report.link import Link, LinkEvents, Message
 from edge_agent.report.outbox import Outbox
 from edge_agent.report.publisher import Publisher, will_of
 from edge_agent.report.spool import SpoolItem
+from edge_agent.report.webhooks import Webhook
 from edge_agent.wire.event import Event
 from edge_agent.wire.sync import Ack
 from edge_agent.wire.topics import Topics
@@ -69,6 +70,7 @@ class Reporter:
         clock: Clock,
         on_command: Callable[[Command], None],
         farewell_s: float = 2.0,
+        webhooks: Sequence[Webhook] = (),
     ) -> None:
         """Prepare; `start` begins.
 
@@ -80,7 +82,9 @@ class Reporter:
             clock: Where times come from.
             on_command: Told of everything but acknowledgements and Home Assistant's start.
             farewell_s: How long a stop waits for acknowledgements of what is under way.
+            webhooks: Post events to URLs.
         """
+        self._webhooks = {hook.target.consumer: hook for hook in webhooks}
         self._outbox = outbox
         self._home = home
         self._cloud = cloud
@@ -117,6 +121,8 @@ class Reporter:
         self._thread.start()
         for link in self._links():
             link.start(self._events_of(link))
+        for hook in self._webhooks.values():
+            hook.start(self._post_done)
 
     def event(self, event: Event, thumbnail: bytes | None) -> None:
         """Leave an event to be stored and published."""
@@ -146,6 +152,8 @@ class Reporter:
         if self._thread.is_alive():
             self._thread.join(10.0)
         self._finish_under_way()
+        for hook in self._webhooks.values():
+            hook.stop()
         for link in self._links():
             goodbye = [will_of(topics) for topics in self._topics_of(link)]
             if self._home is not None and self._home.link is link and self._home.frigate is not None:
@@ -208,6 +216,8 @@ class Reporter:
             self._home_drain.pump()
         if self._cloud_drain is not None:
             self._cloud_drain.pump()
+        for hook in self._webhooks.values():
+            hook.pump()
         if self._home is not None:
             self._home.publisher.tick()
         now_s = self._clock.monotonic_s()
@@ -258,6 +268,9 @@ class Reporter:
                 self._home.publisher.homeassistant_started()
         elif command is not None:
             self._on_command(command)
+
+    def _post_done(self, consumer: str, epoch: str, seq: int) -> None:
+        self._inbox.put(lambda: self._webhooks[consumer].done(epoch, seq))
 
     def _post_ack(self, epoch: str, seq: int, taken: bool) -> None:
         drain = self._home_drain

@@ -14,11 +14,8 @@ from edge_agent.agent.home_face import HomeFace
 from edge_agent.agent.installer import HealthWatch, load_best
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.parts import AgentParts
-from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.states import OPERATION, Happening, Operation
-from edge_agent.agent.stores import make_shadow_trial, open_keyframes, snapshot_maker
-from edge_agent.config import AgentConfig, CameraConfig
 from edge_agent.errors import ElfowlError, StorageError
 from edge_agent.offload.client import Question
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
@@ -39,6 +36,7 @@ from edge_agent.report.link import Message
 from edge_agent.report.outbox import Outbox
 from edge_agent.report.publisher import Publisher, will_of
 from edge_agent.report.snapshots import encode_jpeg
+from edge_agent.report.webhooks import Webhook
 from edge_agent.update.assembly import default_parts, open_updater
 from edge_agent.update.identity import Identity
 from edge_agent.update.updater import Updater
@@ -46,6 +44,10 @@ from edge_agent.wire.correction import Feedback
 from edge_agent.wire.offload import OffloadReply
 from edge_agent.wire.status import Stats
 from edge_agent.wire.sync import CameraSettings, DesiredHint
+
+from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
+from edge_agent.agent.stores import make_shadow_trial, open_keyframes, snapshot_maker, webhook_targets
+from edge_agent.config import AgentConfig, CameraConfig
 
 _log = logging.getLogger(__name__)
 
@@ -207,10 +209,11 @@ class Session:
 
     def _make_reporter(self, plan: BrokerPlan) -> Reporter:
         config, cloud_config = self._config, self._config.cloud
+        hooks = webhook_targets(config)
         consumers = ([HOME] if plan.home else []) + ([CLOUD] if cloud_config is not None else [])
         outbox = Outbox(
             config.state_dir / "spool.sqlite",
-            consumers=consumers,
+            consumers=[*consumers, *(hook.consumer for hook in hooks)],
             max_bytes=config.storage.spool_bytes,
             clock=self._clock,
         )
@@ -243,6 +246,7 @@ class Session:
             clock=self._clock,
             on_command=self._obey,
             farewell_s=self._parts.farewell_s,
+            webhooks=[Webhook(hook, outbox, self._clock) for hook in hooks],
         )
 
     def _make_peer(self, identity: Identity | None) -> CloudPeer | None:

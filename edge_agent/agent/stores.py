@@ -9,13 +9,15 @@ from edge_agent.agent.device import rss_bytes
 from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.shadow import ShadowTrial, Spare
 from edge_agent.clock import Clock
-from edge_agent.config import AgentConfig, SnapshotsConfig
 from edge_agent.errors import ConfigError, StorageError
 from edge_agent.pipeline.result import PipelineSettings
 from edge_agent.report.keyframes import KeyFrames
 from edge_agent.report.snapshots import SnapshotStyle, make_snapshot
+from edge_agent.report.webhooks import WebhookTarget
 from edge_agent.runtime.profiles import find_profile
 from edge_agent.vision.arrays import Float32, Rgb
+
+from edge_agent.config import AgentConfig, SnapshotsConfig
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +35,18 @@ def open_keyframes(config: AgentConfig, clock: Clock) -> KeyFrames | None:
     except StorageError as error:
         _log.error("%s; no key frames are kept", error)
         return None
+
+
+def webhook_targets(config: AgentConfig) -> list[WebhookTarget]:
+    """Return where events are posted.
+
+    Raises:
+        ConfigError: The file of a secret cannot be read.
+    """
+    return [
+        WebhookTarget(hook.name, hook.url, hook.read_secret(), hook.events, hook.give_up_after_s)
+        for hook in config.webhooks
+    ]
 
 
 def make_shadow_trial(
