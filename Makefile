@@ -29,6 +29,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## the whole loop on real footage, then the portal stays open
 	@$(BIN)/elfowl-cloud demo
 
+EXAMPLES := tests/edge_agent/wire/golden/v1
 UNIT := not slow and not system and not soak
 
 test: $(INSTALLED) ## all tests but the soaks (under 25 minutes on 2 cores)
@@ -48,6 +49,7 @@ check: $(INSTALLED) ## style, types, rules of the rooms, generated docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m edge_agent.wire.schemas --check docs/wire
+	$(BIN)/python -m edge_agent.wire.reference --check docs/mqtt.md $(EXAMPLES)
 
 fmt: $(INSTALLED) ## format the code and mend what can be mended by itself
 	$(BIN)/ruff format .
@@ -55,6 +57,7 @@ fmt: $(INSTALLED) ## format the code and mend what can be mended by itself
 
 docs: $(INSTALLED) ## write the generated references
 	$(BIN)/python -m edge_agent.wire.schemas docs/wire
+	$(BIN)/python -m edge_agent.wire.reference docs/mqtt.md $(EXAMPLES)
 
 bench: $(INSTALLED) ## all benchmarks (or: .venv/bin/python -m bench NAME)
 	$(BIN)/python -m bench all
