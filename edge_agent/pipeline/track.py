@@ -48,7 +48,8 @@ class TrackSettings:
         twin_inside: The same for one that lies inside a followed one by this share.
         twin_iou: A new box that overlaps a followed one of its label this much is the same thing.
         max_unsure_s: A confirmed thing is gone when no score reached the threshold for so long.
-        max_lost_s: A confirmed thing is gone when not seen for so long.
+        max_lost_s: A confirmed thing is gone when not seen for so long, or after `min_misses` looks if it
+            walked out of the picture.
         stationary_lost_s: The same for one that stood still: detectors flicker on those.
         min_misses: Looks without it, at least, before it counts as gone.
         tentative_misses: Looks without it that end a track nobody heard of.
@@ -304,6 +305,8 @@ class Tracker:
             return True
         if not track.announced and track.cloud is None:
             return track.misses >= settings.tentative_misses
+        if track.misses >= settings.min_misses and _is_outside(track.motion.predicted(at_s)):
+            return True
         patience_s = settings.stationary_lost_s if track.stationary else settings.max_lost_s
         if (
             at_s - track.sure_s > max(patience_s, settings.max_unsure_s)
@@ -311,6 +314,12 @@ class Tracker:
         ):
             return True
         return track.misses >= settings.min_misses and lost_s > patience_s
+
+
+def _is_outside(predicted: XyxyNorm) -> bool:
+    """Return whether more than half of a thing should have left the picture: who comes next is another."""
+    x, y = (predicted[0] + predicted[2]) / 2, (predicted[1] + predicted[3]) / 2
+    return not (0.0 < x < 1.0 and 0.0 < y < 1.0)
 
 
 def _match(

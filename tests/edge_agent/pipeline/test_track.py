@@ -182,6 +182,18 @@ def test_tracker_weak_box_joins_only_where_it_overlaps_well() -> None:
     assert len(following.tracks) == 1
 
 
+def test_tracker_who_comes_after_one_walked_out_is_another() -> None:
+    following, told = tracker(), set[int]()
+    for i in range(60):
+        left = 0.5 + 0.02 * i if i < 25 else 1.29 - 0.01 * i
+        x1, x2 = min(left, 1.0), min(left + 0.1, 1.0)
+        look = [Detection(label="person", score=0.9, box=(x1, 0.4, x2, 0.7))] if x2 - x1 > 0.02 else []
+        for track in following.update(look, i * 0.2).alive:
+            track.announced = True
+            told.add(track.number)
+    assert told == {1, 2}
+
+
 def test_track_path_length_grows_with_the_way_and_not_with_jitter() -> None:
     walked, _ = follow([[person(0.1 + 0.02 * i)] for i in range(30)])
     jittered, _ = follow([[person(0.3 + 0.004 * (i % 2))] for i in range(30)])
