@@ -51,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_try(commands.add_parser("try", help="look at a source at once, with no cloud and no config"))
     _add_enrol(commands.add_parser("enrol", help="join a cloud with a one-time token"))
     _add_simulate(commands.add_parser("simulate", help="let many devices without cameras join a cloud"))
+    _add_diagnose(commands.add_parser("diagnose", help="look at all that the agent needs; say what to do"))
+    _add_record(commands.add_parser("record", help="keep what a camera sees now, to replay it"))
     _add_package(commands.add_parser("package", help="write what it takes to install the agent on a device"))
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(command=_version)
@@ -60,7 +62,26 @@ def _parser() -> argparse.ArgumentParser:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the YAML file")
     parser.add_argument("--verbose", action="store_true", help="log every step")
+    replay = parser.add_argument_group("replay")
+    replay.add_argument("--replay", type=Path, metavar="FILE", help="print a recorded case's events, and end")
+    replay.add_argument("--camera", metavar="NAME", help="whose rules count, if there are several")
+    replay.add_argument("--start", type=float, metavar="SECONDS", default=0.0, help="UTC begin of a video")
+    replay.add_argument("--seed", type=int, metavar="N", default=0, help="for the ids of events")
     parser.set_defaults(command=_run)
+
+
+def _add_diagnose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="the YAML file")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(command=_diagnose)
+
+
+def _add_record(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the YAML file")
+    parser.add_argument("--camera", metavar="NAME", help="which camera, if there are several")
+    parser.add_argument("--seconds", type=float, metavar="N", default=60.0, help="how long (default: 60)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the case")
+    parser.set_defaults(command=_record)
 
 
 def _add_check_config(parser: argparse.ArgumentParser) -> None:
@@ -148,10 +169,60 @@ def _add_package(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.replay is not None:
+        return _replay(options)
     from edge_agent.main import run_agent
 
     run_agent(options.config, verbose=options.verbose)
     return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from edge_agent.agent.replay import ReplayOptions, run_replay
+    from edge_agent.config import load_config
+    from edge_agent.main import configure_logging
+
+    configure_logging(quiet=not options.verbose)
+    case = ReplayOptions(options.replay, options.camera, options.start, options.seed)
+    return run_replay(load_config(options.config), case)
+
+
+def _record(options: argparse.Namespace) -> int:
+    from edge_agent.agent.parts import open_camera_source
+    from edge_agent.agent.replay import camera_of, record_case
+    from edge_agent.clock import SystemClock
+    from edge_agent.config import load_config
+    from edge_agent.main import configure_logging
+
+    configure_logging(quiet=True)
+    config, clock = load_config(options.config), SystemClock()
+    source = open_camera_source(camera_of(config, options.camera), clock)
+    pictures = record_case(source, options.out, seconds=options.seconds, clock=clock)
+    print(f"{pictures} pictures in {options.out}; they are clear and not encrypted")
+    print(f"Run them again: elfowl-agent run --config {options.config} --replay {options.out}")
+    return 0
+
+
+def _diagnose(options: argparse.Namespace) -> int:
+    import time
+
+    from edge_agent.agent.diagnose import DiagnosisPorts, diagnose
+    from edge_agent.agent.findings import as_json, exit_code
+    from edge_agent.agent.parts import real_parts
+    from edge_agent.config import load_config
+    from edge_agent.main import configure_logging
+
+    configure_logging(quiet=True)
+    config = load_config(options.file)
+    parts = real_parts(config.cloud.ca_file if config.cloud is not None else None)
+    findings = []
+    for finding in diagnose(config, DiagnosisPorts(parts, time.thread_time)):
+        findings.append(finding)
+        if not options.json:
+            print(finding.line(), flush=True)
+    if options.json:
+        print(as_json(findings))
+    return exit_code(findings)
 
 
 def _check_config(options: argparse.Namespace) -> int:

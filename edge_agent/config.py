@@ -161,6 +161,7 @@ class CameraConfig(_Section):
     loop: bool = Field(default=True, description="a file starts again at its end")
     real_time: bool = Field(default=True, description="a file is played at its own speed")
     threshold: float | None = Field(None, ge=0.0, le=1.0, description="none: the detector's own")
+    rtsp_transport: Literal["tcp", "udp"] = Field("tcp", description="how RTSP brings pictures")
     labels: tuple[str, ...] = Field((), description="only these are reported; none: all")
     rules: CameraRules = Field(CameraRules(), description="hold until the portal sets others")
 

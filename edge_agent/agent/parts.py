@@ -13,7 +13,10 @@ from edge_agent.agent.base_bundle import base_bundle
 from edge_agent.agent.camera_worker import PictureSource
 from edge_agent.agent.local_detector import BundleOpener, open_bundle_detector
 from edge_agent.camera.capture import Capture
+from edge_agent.camera.frame import FrameSource
 from edge_agent.camera.open_source import open_source
+from edge_agent.camera.sight import SightWatch
+from edge_agent.camera.uri import parse_source
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.config import AgentConfig, CameraConfig
 from edge_agent.report.link import Broker, Link, Message, MqttLink
@@ -50,6 +53,30 @@ class AgentParts:
     farewell_s: float = 2.0
 
 
+def open_camera_source(camera: CameraConfig, clock: Clock) -> FrameSource:
+    """Open a camera of the config file; errors as `open_source`."""
+    return open_source(
+        camera.source,
+        clock=clock,
+        loop=camera.loop,
+        real_time=camera.real_time,
+        max_width_px=_MAX_WIDTH_PX,
+        max_fps=camera.fps,
+        rtsp_transport=camera.rtsp_transport,
+    )
+
+
+def capture_of(camera: CameraConfig, clock: Clock, rng: random.Random) -> Capture:
+    """Return what keeps a camera of the config file open."""
+    return Capture(
+        lambda: open_camera_source(camera, clock),
+        name=camera.name,
+        clock=clock,
+        rng=rng,
+        watch=SightWatch(may_stand_still=parse_source(camera.source).kind in {"video", "image"}),
+    )
+
+
 def real_parts(ca_file: Path | None = None) -> AgentParts:
     """Return the real outside world; `ca_file` signs the cloud's certificate, none: a public authority."""
     clock = SystemClock()
@@ -59,19 +86,7 @@ def real_parts(ca_file: Path | None = None) -> AgentParts:
         return MqttLink(broker, will=will, subscriptions=subscriptions, clock=clock, rng=rng)
 
     def open_camera(config: CameraConfig) -> PictureSource:
-        return Capture(
-            lambda: open_source(
-                config.source,
-                clock=clock,
-                loop=config.loop,
-                real_time=config.real_time,
-                max_width_px=_MAX_WIDTH_PX,
-                max_fps=config.fps,
-            ),
-            name=config.name,
-            clock=clock,
-            rng=rng,
-        )
+        return capture_of(config, clock, rng)
 
     http = open_client(ca_file)
     return AgentParts(clock, rng, http, connect, open_camera, open_bundle_detector, base_bundle)

@@ -20,6 +20,7 @@ from typing import Self
 
 from edge_agent.camera.backoff import reopen_delay_s
 from edge_agent.camera.frame import Frame, FrameSource
+from edge_agent.camera.sight import SightWatch
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.errors import ElfowlError
 from edge_agent.wire.status import Availability
@@ -27,6 +28,7 @@ from edge_agent.wire.status import Availability
 _log = logging.getLogger(__name__)
 
 _FPS_WINDOW_S = 5.0
+_COMING = "pictures are coming"
 # Pictures for this long, and the next failure counts as the first again.
 _SETTLED_S = 10.0
 
@@ -84,6 +86,7 @@ class Capture:
         clock: Clock | None = None,
         rng: random.Random | None = None,
         limits: CaptureLimits | None = None,
+        watch: SightWatch | None = None,
     ) -> None:
         """Prepare; `start` begins.
 
@@ -93,12 +96,14 @@ class Capture:
             clock: Where times come from.
             rng: Spreads the waits.
             limits: When it counts as stalled.
+            watch: Says what is wrong with pictures that come.
         """
         self._open = open_frames
         self._name = name
         self._clock = clock or SystemClock()
         self._rng = rng or random.Random()  # noqa: S311 - spreads waits, keeps no secret
         self._limits = limits or CaptureLimits()
+        self._watch_sight = watch or SightWatch()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._fresh: Frame | None = None
@@ -199,8 +204,9 @@ class Capture:
             self._fresh = frame
             self._arrivals_s.append(now_s)
             self._changed.notify_all()
-        if self._health.status == "offline":
-            self._set_health("online", "pictures are coming")
+        said = self._watch_sight.see(frame.rgb, now_s) or _COMING
+        if self._health.status == "offline" or said != self._health.reason:
+            self._set_health("online", said)
         return True
 
     def _finish(self) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+RtspTransport = Literal["tcp", "udp"]
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,7 @@ class ReadOptions:
         max_width_px: Wider pictures are scaled down to this, keeping their shape; none: as they come.
         max_fps: Give no more pictures a second than this; the others are neither converted nor given.
         timeout_s: Longest wait for a network peer, each for opening and for reading.
+        rtsp_transport: How RTSP brings pictures; `udp` for cameras or networks that fare badly with `tcp`.
     """
 
     loop: bool = False
@@ -22,3 +26,4 @@ class ReadOptions:
     max_width_px: int | None = None
     max_fps: float | None = None
     timeout_s: float = 3.0
+    rtsp_transport: RtspTransport = "tcp"

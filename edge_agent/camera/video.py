@@ -124,7 +124,7 @@ def _open(address: SourceAddress, options: ReadOptions) -> tuple[InputContainer,
         container = av.open(
             address.location,
             format="v4l2" if address.kind == "webcam" else None,
-            options=_ffmpeg_options(address),
+            options=_ffmpeg_options(address, options),
             timeout=(options.timeout_s, options.timeout_s),
         )
     except (FFmpegError, ValueError) as error:
@@ -138,9 +138,10 @@ def _open(address: SourceAddress, options: ReadOptions) -> tuple[InputContainer,
     return container, stream
 
 
-def _ffmpeg_options(address: SourceAddress) -> dict[str, str]:
+def _ffmpeg_options(address: SourceAddress, options: ReadOptions) -> dict[str, str]:
     if address.kind == "network":
-        return {"rtsp_transport": "tcp"} if address.location.lower().startswith("rtsp") else {}
+        is_rtsp = address.location.lower().startswith("rtsp")
+        return {"rtsp_transport": options.rtsp_transport} if is_rtsp else {}
     if address.kind == "webcam":
         return {}
     # A file that turns out to be a playlist must not send the camera to other places.

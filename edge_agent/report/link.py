@@ -67,7 +67,7 @@ class Broker:
     client_key_file: Path | None = None
     websocket_path: str | None = None
     protocol: Protocols = "auto"
-    keepalive_s: int = 30
+    keepalive_s: int = 15
 
     def is_same_broker(self, other: Broker) -> bool:
         """Return whether both name the same broker, so that one connection serves for both."""
@@ -89,6 +89,11 @@ class Link(Protocol):
     @property
     def connected(self) -> bool:
         """Return whether publishing has a chance now."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Return why the last connection failed or ended, in one line."""
         ...
 
     def publish(self, message: Message, on_ack: Callable[[bool], None] | None = None) -> bool:
@@ -147,13 +152,18 @@ class MqttLink:
         self._stopping = threading.Event()
         self._connection: _Connection | None = None
         self._thread: threading.Thread | None = None
-        self.reason = "not connected yet"
+        self._reason = "not connected yet"
 
     @property
     def connected(self) -> bool:
         """Return whether the broker accepted us and the connection stands, as far as known."""
         connection = self._connection
         return connection is not None and connection.up.is_set()
+
+    @property
+    def reason(self) -> str:
+        """Return why the last connection failed or ended, in one line."""
+        return self._reason
 
     def start(self, events: LinkEvents) -> None:
         """Connect, and again whenever the connection is lost; tells `events` of it."""
@@ -189,9 +199,9 @@ class MqttLink:
             settled = was_up and self._clock.monotonic_s() - started_s > _SETTLED_S
             failures = 0 if settled else failures + 1
             delay_s = backoff_s(failures, self._rng)
-            if was_up or reason != self.reason:
+            if was_up or reason != self._reason:
                 _log.warning("%s: %s; trying again in %.1f s", self._address, reason, delay_s)
-            self.reason = reason
+            self._reason = reason
             self._stopping.wait(delay_s)
 
     @property

@@ -12,6 +12,7 @@ class FakeLink:
 
     def __init__(self, *, connected: bool = True, room: int = 10_000) -> None:
         self.connected = connected
+        self.reason = "not connected yet"
         self.room = room
         self.sent: list[Message] = []
         self._waiting: list[Callable[[bool], None] | None] = []

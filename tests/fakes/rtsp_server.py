@@ -1,36 +1,59 @@
-"""A camera on the loopback interface: RTSP over TCP (interleaved RTP, H.264), with faults to switch on.
+"""A camera on the loopback interface: RTSP (RTP interleaved or over UDP, H.264), with faults to switch on.
 
-Small on purpose: one stream, one picture that moves, no RTCP, no UDP.
+Small on purpose: one stream, a loop of pictures, no RTCP.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
+import os
+import re
+import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Self
 
 import av
 import numpy as np
 
+from edge_agent.vision.arrays import Rgb
+
 _RTP_BYTES = 1400
 _FPS = 15
 _FRAMES = 30
+_NONCE = "b7e3"
 _NAL_FRAGMENT = 28
 _START_CODE = b"\x00\x00\x01"
+
+
+Login = tuple[str, str]
+Pictures = list[list[bytes]]
+"""Network units, picture by picture."""
 
 
 class RtspServer:
     """Serves `rtsp://127.0.0.1:<port>/live` from a thread of its own; use as a context manager."""
 
     def __init__(
-        self, *, width_px: int = 160, height_px: int = 120, login: tuple[str, str] | None = None
+        self,
+        *,
+        width_px: int = 160,
+        height_px: int = 120,
+        login: Login | None = None,
+        digest: bool = False,
+        pictures: Pictures | None = None,
     ) -> None:
-        self._pictures = _encoded(width_px, height_px)
+        self._pictures = pictures or encoded(_wandering(width_px, height_px), _FPS)
         self._login = login
+        self._digest = digest
+        self.fps = float(_FPS)
+        """Pictures sent a second; the loop keeps its own pace."""
+        self.garbage = False
+        """Send random bytes in place of pictures."""
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -68,6 +91,14 @@ class RtspServer:
         """Keep connections, but send and answer nothing any more."""
         self._loop.call_soon_threadsafe(self._thawed.clear if frozen else self._thawed.set)
 
+    def show(self, pictures: Pictures) -> None:
+        """Go on with other pictures, on open connections too."""
+        self._pictures = pictures
+
+    def lock(self, login: Login | None) -> None:
+        """Let nobody in but this user, from the next connection on."""
+        self._login = login
+
     async def _start(self) -> None:
         self._thawed.set()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -91,13 +122,16 @@ class RtspServer:
         self._writers.add(writer)
         self.connections += 1
         player: asyncio.Task[None] | None = None
+        send = _interleaved(writer)
         try:
             while request := await _read_request(reader):
                 await self._thawed.wait()
                 method, headers = request
                 writer.write(self._answer(method, headers))
+                if method == "SETUP" and (port := _udp_port(headers)) is not None:
+                    send = _datagrams(port)
                 if method == "PLAY" and player is None:
-                    player = asyncio.create_task(self._play(writer))
+                    player = asyncio.create_task(self._play(writer, send))
                 if method == "TEARDOWN":
                     break
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -111,8 +145,9 @@ class RtspServer:
 
     def _answer(self, method: str, headers: dict[str, str]) -> bytes:
         extra, body, status = "", "", "200 OK"
-        if not self._is_allowed(headers):
-            status, extra = "401 Unauthorized", 'WWW-Authenticate: Basic realm="camera"\r\n'
+        if not self._is_allowed(method, headers):
+            way = f'Digest realm="camera", nonce="{_NONCE}"' if self._digest else 'Basic realm="camera"'
+            status, extra = "401 Unauthorized", f"WWW-Authenticate: {way}\r\n"
         elif method == "OPTIONS":
             extra = "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n"
         elif method == "DESCRIBE":
@@ -124,9 +159,11 @@ class RtspServer:
         head = f"RTSP/1.0 {status}\r\nCSeq: {headers.get('cseq', '0')}\r\nSession: 1\r\n"
         return (head + extra + length + "\r\n" + body).encode()
 
-    def _is_allowed(self, headers: dict[str, str]) -> bool:
+    def _is_allowed(self, method: str, headers: dict[str, str]) -> bool:
         if self._login is None:
             return True
+        if self._digest:
+            return _is_digest_of(self._login, method, headers.get("authorization", ""))
         proof = base64.b64encode(":".join(self._login).encode()).decode()
         return headers.get("authorization") == f"Basic {proof}"
 
@@ -139,18 +176,22 @@ class RtspServer:
         ]  # fmt: skip
         return "\r\n".join(lines) + "\r\n"
 
-    async def _play(self, writer: asyncio.StreamWriter) -> None:
-        sequence = index = 0
+    async def _play(self, writer: asyncio.StreamWriter, send: Callable[[bytes], None]) -> None:
+        sequence, begun_s = 0, self._loop.time()
         while True:
             await self._thawed.wait()
-            for last, payload in _rtp_payloads(self._pictures[index % len(self._pictures)]):
-                stamp = index * 90_000 // _FPS & 0xFFFFFFFF
-                head = struct.pack(">BBHII", 0x80, 96 | (last << 7), sequence & 0xFFFF, stamp, 0x1234)
-                writer.write(struct.pack(">BBH", 0x24, 0, len(head) + len(payload)) + head + payload)
+            passed_s = self._loop.time() - begun_s
+            units = self._pictures[round(self._loop.time() * _FPS) % len(self._pictures)]
+            if self.garbage:
+                units = [os.urandom(200) for _ in units]
+            for last, payload in _rtp_payloads(units):
+                stamp = int(passed_s * 90_000) & 0xFFFFFFFF
+                send(
+                    struct.pack(">BBHII", 0x80, 96 | (last << 7), sequence & 0xFFFF, stamp, 0x1234) + payload
+                )
                 sequence += 1
-            index += 1
             await writer.drain()
-            await asyncio.sleep(1 / _FPS)
+            await asyncio.sleep(1 / self.fps)
 
 
 async def _read_request(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]] | None:
@@ -168,9 +209,39 @@ async def _read_request(reader: asyncio.StreamReader) -> tuple[str, dict[str, st
 
 
 def _setup(transport: str) -> tuple[str, str]:
+    if ports := re.search(r"client_port=(\d+)-\d+", transport):
+        return "200 OK", f"Transport: RTP/AVP;unicast;{ports.group(0)};server_port=6970-6971\r\n"
     if "interleaved" not in transport:
         return "461 Unsupported Transport", ""
     return "200 OK", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
+
+
+def _udp_port(headers: dict[str, str]) -> int | None:
+    ports = re.search(r"client_port=(\d+)-", headers.get("transport", ""))
+    return int(ports.group(1)) if ports else None
+
+
+def _interleaved(writer: asyncio.StreamWriter) -> Callable[[bytes], None]:
+    return lambda packet: writer.write(struct.pack(">BBH", 0x24, 0, len(packet)) + packet)
+
+
+def _datagrams(port: int) -> Callable[[bytes], None]:
+    way = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def send(packet: bytes) -> None:
+        way.sendto(packet, ("127.0.0.1", port))
+
+    return send
+
+
+def _is_digest_of(login: Login, method: str, header: str) -> bool:
+    said = dict(re.findall(r'(\w+)="?([^",]*)"?', header.removeprefix("Digest ")))
+
+    def md5(text: str) -> str:
+        return hashlib.md5(text.encode()).hexdigest()
+
+    proof = md5(f"{login[0]}:camera:{login[1]}"), _NONCE, md5(f"{method}:{said.get('uri', '')}")
+    return said.get("response") == md5(":".join(proof))
 
 
 def _rtp_payloads(nals: list[bytes]) -> Iterator[tuple[bool, bytes]]:
@@ -187,22 +258,31 @@ def _rtp_payloads(nals: list[bytes]) -> Iterator[tuple[bool, bytes]]:
             yield last_nal and ends, indicator + piece
 
 
-def _encoded(width_px: int, height_px: int) -> list[list[bytes]]:
-    """Return a short H.264 loop of a square that wanders, as network units picture by picture."""
-    encoder = av.CodecContext.create("libx264", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = width_px, height_px, "yuv420p"
-    encoder.time_base, encoder.framerate = Fraction(1, _FPS), Fraction(_FPS)
-    encoder.options = {
-        "preset": "ultrafast",
-        "tune": "zerolatency",
-        "g": "5",
-        "x264-params": "repeat-headers=1",
-    }
-    packets = []
+def _wandering(width_px: int, height_px: int) -> list[Rgb]:
+    """Return a short loop of a square that wanders."""
+    pictures = []
     for index in range(_FRAMES):
         rgb = np.full((height_px, width_px, 3), 60, dtype=np.uint8)
         left = index * (width_px - 20) // _FRAMES
         rgb[20:60, left : left + 20] = (220, 180, 40)
+        pictures.append(rgb)
+    return pictures
+
+
+def encoded(pictures: Sequence[Rgb], fps: int = _FPS) -> Pictures:
+    """Return pictures of one size as H.264; each can be decoded by itself."""
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.height, encoder.width = pictures[0].shape[:2]
+    encoder.pix_fmt = "yuv420p"
+    encoder.time_base, encoder.framerate = Fraction(1, fps), Fraction(fps)
+    encoder.options = {
+        "preset": "ultrafast",
+        "tune": "zerolatency",
+        "g": "1",
+        "x264-params": "repeat-headers=1",
+    }
+    packets = []
+    for rgb in pictures:
         packets += encoder.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24"))
     packets += encoder.encode(None)
     return [_units(bytes(packet)) for packet in packets]

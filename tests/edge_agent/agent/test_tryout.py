@@ -74,6 +74,8 @@ def open_squares(_path: Path, _threads: int) -> OpenedBundle:
 class RecordingLink:
     """A broker connection that takes everything."""
 
+    reason = "not connected yet"
+
     def __init__(self) -> None:
         self.connected = False
         self.published: list[Message] = []
