@@ -157,6 +157,9 @@ class CameraPipeline:
             time_s: UTC seconds now.
             monotonic_s: Monotonic seconds now.
         """
+        if self._pause(time_s) == "detection":
+            # Asked before the pause: what it says is nobody's business now.
+            return self._result(wanted.frame)
         now = Moment(time_s, monotonic_s, _moment(wanted.frame).size)
         detections = self._usable(wanted, reply)
         if wanted.reason in {"unsure", "explicit"}:

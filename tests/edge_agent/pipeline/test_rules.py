@@ -8,14 +8,23 @@ from typing import Any
 import pytest
 
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
+from edge_agent.pipeline.decide import OffloadPermit
 from edge_agent.pipeline.detector import LabelRule
 from edge_agent.pipeline.gate import GateSettings
-from edge_agent.pipeline.result import PipelineResult, PipelineSettings
+from edge_agent.pipeline.result import Conditions, PipelineResult, PipelineSettings
 from edge_agent.pipeline.scene import scene_of, unknown_labels
 from edge_agent.wire.detection import Detection
 from edge_agent.wire.event import Event
 from edge_agent.wire.rules import CameraRules
-from tests.edge_agent.pipeline.scenes import LOCAL, START_S, ScriptedDetector, frame, person, pipeline
+from tests.edge_agent.pipeline.scenes import (
+    LOCAL,
+    START_S,
+    ScriptedDetector,
+    frame,
+    person,
+    pipeline,
+    reply,
+)
 
 LEFT = {"name": "left", "corners": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}
 GATE = {"name": "gate", "start": [0.5, 0.0], "end": [0.5, 1.0]}
@@ -217,6 +226,21 @@ def test_pause_of_detection_ends_events_and_looks_at_nothing_until_it_is_over() 
     assert detector.calls == looks
     assert paused[-1].counts == {"person": 0}
     assert kinds(run(camera, detector, walk(0.1, 0.8), start_s=120.0))[0] == "new"
+
+
+def test_pause_of_detection_answer_of_the_cloud_that_comes_in_it_tells_nothing() -> None:
+    camera = pipeline(None)
+    document = {
+        "time_zone": "UTC",
+        "schedules": [NOW | {"begin": "08:01", "end": "08:02", "pause": "detection"}],
+    }
+    camera.set_rules(CameraRules.model_validate(document))
+    asked = camera.process(frame(59.5), Conditions(permit=OffloadPermit(allowed=True))).offload_wanted
+    assert asked is not None
+    late = camera.apply_offload(asked, reply(person(0.3)), time_s=START_S + 60.5, monotonic_s=160.5)
+    assert (late.events, late.counts) == ((), {"person": 0})
+    in_time = camera.apply_offload(asked, reply(person(0.3)), time_s=START_S + 59.9, monotonic_s=159.9)
+    assert [event.event_type for event in in_time.events] == ["new"]
 
 
 # -- what stands still
