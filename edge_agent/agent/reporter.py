@@ -200,8 +200,9 @@ class Reporter:
         except queue.Empty:
             pass
         if self._fresh:
-            fresh, self._fresh = self._fresh, []
-            self._outbox.append(fresh)
+            # Forgotten only once stored: the machine may be out of memory for a moment.
+            self._outbox.append(self._fresh)
+            self._fresh = []
         self._pump()
         return going_on
 

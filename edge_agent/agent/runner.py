@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from edge_agent.agent.installer import StartGuard
 from edge_agent.agent.joining import Joiner, join, known_identity
@@ -20,6 +22,7 @@ from edge_agent.update.identity import Identity
 _log = logging.getLogger(__name__)
 
 _TICK_S = 0.5
+_DISK_TROUBLE = {errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
 class Agent:
@@ -99,12 +102,10 @@ class Agent:
 @contextlib.contextmanager
 def _only_one(state_dir: Path) -> Iterator[None]:
     """Hold the state folder for this process."""
-    try:
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = (state_dir / "lock").open("w")
-    except OSError as error:
-        message = f"state_dir {state_dir}: {error.strerror}; name a folder that the agent can write"
-        raise ConfigError(message) from error
+    file = _open_lock(state_dir)
+    if file is None:
+        yield
+        return
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,3 +113,20 @@ def _only_one(state_dir: Path) -> Iterator[None]:
             message = f"another agent runs with state_dir {state_dir}; stop it, or name another folder"
             raise ConfigError(message) from error
         yield
+
+
+def _open_lock(state_dir: Path) -> TextIO | None:
+    """Return the lock file; none on a disk that came up read-only before there was one.
+
+    A camera whose disk cannot be written still looks and reports, from memory.
+    """
+    lock = state_dir / "lock"
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return lock.open("w")
+    except OSError as error:
+        if error.errno not in _DISK_TROUBLE or not state_dir.is_dir():
+            message = f"state_dir {state_dir}: {error.strerror}; name a folder that the agent can write"
+            raise ConfigError(message) from error
+        _log.error("state_dir %s: %s; nothing is kept over a restart", state_dir, error.strerror)
+        return lock.open() if lock.exists() else None

@@ -18,6 +18,7 @@ _NETWORK = {
     "OSError": "cannot be reached; check the host name, the network, and that the camera is on",
     "ProtocolNotFoundError": "this build of FFmpeg does not speak that protocol; use rtsp:// or http://",
 }
+_BROKEN_OFF = {"OSError": "the stream ended; the camera closed it or went away"}
 _FILE = {
     "FileNotFoundError": "no such file; check the path",
     "IsADirectoryError": "is a folder; name a video or picture in it",
@@ -42,9 +43,17 @@ _FALLBACK = {
 }
 
 
-def camera_error(address: SourceAddress, error: Exception) -> CameraError:
-    """Return the one line for people about a failure of FFmpeg, without FFmpeg's text."""
+def camera_error(address: SourceAddress, error: Exception, *, opened: bool = False) -> CameraError:
+    """Return the one line for people about a failure of FFmpeg, without FFmpeg's text.
+
+    Args:
+        address: What failed.
+        error: As FFmpeg raised it.
+        opened: It could be opened, and failed later.
+    """
     table = {"network": _NETWORK, "snapshot": _NETWORK, "webcam": _WEBCAM}.get(address.kind, _FILE)
+    if opened and address.kind == "network":
+        table = table | _BROKEN_OFF
     for kind in type(error).__mro__:
         if said := table.get(kind.__name__):
             return CameraError(f"{address.shown}: {said}")

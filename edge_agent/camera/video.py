@@ -115,7 +115,7 @@ class VideoSource:
         except AvEOFError:
             return
         except FFmpegError as error:
-            raise camera_error(self._address, error) from None
+            raise camera_error(self._address, error, opened=True) from None
 
 
 def _open(address: SourceAddress, options: ReadOptions) -> tuple[InputContainer, VideoStream]:

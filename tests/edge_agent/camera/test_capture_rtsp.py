@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+from itertools import islice
 
+import numpy as np
 import pytest
 
 from edge_agent.camera.capture import Capture, CaptureLimits
 from edge_agent.camera.open_source import open_source
 from edge_agent.errors import CameraError
 from tests.fakes.frame_source import until
-from tests.fakes.rtsp_server import RtspServer
+from tests.fakes.rtsp_server import RtspServer, encoded
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -54,8 +56,33 @@ def test_capture_rtsp_server_frozen_goes_offline_and_comes_back() -> None:
         assert until(lambda: camera.health().status == "online", 30)
 
 
-def test_open_source_rtsp_with_a_login() -> None:
-    with RtspServer(login=("me", "hidden")) as server:
+def test_capture_rtsp_picture_that_changes_its_size_goes_on() -> None:
+    large = encoded([np.full((240, 320, 3), 90, np.uint8)] * 5)
+    with RtspServer() as server, capture(server) as camera:
+        assert until(lambda: camera.health().status == "online")
+        server.show(large)
+        assert until(lambda: (frame := camera.latest(1.0)) is not None and frame.rgb.shape == (240, 320, 3))
+        assert camera.health().reopened == 0
+
+
+def test_capture_rtsp_garbage_goes_offline_and_comes_back() -> None:
+    with RtspServer() as server, capture(server) as camera:
+        assert until(lambda: camera.health().status == "online")
+        server.garbage = True
+        assert until(lambda: camera.health().status == "offline", 20)
+        server.garbage = False
+        assert until(lambda: camera.health().status == "online", 30)
+
+
+def test_open_source_rtsp_over_udp() -> None:
+    with RtspServer() as server:
+        frames = islice(open_source(server.url, rtsp_transport="udp"), 5)
+        assert [frame.rgb.shape for frame in frames] == [(120, 160, 3)] * 5
+
+
+@pytest.mark.parametrize("digest", [False, True])
+def test_open_source_rtsp_with_a_login(digest: bool) -> None:
+    with RtspServer(login=("me", "hidden"), digest=digest) as server:
         assert next(iter(open_source(server.url))).rgb.shape == (120, 160, 3)
         with pytest.raises(CameraError, match="wrong user name or password") as caught:
             open_source(server.url.replace("hidden", "guess"))
