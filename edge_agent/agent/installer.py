@@ -226,16 +226,19 @@ class Installer:
         if self._trial is None or self._trial_file is None:
             return
         self._trial.end()
-        if target is None:
-            self._trial_file.unlink(missing_ok=True)
-            return
         try:
-            self._trial.begin(self._updater.fetch(target, self._trial_file), target.sha256)
+            if target is None:
+                self._trial_file.unlink(missing_ok=True)
+            else:
+                self._trial.begin(self._updater.fetch(target, self._trial_file), target.sha256)
         except ElfowlError as error:
-            _log.warning("no shadow trial of %s: %s", target.path, error)
-            self._trial.fail(target.sha256, str(error))
+            _log.warning("no shadow trial: %s", error)
+            if target is not None:
+                self._trial.fail(target.sha256, str(error))
             waits = {LinkError: _RETRY_S, StorageError: _FULL_DISK_RETRY_S}
             self._shadow_retry_s = waits.get(type(error))
+        except Exception:  # noqa: BLE001 - installations must go on
+            _log.exception("shadow trial failed")
         self._on_change()
 
     def _install(self, target: BundleTarget) -> None:

@@ -178,7 +178,7 @@ class ShadowTrial:
             report, scenes = self._report, dict(self._scenes)
             if report is None:
                 return None
-            found = {name: (scene, scene.comparison()) for name, scene in scenes.items()}
+        found = {name: (scene, scene.comparison()) for name, scene in scenes.items()}
         cameras = {name: _camera(scene, comparison) for name, (scene, comparison) in found.items()}
         summary = summarize(together([comparison for _, comparison in found.values()])) if found else ""
         return report.model_copy(update={"cameras": cameras, "summary": summary})

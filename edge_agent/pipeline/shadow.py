@@ -23,7 +23,8 @@ from edge_agent.wire.event import Event
 from edge_agent.wire.rules import CameraRules
 
 _SLACK_S = 3.0
-_ALERTS_KEPT = 2_000
+_ALERTS_OPEN = 200
+_TIMES_KEPT = 20
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class Alert:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Alerts of two detectors in the same pictures; times are UTC seconds, oldest first."""
+    """Alerts of two detectors in the same pictures.
+
+    `only_now` and `only_candidate` are UTC seconds, oldest first; after many alerts those of the last ones.
+    """
 
     now: int
     candidate: int
@@ -84,7 +88,7 @@ def _meet(first: Alert, second: Alert, slack_s: float) -> bool:
 def summarize(comparison: Comparison) -> str:
     """Return the comparison in one line for people."""
     line = f"{_alerts(comparison.candidate)} instead of {comparison.now}"
-    fewer, more = len(comparison.only_now), len(comparison.only_candidate)
+    fewer, more = comparison.now - comparison.both, comparison.candidate - comparison.both
     parts = [f"{fewer} fewer"] * bool(fewer) + [f"{more} new"] * bool(more)
     return f"{line} ({', '.join(parts)})" if parts else line
 
@@ -94,7 +98,7 @@ def _alerts(count: int) -> str:
 
 
 def together(comparisons: Sequence[Comparison]) -> Comparison:
-    """Return the comparison of several cameras as one."""
+    """Return several comparisons as one."""
     return Comparison(
         now=sum(one.now for one in comparisons),
         candidate=sum(one.candidate for one in comparisons),
@@ -117,12 +121,11 @@ class _Heard:
 
 
 class AlertBook:
-    """The alerts of one pipeline; beyond the last few thousand only their number is kept."""
+    """The alerts of one pipeline that were not settled yet."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self._alerts: dict[str, Alert] = {}
-        self.dropped = 0
 
     def hear(self, events: Sequence[Event]) -> None:
         """Take the events that one picture brought."""
@@ -132,9 +135,11 @@ class AlertBook:
                 self._alerts[event.id] = replace(known, end_s=event.frame_time)
             elif event.event_type == "new":
                 self._alerts[event.id] = Alert(event.label, event.start_time)
-                if len(self._alerts) > _ALERTS_KEPT:
-                    del self._alerts[next(iter(self._alerts))]
-                    self.dropped += 1
+
+    def take(self, before_s: float) -> list[Alert]:
+        """Return and forget the alerts that ended before then, oldest first."""
+        over = [event_id for event_id, alert in self._alerts.items() if alert.end_s < before_s]
+        return [self._alerts.pop(event_id) for event_id in over]
 
     def alerts(self) -> list[Alert]:
         """Return the alerts, oldest first."""
@@ -168,6 +173,7 @@ class ShadowScene:
         self._now = CameraPipeline(identity, self._heard, now_labels, rng=rng, settings=settings)
         self._candidate = CameraPipeline(identity, candidate, labels, rng=rng, settings=settings)
         self._books = AlertBook(), AlertBook()
+        self._settled = compare((), ())
         self._followed: tuple[CameraRules, float | None] | None = None
         self.pictures = 0
 
@@ -191,9 +197,21 @@ class ShadowScene:
         self._books[0].hear(self._now.process(frame).events)
         self._books[1].hear(events)
         self.pictures += 1
+        self._settle(frame.time_s)
 
     def comparison(self) -> Comparison:
         """Return how the two compare so far."""
         now, candidate = self._books
-        found = compare(now.alerts(), candidate.alerts())
-        return replace(found, now=found.now + now.dropped, candidate=found.candidate + candidate.dropped)
+        return together([self._settled, compare(now.alerts(), candidate.alerts())])
+
+    def _settle(self, now_s: float) -> None:
+        """Keep of old alerts what they come to, so that a trial may last for weeks."""
+        now, candidate = self._books
+        if len(now.alerts()) + len(candidate.alerts()) > _ALERTS_OPEN:
+            before_s = now_s - 2.0 * _SLACK_S
+            found = together([self._settled, compare(now.take(before_s), candidate.take(before_s))])
+            self._settled = replace(
+                found,
+                only_now=found.only_now[-_TIMES_KEPT:],
+                only_candidate=found.only_candidate[-_TIMES_KEPT:],
+            )

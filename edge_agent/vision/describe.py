@@ -15,6 +15,7 @@ _POOL = 2
 _SAMPLES = 4
 """Of a pooled cell, a side: boxes smaller than a cell of the map are sampled too."""
 
+_CHANNELS_USED = 128
 _CROP_WIDTH = 8
 _CROP_HEIGHT = 12
 # A little of what is around: boxes are never twice quite the same.
@@ -27,12 +28,13 @@ def describe_on_map(features: Float32, boxes: Float32) -> Float32:
     """Return what a network's map holds under each box: the means of its four quarters.
 
     Args:
-        features: `(h, w, c) float32`, real values.
+        features: `(h, w, c) float32`, real values; of very wide ones the first 128 channels tell enough.
         boxes: `(n, 4) float32 xyxy` as fractions of the map.
 
     Returns:
         `(n, 4 * c) float32`, each of length 1.
     """
+    features = features[:, :, :_CHANNELS_USED]
     rows = _positions(boxes[:, 1], boxes[:, 3], features.shape[0], _POOL * _SAMPLES)
     columns = _positions(boxes[:, 0], boxes[:, 2], features.shape[1], _POOL * _SAMPLES)
     sampled = features[rows[:, :, None], columns[:, None, :]]

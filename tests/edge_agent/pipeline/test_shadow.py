@@ -88,3 +88,17 @@ def test_scene_goes_by_the_camera_s_threshold_for_both() -> None:
     shadow.follow(CameraRules(), 0.95)
     watch(shadow, [([person(0.1)], [person(0.1)])] * 6)
     assert shadow.comparison() == Comparison(0, 0, 0, (), ())
+
+
+def test_scene_of_many_alerts_keeps_what_they_come_to() -> None:
+    shadow = scene()
+    looks: list[tuple[list[Detection], list[Detection]]] = []
+    for index in range(130):
+        both = [person(0.1)] if index % 2 else []
+        # A walker that both see every other time, and a ghost that only the running detector sees.
+        looks += [([*both, person(0.7)], both)] * 3 + [([], [])] * 16
+    watch(shadow, looks)
+    found = shadow.comparison()
+    assert (found.now, found.candidate, found.both) == (195, 65, 65)
+    assert len(shadow._books[0].alerts()) < 195
+    assert found.only_now[-1] > START_S + 1_200.0
