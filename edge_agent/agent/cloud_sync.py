@@ -24,6 +24,7 @@ _API = "/api/v1/device"
 _GONE = {404, 409, 410, 413, 415, 422}
 _MAX_BYTES = 1_000_000
 _RETRY_S = 5.0
+_ANSWER_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class CloudSync:
             return None
         self._expect_ok(response)
         try:
-            desired = Desired.from_json(response.content[: _MAX_BYTES + 1])
+            desired = Desired.from_json(response.content)
         except ValueError as error:
             message = "the desired state is not in the documented form; the last good one stays"
             raise ProtocolError(message) from error
@@ -174,11 +175,29 @@ class CloudSync:
         self, method: str, path: str, *, headers: dict[str, str], content: bytes | str | None = None
     ) -> httpx.Response:
         authorized = headers | {"Authorization": f"Bearer {self._ports.token()}"}
+        url = self._base + path
         try:
-            return self._http.request(method, self._base + path, headers=authorized, content=content)
+            with self._http.stream(method, url, headers=authorized, content=content) as response:
+                return self._whole(response)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             message = f"cannot reach the cloud: {error or type(error).__name__}"
             raise LinkError(message) from error
+
+    def _whole(self, response: httpx.Response) -> httpx.Response:
+        """Return an answer with its body; one that trickles or has no end must not hold us up."""
+        body, until_s = bytearray(), self._clock.monotonic_s() + _ANSWER_S
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > _MAX_BYTES:
+                message = f"the cloud's answer is larger than {_MAX_BYTES} bytes"
+                raise ProtocolError(message)
+            if self._clock.monotonic_s() > until_s:
+                message = f"the cloud's answer was not whole after {_ANSWER_S:.0f} s"
+                raise LinkError(message)
+        headers = {name: value for name, value in response.headers.items() if name == "etag"}
+        return httpx.Response(
+            response.status_code, headers=headers, content=bytes(body), request=response.request
+        )
 
     def _expect_ok(self, response: httpx.Response) -> None:
         if response.is_success:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from edge_agent.agent.cloud_sync import CloudSync, SyncPorts
@@ -16,6 +18,7 @@ from tests.fakes.cloud_http import FakeCloud
 class Bench:
     def __init__(self) -> None:
         self.cloud = FakeCloud()
+        self.clock = FakeClock()
         self.taken: list[int] = []
         self.told: list[Reported] = []
         self.phase = "idle"
@@ -32,7 +35,7 @@ class Bench:
             ),
             device="porch",
             poll_s=60.0,
-            clock=FakeClock(),
+            clock=self.clock,
             rng=random.Random(1),
         )
 
@@ -136,3 +139,22 @@ def test_pause_grows_with_failures_up_to_the_poll(bench: Bench) -> None:
     assert pauses[1] < 7
     assert pauses[2] < 13
     assert pauses[4] <= 75
+
+
+@pytest.mark.parametrize(
+    ("chunk_bytes", "each_s", "error"), [(100, 1.0, LinkError), (60_000, 0.0, ProtocolError)]
+)
+def test_sync_answer_that_trickles_or_never_ends_is_given_up(
+    bench: Bench, chunk_bytes: int, each_s: float, error: type[Exception]
+) -> None:
+    def trickle() -> Iterator[bytes]:
+        for _ in range(1_000):
+            bench.clock.advance(each_s)
+            yield b" " * chunk_bytes
+
+    bench.cloud.handle = lambda _request: httpx.Response(200, content=trickle())  # type: ignore[method-assign]
+    bench.sync._http = bench.cloud.client()
+    with pytest.raises(error):
+        bench.sync.sync_once()
+    assert bench.clock.monotonic_s() < 200.0
+    assert bench.taken == []
