@@ -13,6 +13,9 @@ from edge_agent.vision.describe import CROP_SPACE, describe_on_picture
 from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Detection
 
+_NOT_COMPARED = np.float32(-2.0)
+_NOT_ALIKE = np.float32(-1.5)
+
 Looks = dict[str, Float32]
 """How one box looks, `(n,) float32` of length 1, by the name of the space that the numbers belong to."""
 
@@ -120,26 +123,28 @@ class Gallery:
         ]
         self._ids = [event_id for event_id, _, _ in sights]
         self._boxes = to_arrays([box for _, box, _ in sights])
-        self._stacks: dict[str, tuple[Int64, Float32]] = {}
-        for space in sorted({space for _, _, looks in sights for space in looks}):
-            rows = [i for i, (_, _, looks) in enumerate(sights) if space in looks]
-            stack = np.stack([sights[i][2][space] for i in rows])
-            self._stacks[space] = np.array(rows, np.int64), stack
+        spaces: dict[tuple[str, int], list[int]] = {}
+        for row, (_, _, looks) in enumerate(sights):
+            for space, look in looks.items():
+                # By length too: what was kept on a disk may be anything.
+                spaces.setdefault((space, len(look)), []).append(row)
+        self._stacks = {
+            key: (np.array(rows, np.int64), np.stack([sights[row][2][key[0]] for row in rows]))
+            for key, rows in spaces.items()
+        }
 
     def find(self, sight: Sight) -> str | None:
         """Return the event whose thing a box shows again, none when it shows none of them.
 
         Each remembered sight is compared in the first space that it shares with the box.
         """
-        margins = np.full(len(self._ids), -2.0, np.float32)
+        margins = np.full(len(self._ids), _NOT_COMPARED, np.float32)
         for space, look in sight.looks.items():
-            if space not in self._stacks:
-                continue
-            rows, stack = self._stacks[space]
-            if stack.shape[1] == look.shape[0]:
+            if (space, len(look)) in self._stacks:
+                rows, stack = self._stacks[space, len(look)]
                 over = stack @ look - self._needed(rows, sight.detection.box, space)
-                fresh = margins[rows] == -2.0
-                margins[rows] = np.where(fresh, np.maximum(over, -1.5), margins[rows])
+                fresh = margins[rows] == _NOT_COMPARED
+                margins[rows] = np.where(fresh, np.maximum(over, _NOT_ALIKE), margins[rows])
         best = int(margins.argmax()) if len(margins) else 0
         return self._ids[best] if len(margins) and margins[best] >= 0.0 else None
 

@@ -120,6 +120,14 @@ def test_memory_is_bounded_and_keeps_the_newest() -> None:
     assert {len(one.boxes) for one in false_alarms} == {2}
 
 
+def test_memory_with_looks_of_another_length_compares_what_can_be_compared() -> None:
+    memory = corrected()
+    events, false_alarms = memory.kept()
+    shorter = replace(false_alarms[0], event_id="event-0", looks=[{"map-2x2:a": look(1.0)[:2]}])
+    memory.restore(events, [shorter, *false_alarms])
+    assert memory.hidden_by("front", LOCAL, sight()) == "event-1"
+
+
 def test_memory_restored_hides_as_before_and_forgets_by_command() -> None:
     memory = CureMemory()
     memory.restore(*corrected().kept())
