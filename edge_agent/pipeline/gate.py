@@ -35,6 +35,8 @@ class GateSettings:
         forced_every_s: Look at least this often.
         linger_s: Keep looking for so long after motion.
         adapt_s: Time constant with which the background follows the scene.
+        recent_s: Time constant of what counts as a moment ago.
+        rest_s: Time constant with which the background takes over what changed and then came to rest.
         flood_share: More changed cells than this are a change of light or camera: learn anew.
     """
 
@@ -46,6 +48,8 @@ class GateSettings:
     forced_every_s: float = 10.0
     linger_s: float = 1.0
     adapt_s: float = 8.0
+    recent_s: float = 1.5
+    rest_s: float = 2.0
     flood_share: float = 0.6
 
 
@@ -68,6 +72,7 @@ class MotionGate:
         self._seen: Bool | None = None
         self._background: Float32 | None = None
         self._noise: Float32 = np.zeros((0, 0), dtype=np.float32)
+        self._recent: Float32 = np.zeros((0, 0), dtype=np.float32)
         self._last_s = 0.0
         self._learned = 0
         self._looked_s = 0.0
@@ -140,6 +145,7 @@ class MotionGate:
 
     def _learn(self, grey: Float32, at_s: float) -> None:
         self._background = grey
+        self._recent = grey.copy()
         self._noise = np.full_like(grey, self.settings.min_difference / self.settings.noise_factor)
         self._last_s = at_s
         self._learned = 1
@@ -156,11 +162,20 @@ class MotionGate:
         self._last_s = at_s
         self._learned += 1
         # A plain mean at first: one picture is a noisy background.
-        rate = np.float32(max(1.0 - np.exp(-passed_s / self.settings.adapt_s), 1.0 / self._learned))
+        rate = max(self._share(passed_s, self.settings.adapt_s), np.float32(1.0 / self._learned))
         difference = grey - background
         self._noise += rate * (np.abs(difference) - self._noise) * ~changed
-        # What moves is learned slowly, so that a passer-by leaves no ghost, yet a parked car sinks in.
-        background += np.where(changed, rate * 0.2, rate) * difference
+        # What moves is learned slowly, so that a passer-by leaves no ghost. What came to rest (a parked car,
+        # the ground that one left) sinks in soon: it would keep the detector running for nothing.
+        resting = np.abs(grey - self._recent) <= self.settings.min_difference
+        rates = np.where(resting, self._share(passed_s, self.settings.rest_s), rate * 0.2)
+        background += np.where(changed, rates, rate) * difference
+        self._recent += self._share(passed_s, self.settings.recent_s) * (grey - self._recent)
+
+    @staticmethod
+    def _share(passed_s: float, constant_s: float) -> np.float32:
+        """Return how much of the way to a new value a mean goes in a time."""
+        return np.float32(1.0 - np.exp(-passed_s / constant_s))
 
 
 def small_grey(rgb: Rgb, width_px: int) -> Float32:

@@ -75,6 +75,22 @@ def test_gate_thing_that_stays_sinks_into_the_background() -> None:
     assert not any(d.look for d in parked[-50:])
 
 
+def test_gate_ground_on_which_something_stood_long_soon_gives_rest() -> None:
+    gate, camera = MotionGate(GateSettings(forced_every_s=1e9)), Camera()
+    for i in range(150):
+        gate.decide(camera.picture((120, 60, 24, 36)), i * 0.2)
+    left = still(gate, camera, seconds=20, start_s=30.0)
+    assert left[0].reason == "motion"
+    assert not any(d.look for d in left[60:]), "twelve seconds later"
+
+
+def test_gate_thing_that_goes_on_moving_keeps_it_open() -> None:
+    gate, camera = MotionGate(GateSettings(linger_s=0.0)), Camera()
+    still(gate, camera, seconds=5)
+    walk = [gate.decide(camera.picture((20 + i, 60, 12, 36)), 5.0 + i * 0.2) for i in range(200)]
+    assert all(d.reason == "motion" for d in walk)
+
+
 def test_gate_brightness_of_the_whole_picture_is_no_motion() -> None:
     gate, camera = MotionGate(), Camera()
     still(gate, camera, seconds=5)
