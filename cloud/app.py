@@ -26,6 +26,7 @@ from cloud.api.rolling import keep_rolling
 from cloud.api.services import Services
 from cloud.api.views import job_view
 from cloud.fleet.enrolment import GuessLimit
+from cloud.ingest.accounts import choose_accounts
 from cloud.ingest.broker import Broker, choose_broker
 from cloud.ingest.handler import Handler
 from cloud.ingest.live import LiveFeed
@@ -109,6 +110,8 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         broker = choose_broker(settings, clock)
         stack.push_async_callback(asyncio.to_thread, broker.stop)
         broker.start(clock)
+        accounts = choose_accounts(settings, broker.address)
+        await asyncio.to_thread(accounts.prepare)
         offload = OffloadService(settings, clock)
         stack.enter_context(_uploads_in(settings.cache_path / "uploads"))
         stack.push_async_callback(offload.stop)
@@ -147,6 +150,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             mqtt=lambda request: _mqtt_access(broker, request),
             health=lambda: _health(services, running),
             guesses=GuessLimit(clock),
+            accounts=accounts,
         )
         app.state.services = services
         subscriber.start()

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +31,9 @@ class Settings(BaseModel):
     port: int = Field(8420, ge=0, le=65535)
     broker: str = Field("auto", description="'auto' starts one on loopback; mqtt://host:port uses that one")
     broker_port: int = Field(1883, ge=0, le=65535)
+    broker_accounts: Literal["none", "dynsec"] = Field(
+        "none", description="'dynsec': each device gets an account of its own from Mosquitto's plugin"
+    )
     access_token: str | None = Field(None, description="needed when `host` is not loopback")
     offload_workers: int = Field(2, ge=1, le=64, description="one takes over at once when another dies")
     offload_requests_per_minute: float = Field(600.0, gt=0.0, description="of one device")
@@ -82,6 +86,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "port": "ELFOWL_PORT",
         "broker": "ELFOWL_BROKER",
         "broker_port": "ELFOWL_BROKER_PORT",
+        "broker_accounts": "ELFOWL_BROKER_ACCOUNTS",
         "access_token": "ELFOWL_ACCESS_TOKEN",
         "offload_workers": "ELFOWL_OFFLOAD_WORKERS",
         "offload_requests_per_minute": "ELFOWL_OFFLOAD_REQUESTS_PER_MINUTE",

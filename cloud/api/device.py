@@ -31,7 +31,6 @@ _JPEG_BODY = {"requestBody": {"required": True, "content": {"image/jpeg": {"sche
 def join(request: Request, services: Used, body: EnrolRequest) -> EnrolReply | Response:
     """Join with a one-time token and the device's own public key; 202: somebody has to accept it first."""
     peer = request.client.host if request.client else "unknown"
-    mqtt = services.mqtt(request)
     try:
         device = _admit(services, body, peer)
     except DeniedError as error:
@@ -42,6 +41,9 @@ def join(request: Request, services: Used, body: EnrolRequest) -> EnrolReply | R
     services.live.publish({"type": "device", "device": device.name, "online": False})
     if device.state == "pending":
         return JSONResponse({"title": "Waiting", "detail": _WAITING}, status_code=202)
+    # Not within the transaction: should the broker not answer, the device asks again with the same token.
+    mqtt = services.accounts.give(device.name, services.mqtt(request))
+    services.leaving.discard(device.name)
     return enrol_reply(device, mqtt=mqtt, root_json=services.repository.root_json())
 
 

@@ -43,6 +43,7 @@ def remove(request: Request, services: Used, name: str, *, data: bool = False) -
             now_s=services.clock.now_s(),
             who=who_asks(request),
         )
+    services.take_account(name)
 
 
 @router.post("/devices/{name}/accept")
@@ -58,7 +59,9 @@ def revoke(request: Request, services: Used, name: str) -> DeviceView:
     """Believe a camera no more, from its very next request on; it needs a new token to come back."""
     with services.database.write(durable=True) as session:
         device = fleet_actions.revoke(session, name, now_s=services.clock.now_s(), who=who_asks(request))
-        return device_view(session, device)
+        view = device_view(session, device)
+    services.take_account(name)
+    return view
 
 
 @router.put("/devices/{name}/labels")

@@ -22,6 +22,8 @@ def take_step(services: Services) -> int:
         ConfigError: A signing key is missing, and an older version has to be signed again.
     """
     write_sightings(services)
+    for device in tuple(services.leaving):
+        services.take_account(device)
     with services.database.read() as session:
         if not rollouts.followed(session):
             return 0

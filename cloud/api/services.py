@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol, cast
@@ -18,6 +19,7 @@ from cloud.fleet.device_tokens import ReplayCache, verify_device_token
 from cloud.fleet.enrolment import GuessLimit
 from cloud.fleet.sightings import Sightings
 from cloud.fleet.tuf_repository import UpdateRepository
+from cloud.ingest.accounts import Accounts, OpenDoor
 from cloud.ingest.live import LiveFeed
 from cloud.jobs.teaching_protocol import LiveDetections, LiveState
 from cloud.settings import Settings
@@ -25,9 +27,12 @@ from cloud.store import devices
 from cloud.store.database import Database
 from cloud.store.tables import Job, StoredCorrection
 from edge_agent.clock import Clock
+from edge_agent.errors import ElfowlError
 from edge_agent.wire.correction import Correction
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
 from edge_agent.wire.sync import BundleTarget, Desired, MqttAccess
+
+_LOG = logging.getLogger(__name__)
 
 
 class Jobs(Protocol):
@@ -95,6 +100,7 @@ class Services:
     """Everything that a request may need.
 
     `hint` tells a device over MQTT that its desired state changed; `mqtt` is what an enrolled device is told.
+    `leaving` are devices whose accounts at the broker are still to be taken.
     """
 
     settings: Settings
@@ -111,11 +117,23 @@ class Services:
     guesses: GuessLimit
     replays: ReplayCache = field(default_factory=ReplayCache)
     sightings: Sightings = field(default_factory=Sightings)
+    accounts: Accounts = field(default_factory=OpenDoor)
+    leaving: set[str] = field(default_factory=set)
 
     def tell(self, desired: Desired | None) -> None:
         """Hint a device that something new is wanted of it."""
         if desired is not None:
             self.hint(desired.device, desired.version)
+
+    def take_account(self, device: str) -> None:
+        """Take the account of a device at the broker; when that fails, it is tried again soon."""
+        self.leaving.add(device)
+        try:
+            self.accounts.take(device)
+        except ElfowlError as error:
+            _LOG.error("device %r may still be connected to the broker: %s", device, error)
+        else:
+            self.leaving.discard(device)
 
     def publish_again(self, session: Session, bundle_id: str) -> BundleTarget:
         """Sign a bundle under a new release."""

@@ -6,11 +6,13 @@ import json
 
 import numpy as np
 
+from cloud.api.rolling import take_step
 from cloud.fleet.ticket import qr_lines, qr_modules
 from cloud.ingest.batches import store_batch
 from cloud.store import events
+from edge_agent.errors import LinkError
 from edge_agent.update.ticket import see_ticket
-from edge_agent.wire.sync import EnrolTicket
+from edge_agent.wire.sync import EnrolTicket, MqttAccess
 from tests.cloud.api.conftest import Camera, Cloud
 from tests.cloud.api.test_devices import add_event
 from tests.cloud.homes import DEVICE, batch, item
@@ -91,3 +93,47 @@ def test_ticket_pins_the_root_and_a_camera_can_read_it_from_the_screen(cloud: Cl
     assert see_ticket([nothing, screen]) == ticket
     assert made["qr_svg"].count("h1v1h-1z") == modules.sum()
     assert len(qr_lines("elfowl")) * 2 >= qr_modules("elfowl").shape[0]
+
+
+class FakeAccounts:
+    """Implements `cloud.ingest.accounts.Accounts` in memory; `down` as when the broker is."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+        self.taken: list[str] = []
+        self.down = False
+
+    def prepare(self) -> None:
+        pass
+
+    def give(self, device: str, access: MqttAccess) -> MqttAccess:
+        self._fail()
+        self.given.append(device)
+        return access.model_copy(update={"username": device, "password": "own", "client_id": device})
+
+    def take(self, device: str) -> None:
+        self._fail()
+        self.taken.append(device)
+
+    def _fail(self) -> None:
+        if self.down:
+            message = "the MQTT broker cannot be reached"
+            raise LinkError(message)
+
+
+def test_device_gets_an_account_of_its_own_and_loses_it_when_revoked(cloud: Cloud) -> None:
+    services, accounts = cloud.app.state.services, FakeAccounts()
+    services.accounts = accounts
+    token, camera = make_token(cloud), Camera(cloud)
+    accounts.down = True
+    assert camera.enrol(token) >= 500
+    accounts.down = False
+    assert camera.enrol(token) == 200
+    assert accounts.given == [DEVICE]
+    accounts.down = True
+    assert cloud.client.post(f"/api/v1/devices/{DEVICE}/revoke").status_code == 200
+    assert not may_fetch(cloud, camera)
+    accounts.down = False
+    take_step(services)
+    take_step(services)
+    assert accounts.taken == [DEVICE]
