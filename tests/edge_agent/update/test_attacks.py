@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from cloud.errors import InputError
 from cloud.fleet.description import BundleDescription
 from edge_agent.errors import LinkError
+from edge_agent.update.fetcher import open_client
 from edge_agent.wire.sync import BundleTarget
 from tests.edge_agent.update.faulty_cloud import Fault, Tamper
 from tests.edge_agent.update.publisher import PROFILE, Publisher, make_bundle_zip
@@ -327,3 +331,22 @@ def test_bundle_that_is_not_sound_is_not_published(scene: Scene) -> None:
     path.write_bytes(b"PK\3\4 not really")
     with pytest.raises(InputError, match="make a bundle with elfowl-compress"):
         scene.publisher.repository.publish(path)
+
+
+def test_cloud_that_answers_without_tls_is_not_spoken_to() -> None:
+    """Somebody in the middle takes the TLS away: the client of the agent sends nothing in the clear."""
+    with socket.create_server(("127.0.0.1", 0)) as server, open_client() as client:
+        heard: list[bytes] = []
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                heard.append(connection.recv(4096))
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(httpx.ConnectError):
+            client.get(f"https://127.0.0.1:{server.getsockname()[1]}/", headers={"Authorization": "Bearer x"})
+        thread.join()
+    assert b"Bearer" not in heard[0]

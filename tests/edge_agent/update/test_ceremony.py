@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Root
 
 from cloud.errors import InputError
 from cloud.fleet.ceremony import ROTATED, Ceremony
-from cloud.fleet.keys import SigningKeys
+from cloud.fleet.keys import SigningKeys, signer_from
 from cloud.fleet.tuf_repository import UpdateRepository
 from cloud.store.files import write_file
 from edge_agent.errors import ConfigError, StorageError
@@ -116,3 +117,25 @@ def test_key_files_that_lie_there_are_never_replaced(scene: Scene) -> None:
         ceremony(scene).share_root(owners, 2, 1)
     assert (owners / "root-2.pem").read_text() == "precious"
     assert SigningKeys(scene.publisher.folder / "keys").holds("root")
+
+
+def test_root_that_one_of_three_signed_alone_is_refused_by_devices(scene: Scene) -> None:
+    paths = ceremony(scene).share_root(scene.folder / "owners", 3, 2)
+    running = scene.publisher.publish()
+    scene.install(running)
+    thief = CryptoSigner.generate_ed25519()
+    forged = Metadata[Root].from_bytes(scene.publisher.repository.root_json().encode())
+    forged.signed.version += 1
+    for keyid in list(forged.signed.roles["timestamp"].keyids):
+        forged.signed.revoke_key(keyid, "timestamp")
+    forged.signed.add_key(thief.public_key, "timestamp")
+    forged.signatures.clear()
+    forged.sign(signer_from(paths[0]))
+    path = scene.publisher.metadata_path / f"{forged.signed.version}.root.json"
+    wanted = scene.publisher.publish()
+    path.write_bytes(forged.to_bytes())
+    updater = scene.start()
+    outcome = updater.apply(wanted)
+    assert outcome.outcome == "failure"
+    assert "not signed by the trusted keys" in str(outcome.reason)
+    assert runs(updater, running)
