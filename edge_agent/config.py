@@ -10,13 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
-from edge_agent.errors import ConfigError
-from edge_agent.strict_yaml import parse_strictly, read_yaml_text
-from edge_agent.wire.base import Name
-from edge_agent.wire.event import EventType
-from edge_agent.wire.frigate import DEFAULT_FRIGATE_PREFIX
-from edge_agent.wire.rules import CameraRules
-from edge_agent.wire.topics import DEFAULT_DISCOVERY_PREFIX, DEFAULT_PREFIX
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -25,6 +18,14 @@ from pydantic import (
     SecretStr,
     model_validator,
 )
+
+from edge_agent.errors import ConfigError
+from edge_agent.strict_yaml import parse_strictly, read_yaml_text
+from edge_agent.wire.base import Name
+from edge_agent.wire.event import EventType
+from edge_agent.wire.frigate import DEFAULT_FRIGATE_PREFIX
+from edge_agent.wire.rules import CameraRules
+from edge_agent.wire.topics import DEFAULT_DISCOVERY_PREFIX, DEFAULT_PREFIX
 
 STARTER = "starter"
 
@@ -134,6 +135,9 @@ class CloudConfig(_Section):
     poll_s: float = Field(60.0, ge=1.0)
     offload: OffloadConfig = OffloadConfig()
     never_send_pictures: bool = False
+    updates: Literal["automatic", "when_asked"] = Field(
+        "automatic", description="`when_asked`: a newer detector waits for Install in Home Assistant"
+    )
 
     @model_validator(mode="after")
     def _url_is_http(self) -> Self:
@@ -196,6 +200,12 @@ class ShadowConfig(_Section):
     cpu_share: float = Field(0.25, gt=0.0, le=1.0, description="of one processor, at most")
 
 
+class LogConfig(_Section):
+    """Lines on standard error."""
+
+    format: Literal["text", "json"] = "text"
+
+
 class AgentConfig(_Section):
     """The whole file."""
 
@@ -211,6 +221,10 @@ class AgentConfig(_Section):
     snapshots: SnapshotsConfig = SnapshotsConfig()
     storage: StorageConfig = StorageConfig()
     shadow: ShadowConfig = ShadowConfig()
+    log: LogConfig = LogConfig()
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="health for Prometheus on 127.0.0.1; none: no port is open"
+    )
 
     @model_validator(mode="after")
     def _has_a_detector(self) -> Self:

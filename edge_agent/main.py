@@ -8,7 +8,9 @@ import threading
 from pathlib import Path
 
 from edge_agent.agent.authorities import check_authorities
+from edge_agent.agent.logs import FloodGate, LogFormat, make_formatter
 from edge_agent.agent.runner import Agent
+from edge_agent.clock import SystemClock
 from edge_agent.config import load_config
 from edge_agent.runtime.profiles import find_profile
 
@@ -25,8 +27,8 @@ def run_agent(config_file: Path, *, verbose: bool = False) -> None:
     Raises:
         ElfowlError: The agent cannot run; see `Agent.run`.
     """
-    configure_logging(verbose=verbose)
     config = load_config(config_file)
+    configure_logging(verbose=verbose, form=config.log.format)
     config = config.model_copy(update={"profile": find_profile(config.profile).name})
     check_authorities(config)
     stopping = threading.Event()
@@ -40,12 +42,13 @@ def run_agent(config_file: Path, *, verbose: bool = False) -> None:
     Agent(config).run(stopping)
 
 
-def configure_logging(*, verbose: bool = False, quiet: bool = False) -> None:
+def configure_logging(*, verbose: bool = False, quiet: bool = False, form: LogFormat = "text") -> None:
     """Send log lines to standard error, without the chatter of libraries; `quiet`: only warnings."""
     level = logging.WARNING if quiet else logging.INFO
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else level,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(make_formatter(form))
+    if not verbose:
+        handler.addFilter(FloodGate(SystemClock()))
+    logging.basicConfig(level=logging.DEBUG if verbose else level, handlers=[handler])
     for noisy in ("httpx", "httpcore", "tuf", "libav"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -13,10 +13,12 @@ from typing import Protocol
 
 import numpy as np
 
+from edge_agent.agent.label_sights import count_still, sight_of
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.reporter import Reporter
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.shadow import Offer, ShadowTrial
+from edge_agent.agent.throttle import Pace
 from edge_agent.camera.capture import CaptureHealth
 from edge_agent.camera.frame import Frame
 from edge_agent.clock import Clock
@@ -27,7 +29,6 @@ from edge_agent.pipeline.attributes import AttributeReader
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
 from edge_agent.pipeline.cure import CameraCure, CuredDetector, CureMemory
 from edge_agent.pipeline.detector import LabelRule
-from edge_agent.pipeline.events import SeenObject
 from edge_agent.pipeline.result import Conditions, OffloadWanted, PipelineResult, SnapshotCandidate
 from edge_agent.pipeline.scene import unknown_labels
 from edge_agent.report.commands import RateLimitedLog
@@ -85,6 +86,8 @@ class CameraPorts:
         blurred: Small pictures are made unrecognisable, as events say.
         memory: What was called wrong.
         shadow: Tries a candidate beside what runs.
+        beat: Told each time that the thread comes round.
+        pace: Returns how often the camera may be looked at now.
     """
 
     detector: LocalDetector
@@ -100,6 +103,8 @@ class CameraPorts:
     blurred: bool = True
     memory: CureMemory = field(default_factory=CureMemory)
     shadow: ShadowTrial | None = None
+    beat: Callable[[], None] = lambda: None
+    pace: Callable[[], Pace] = Pace
 
 
 @dataclass
@@ -107,6 +112,7 @@ class _Counts:
     processed: int = 0
     looked: int = 0
     skipped: int = 0
+    throttled: int = 0
     since_s: float = 0.0
     looked_then: int = 0
 
@@ -135,6 +141,7 @@ class CameraWorker:
         self._size = FrameSize(width_px=1, height_px=1)
         self._counts = _Counts(since_s=ports.clock.monotonic_s())
         self._failures = RateLimitedLog(ports.clock)
+        self._taken_s = float("-inf")
 
     def start(self) -> None:
         """Begin to read and look."""
@@ -182,6 +189,7 @@ class CameraWorker:
             false_alarms=self._cure.remembered,
             suppressed=self._cure.suppressed,
             suppressed_boxes=self._cure.suppressed_boxes,
+            frames_throttled=counts.throttled,
         )
 
     def _run(self) -> None:
@@ -196,7 +204,8 @@ class CameraWorker:
         self._end_all()
 
     def _turn(self) -> None:
-        frame = self._source.latest(_WAIT_S)
+        frame = self._within_pace(self._source.latest(_WAIT_S))
+        self._ports.beat()
         self._tell_health()
         self._follow_changes()
         self._end_corrected()
@@ -219,6 +228,16 @@ class CameraWorker:
             if result.inferred:
                 self._cure.note(result.in_view)
                 self._offer_to_shadow(frame, result, settings)
+
+    def _within_pace(self, frame: Frame | None) -> Frame | None:
+        """Return the picture, or none when it comes too soon for what memory and heat allow."""
+        if frame is None:
+            return None
+        if frame.monotonic_s - self._taken_s < self._ports.pace().interval_s:
+            self._counts.throttled += 1
+            return None
+        self._taken_s = frame.monotonic_s
+        return frame
 
     def _offer_to_shadow(self, frame: Frame, result: PipelineResult, settings: CameraSettings) -> None:
         shadow = self._ports.shadow
@@ -313,12 +332,12 @@ class CameraWorker:
     def _tell_labels(self, result: PipelineResult) -> None:
         news = {event.label for event in result.events}
         for slug, count in result.counts.items():
-            counted = count, _count_still(slug, result.in_view)
+            counted = count, count_still(slug, result.in_view)
             if not _is_slug(slug) or (self._counts_told.get(slug) == counted and slug not in news):
                 continue
             self._counts_told[slug] = counted
             rule = self._pipeline.labels.get(slug)
-            attributes = _attributes(rule.name if rule else slug, slug, count, result.in_view)
+            attributes = sight_of(rule.name if rule else slug, slug, count, result.in_view)
             self._ports.reporter.publish(partial(_say_label, self.name, slug, attributes))
 
     def _tell_health(self) -> None:
@@ -371,26 +390,3 @@ def _say_snapshot(camera: str, slug: str, jpeg: bytes, home: Publisher) -> None:
 
 def _say_label(camera: str, slug: str, attributes: LabelAttributes, home: Publisher) -> None:
     home.label(camera, slug, attributes)
-
-
-def _count_still(slug: str, in_view: tuple[SeenObject, ...]) -> int:
-    return sum(thing.stationary for thing in in_view if thing.label == slug)
-
-
-def _attributes(label: str, slug: str, count: int, in_view: tuple[SeenObject, ...]) -> LabelAttributes:
-    best = max(
-        (thing for thing in in_view if thing.label == slug), key=lambda thing: thing.score, default=None
-    )
-    if best is None:
-        return LabelAttributes(label=label, count=count)
-    return LabelAttributes(
-        label=label,
-        count=count,
-        stationary=_count_still(slug, in_view),
-        score=best.score,
-        box=best.box,
-        zones=best.zones,
-        detector=best.detector,
-        answered_by=best.answered_by,
-        event_id=best.event_id,
-    )

@@ -98,34 +98,6 @@ class HealthWatch:
         return None
 
 
-class StartGuard:
-    """Counts starts that died before the first picture was looked at; breaks a crash loop."""
-
-    def __init__(self, file: Path, *, limit: int = 3) -> None:
-        """Remember in `file`; `limit` such starts in a row are a loop."""
-        self._file = file
-        self._limit = limit
-
-    def begin(self) -> bool:
-        """Note a start; return whether too many before it died."""
-        try:
-            died = int(self._file.read_text())
-        except (OSError, ValueError):
-            died = 0
-        self._write(died + 1)
-        return died >= self._limit
-
-    def survived(self) -> None:
-        """Note that this start did not die."""
-        self._file.unlink(missing_ok=True)
-
-    def _write(self, died: int) -> None:
-        try:
-            self._file.write_text(str(died))
-        except OSError as error:
-            _log.warning("%s: %s; a crash loop would not be noticed", self._file, error.strerror)
-
-
 class Installer:
     """Installs what the cloud assigns, in a thread of its own; what runs before runs until then."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,8 @@ import httpx
 from edge_agent.agent.base_bundle import base_bundle
 from edge_agent.agent.camera_worker import PictureSource
 from edge_agent.agent.local_detector import BundleOpener, open_bundle_detector
+from edge_agent.agent.notify import Notifier
+from edge_agent.agent.self_care import Sensors
 from edge_agent.camera.capture import Capture
 from edge_agent.camera.frame import FrameSource
 from edge_agent.camera.open_source import open_source
@@ -41,6 +44,8 @@ class AgentParts:
         open_bundle: Loads a bundle's network.
         base_bundle: Finds and verifies the bundle of the config file.
         farewell_s: How long a clean stop waits for what is under way.
+        sensors: Tells of memory and heat.
+        notifier: Speaks to systemd; by default to nobody.
     """
 
     clock: Clock
@@ -51,6 +56,8 @@ class AgentParts:
     open_bundle: BundleOpener
     base_bundle: Callable[[AgentConfig, Clock], Path | None]
     farewell_s: float = 2.0
+    sensors: Sensors = field(default_factory=Sensors)
+    notifier: Notifier = field(default_factory=lambda: Notifier({}))
 
 
 def open_camera_source(camera: CameraConfig, clock: Clock) -> FrameSource:
@@ -89,4 +96,7 @@ def real_parts(ca_file: Path | None = None) -> AgentParts:
         return capture_of(config, clock, rng)
 
     http = open_client(ca_file)
-    return AgentParts(clock, rng, http, connect, open_camera, open_bundle_detector, base_bundle)
+    notifier = Notifier(os.environ)
+    return AgentParts(
+        clock, rng, http, connect, open_camera, open_bundle_detector, base_bundle, notifier=notifier
+    )

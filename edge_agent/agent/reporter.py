@@ -112,6 +112,11 @@ class Reporter:
         return self._outbox.depth()
 
     @property
+    def alarm(self) -> str | None:
+        """Return why events are kept in memory only; none: they are on the disk."""
+        return self._outbox.alarm
+
+    @property
     def dropped_events(self) -> int:
         """Return how many events the quota made us forget since the start."""
         return self._outbox.dropped_events
@@ -135,6 +140,10 @@ class Reporter:
         home = self._home
         if home is not None:
             self._inbox.put(lambda: say(home.publisher))
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Leave work to be done in the reporter's thread, which owns the spool."""
+        self._inbox.put(work)
 
     def to_cloud(self, message: Message) -> None:
         """Leave a message for the cloud's broker; lost when that is away."""

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from edge_agent.agent.installer import StartGuard
 from edge_agent.agent.joining import Joiner, join, known_identity
 from edge_agent.agent.parts import AgentParts, real_parts
 from edge_agent.agent.session import Session
+from edge_agent.agent.start_guard import StartGuard
 from edge_agent.config import AgentConfig
 from edge_agent.errors import ConfigError, LinkError
 from edge_agent.update.identity import Identity
@@ -37,21 +37,22 @@ class Agent:
         """
         self._config = config
         self._parts = parts or real_parts(config.cloud.ca_file if config.cloud is not None else None)
-        self._guard = StartGuard(config.state_dir / "starts")
+        self._guard = StartGuard(config.state_dir / "starts", self._parts.clock)
 
     def run(self, stopping: threading.Event) -> None:
         """Look, report and obey until `stopping` is set.
 
         Raises:
-            ConfigError: The config file cannot be followed: nothing to detect with, a damaged identity, or
-                another agent runs in the same state folder.
+            ConfigError: The config file cannot be followed: nothing to detect with, a damaged identity,
+                another agent in the same state folder, or a port that is taken.
+            BackendError: A thread stands still for so long that only a new start helps.
             ArtifactError: The bundle of the config file is damaged or not signed under its root.
             StorageError: The state folder cannot be used at all.
         """
         with _only_one(self._config.state_dir):
             safe = self._guard.begin()
             if safe:
-                _log.error("the last starts died before the first picture: safe operation")
+                _log.error("the last starts died soon: safe operation, nothing is installed")
             base = self._parts.base_bundle(self._config, self._parts.clock)
             identity = self._identify(base)
             while not stopping.is_set():
@@ -82,21 +83,35 @@ class Agent:
         if identity is None and self._config.cloud is not None:
             joiner = Joiner(self._config, self._parts.http, joined.set)
         session = Session(self._config, identity, self._parts, base, safe=safe)
-        session.start()
-        if joiner is not None:
-            joiner.start()
-        try:
-            survived = False
-            while not stopping.wait(_TICK_S) and not joined.is_set():
-                session.tick()
-                if session.looked and not survived:
-                    survived = True
-                    self._guard.survived()
-        finally:
+        with _metrics(self._config.metrics_port, session):
+            session.start()
             if joiner is not None:
-                joiner.stop()
-            session.stop()
+                joiner.start()
+            try:
+                while not stopping.wait(_TICK_S) and not joined.is_set():
+                    session.tick()
+                    self._guard.tick(looked=session.looked)
+            finally:
+                if joiner is not None:
+                    joiner.stop()
+                session.stop()
         return known_identity(self._config) if joined.is_set() else None
+
+
+@contextlib.contextmanager
+def _metrics(port: int | None, session: Session) -> Iterator[None]:
+    """Show the session's health to Prometheus, where the owner asked for it."""
+    if port is None:
+        yield
+        return
+    from edge_agent.agent.metrics import MetricsServer  # noqa: PLC0415 - most devices never need it
+
+    server = MetricsServer(port, lambda: session.stats)
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()
 
 
 @contextlib.contextmanager

@@ -9,13 +9,24 @@ from edge_agent.agent.brokers import BrokerPlan, plan_brokers
 from edge_agent.agent.camera_worker import CameraPorts, CameraWorker
 from edge_agent.agent.cloud_peer import CloudPeer, CloudPorts
 from edge_agent.agent.cure_store import CureStore
-from edge_agent.agent.device import agent_version, boot_id, is_hot, rss_bytes, temperature_c
+from edge_agent.agent.device import agent_version, boot_id
 from edge_agent.agent.home_face import HomeFace
 from edge_agent.agent.installer import HealthWatch, load_best
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.parts import AgentParts
+from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
+from edge_agent.agent.self_care import SelfCare
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.states import OPERATION, Happening, Operation
+from edge_agent.agent.stores import (
+    make_shadow_trial,
+    open_keyframes,
+    ram_for_us_bytes,
+    snapshot_maker,
+    webhook_targets,
+)
+from edge_agent.agent.vitals import Organs, stats_of
+from edge_agent.config import AgentConfig, CameraConfig
 from edge_agent.errors import ElfowlError, StorageError
 from edge_agent.offload.client import Question
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
@@ -45,16 +56,11 @@ from edge_agent.wire.offload import OffloadReply
 from edge_agent.wire.status import Stats
 from edge_agent.wire.sync import CameraSettings, DesiredHint
 
-from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
-from edge_agent.agent.stores import make_shadow_trial, open_keyframes, snapshot_maker, webhook_targets
-from edge_agent.config import AgentConfig, CameraConfig
-
 _log = logging.getLogger(__name__)
 
 _KEYFRAME_QUALITY = 90
 _FIRST_STATS_S = 5.0
 _STATS_S = 60.0
-_TEMPERATURE_S = 10.0
 _MEND_S = 30.0
 
 
@@ -82,7 +88,7 @@ class Session:
         self._config = config
         self._parts = parts
         self._clock = parts.clock
-        self._operation = Operation.SAFE if safe else Operation.BOOT
+        self._operation = OPERATION[Operation.BOOT, Happening.CRASH_LOOP] if safe else Operation.BOOT
         self._detector = LocalDetector(parts.open_bundle)
         self._settings = SettingsStore(config.state_dir / "settings.json", config.cameras)
         self._keyframes = open_keyframes(config, parts.clock)
@@ -92,14 +98,21 @@ class Session:
         self._base = base
         self._plan = self._plan_brokers(identity)
         self._reporter = self._make_reporter(self._plan)
-        self._temperature: float | None = None
+        self._care = SelfCare(
+            parts.sensors, parts.notifier, parts.clock, ram_bytes=ram_for_us_bytes(config.profile)
+        )
         self._shadow = make_shadow_trial(config, parts, self._pipeline_settings(), self._is_free)
         self._peer = self._make_peer(identity)
         self._face = self._make_face(self._plan)
         self._cameras = {camera.name: self._make_camera(camera) for camera in config.cameras}
         self._started_s = self._clock.monotonic_s()
         self._stats_at_s = self._started_s + _FIRST_STATS_S
-        self._temperature_at_s = self._mend_at_s = 0.0
+        self._mend_at_s = 0.0
+        self.stats: Stats | None = None
+        """As last told."""
+        self._organs = Organs(
+            config.device, self._cameras, self._reporter, self._care, self._peer, self._shadow
+        )
         self._generation_shown = -1
         self._was_installing = self._awaits_first = False
         self._settings.on_change = self._setting_changed
@@ -141,7 +154,12 @@ class Session:
         return installed.path if installed is not None else None
 
     def tick(self) -> None:
-        """Watch; call about twice a second."""
+        """Watch; call about twice a second.
+
+        Raises:
+            BackendError: A camera's thread stands still for so long that only a new start helps.
+        """
+        self._care.tick(f"operation: {self._operation.value}")
         self._happened(Happening.DETECTOR_READY if self._detector.ready else Happening.DETECTOR_LOST)
         if self._peer is not None:
             installing = self._peer.installing
@@ -157,15 +175,14 @@ class Session:
         if self._detector.failing and now_s >= self._mend_at_s:
             self._mend_at_s = now_s + _MEND_S
             self._mend_detector()
-        if now_s >= self._temperature_at_s:
-            self._temperature, self._temperature_at_s = temperature_c(), now_s + _TEMPERATURE_S
         if now_s >= self._stats_at_s:
             self._stats_at_s = now_s + _STATS_S
             self._cure_store.tick()
-            self._reporter.publish(lambda home: home.stats(self._stats()))
+            self._reporter.do(self._tell_stats)
 
     def stop(self) -> None:
         """End events, store everything, say goodbye."""
+        self._care.stopping()
         for camera in self._cameras.values():
             camera.stop()
         if self._peer is not None:
@@ -279,7 +296,7 @@ class Session:
         )
 
     def _is_free(self) -> bool:
-        return not is_hot(self._temperature) and not self._detector.behind
+        return not self._care.hot and not self._care.pace.interval_s and not self._detector.behind
 
     def _pipeline_settings(self) -> PipelineSettings:
         cloud = self._config.cloud
@@ -299,12 +316,14 @@ class Session:
             keyframes=self._keyframes,
             snapshot=snapshot_maker(self._config.snapshots),
             keyframe_jpeg=lambda rgb: encode_jpeg(rgb, _KEYFRAME_QUALITY),
-            offload_detector=peer.offload_detector if peer is not None else _no_detector,
-            is_hot=lambda: is_hot(self._temperature),
+            offload_detector=peer.offload_detector if peer is not None else lambda: None,
+            is_hot=lambda: self._care.hot,
             clock=self._clock,
             blurred=not self._config.snapshots.clear,
             memory=self._memory,
             shadow=self._shadow,
+            beat=self._care.progress.watch(f"camera {camera.name}"),
+            pace=lambda: self._care.pace,
         )
         return CameraWorker(camera, self._parts.open_camera(camera), pipeline, ports)
 
@@ -350,9 +369,10 @@ class Session:
                 self._settings.change(camera, **{feature: on})
             case SetThreshold(camera, threshold):
                 self._settings.change(camera, threshold=threshold)
-            case InstallDetector() | DesiredHint():
-                if self._peer is not None:
-                    self._peer.wake()
+            case InstallDetector() if self._peer is not None:
+                self._peer.install()
+            case DesiredHint() if self._peer is not None:
+                self._peer.wake()
             case ForgetCorrections():
                 self._cure_store.forget()
             case Feedback():
@@ -372,25 +392,7 @@ class Session:
             topic = self._plan.cloud[1].feedback
             self._reporter.to_cloud(Message(topic, feedback.to_json().encode()))
 
-    def _stats(self) -> Stats:
-        counts = (
-            self._peer.offload.counts if self._peer is not None and self._peer.offload is not None else None
-        )
-        return Stats(
-            device=self._config.device,
-            agent_version=agent_version(),
-            uptime_s=round(self._clock.monotonic_s() - self._started_s, 1),
-            cameras={name: camera.stats() for name, camera in self._cameras.items()},
-            offload_requests=counts.requests if counts is not None else 0,
-            offload_answers=counts.answers if counts is not None else 0,
-            offload_bytes=counts.bytes_sent if counts is not None else 0,
-            spool_depth=self._reporter.depth(),
-            spool_dropped=self._reporter.dropped_events,
-            rss_bytes=rss_bytes(),
-            temperature_c=self._temperature,
-            shadow=self._shadow.report(),
-        )
-
-
-def _no_detector() -> None:
-    return None
+    def _tell_stats(self) -> None:
+        stats = stats_of(self._organs, self._operation, self._clock.monotonic_s() - self._started_s)
+        self.stats = stats
+        self._reporter.publish(lambda home: home.stats(stats))

@@ -9,6 +9,7 @@ from edge_agent.agent.device import rss_bytes
 from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.shadow import ShadowTrial, Spare
 from edge_agent.clock import Clock
+from edge_agent.config import AgentConfig, SnapshotsConfig
 from edge_agent.errors import ConfigError, StorageError
 from edge_agent.pipeline.result import PipelineSettings
 from edge_agent.report.keyframes import KeyFrames
@@ -16,8 +17,6 @@ from edge_agent.report.snapshots import SnapshotStyle, make_snapshot
 from edge_agent.report.webhooks import WebhookTarget
 from edge_agent.runtime.profiles import find_profile
 from edge_agent.vision.arrays import Float32, Rgb
-
-from edge_agent.config import AgentConfig, SnapshotsConfig
 
 _log = logging.getLogger(__name__)
 
@@ -60,13 +59,17 @@ def make_shadow_trial(
         settings: Of the cameras' pipelines.
         is_free: Returns whether the device is neither hot nor behind.
     """
-    try:
-        ram_bytes = find_profile(config.profile).ram_for_us_bytes
-    except ConfigError as error:
-        _log.warning("no shadow trials: %s", error)
-        ram_bytes = 0
-    spare = Spare(config.shadow.cpu_share, ram_bytes, rss_bytes, is_free)
+    spare = Spare(config.shadow.cpu_share, ram_for_us_bytes(config.profile), rss_bytes, is_free)
     return ShadowTrial(parts.open_bundle, spare, parts.clock, settings=settings)
+
+
+def ram_for_us_bytes(profile: str) -> int:
+    """Return the memory that the agent may take; 0 when the profile is not known, which is logged."""
+    try:
+        return find_profile(profile).ram_for_us_bytes
+    except ConfigError as error:
+        _log.warning("memory is not watched, no shadow trials: %s", error)
+        return 0
 
 
 def snapshot_maker(config: SnapshotsConfig) -> Callable[[Rgb, Float32], bytes]:

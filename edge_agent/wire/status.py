@@ -54,6 +54,7 @@ class CameraStats(Document):
     false_alarms: int = Field(0, ge=0, description="remembered because somebody called them wrong")
     suppressed: int = Field(0, ge=0, description="times that one of them came back and was not told")
     suppressed_boxes: int = Field(0, ge=0, description="boxes that were taken out for that")
+    frames_throttled: int = Field(0, ge=0, description="passed over because memory or heat allowed no more")
 
 
 class Stats(Document):
@@ -70,7 +71,11 @@ class Stats(Document):
     spool_depth: int = Field(0, ge=0)
     spool_dropped: int = Field(0, ge=0)
     rss_bytes: int = Field(0, ge=0)
+    pss_bytes: int = Field(0, ge=0, description="of all processes, shared pages counted by shares")
     temperature_c: float | None = None
+    operation: str | None = Field(None, description="boot, enrol, local, offload, blind or safe")
+    throttled: tuple[str, ...] = Field((), description="why cameras look less often: memory, temperature")
+    alarms: tuple[str, ...] = Field((), description="what somebody should look after, a line each")
     shadow: ShadowReport | None = Field(None, description="how the candidate on trial compares")
 
 

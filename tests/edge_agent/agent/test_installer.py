@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.agent.installer import HealthWatch, Installer, StartGuard, load_best
+from edge_agent.agent.installer import HealthWatch, Installer, load_best
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.errors import BackendError, ElfowlError, LinkError, StorageError
 from edge_agent.update.slots import InstalledBundle
@@ -264,16 +264,3 @@ def test_load_best_runs_the_first_that_can_be_run(candidates: list[Path | None],
     detector = running(None)
     assert load_best(detector, candidates) is (runs is not None)
     assert detector.path == runs
-
-
-def test_start_guard_notices_three_starts_that_died(tmp_path: Path) -> None:
-    starts = [StartGuard(tmp_path / "starts").begin() for _ in range(4)]
-    assert starts == [False, False, False, True]
-    StartGuard(tmp_path / "starts").survived()
-    assert StartGuard(tmp_path / "starts").begin() is False
-
-
-def test_start_guard_without_a_disk_is_no_loop(tmp_path: Path) -> None:
-    guard = StartGuard(tmp_path / "none" / "starts")
-    assert [guard.begin() for _ in range(9)] == [False] * 9
-    guard.survived()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import pytest
 from hypothesis import given
@@ -101,3 +101,98 @@ def test_update_commit_only_after_a_healthy_trial(steps: list[Step]) -> None:
 )
 def test_is_lawful_follows_the_table(before: UpdatePhase, after: UpdatePhase, lawful: bool) -> None:
     assert is_lawful(before, after) is lawful
+
+
+Fault = Literal["error", "killed", "hang", "full disk"]
+FAULTS: tuple[Fault, ...] = ("error", "killed", "hang", "full disk")
+
+# What each fault makes happen to an agent in operation. Killed, and hanging until the watchdog kills it, it
+# starts anew, from BOOT; a full disk costs durability only.
+HAPPENINGS: Mapping[Fault, tuple[Happening, ...]] = {
+    "error": (Happening.DETECTOR_LOST,),
+    "killed": (),
+    "hang": (),
+    "full disk": (),
+}
+
+# (state, fault) → where the agent is one tick later, without the network and with it.
+SCENARIOS: Mapping[tuple[Operation, Fault], tuple[Operation, Operation]] = {
+    (Operation.BOOT, "error"): (Operation.BLIND, Operation.OFFLOAD),
+    (Operation.BOOT, "killed"): (Operation.LOCAL, Operation.LOCAL),
+    (Operation.BOOT, "hang"): (Operation.LOCAL, Operation.LOCAL),
+    (Operation.BOOT, "full disk"): (Operation.BOOT, Operation.BOOT),
+    (Operation.ENROL, "error"): (Operation.ENROL, Operation.ENROL),
+    (Operation.ENROL, "killed"): (Operation.ENROL, Operation.ENROL),
+    (Operation.ENROL, "hang"): (Operation.ENROL, Operation.ENROL),
+    (Operation.ENROL, "full disk"): (Operation.ENROL, Operation.ENROL),
+    (Operation.LOCAL, "error"): (Operation.BLIND, Operation.OFFLOAD),
+    (Operation.LOCAL, "killed"): (Operation.LOCAL, Operation.LOCAL),
+    (Operation.LOCAL, "hang"): (Operation.LOCAL, Operation.LOCAL),
+    (Operation.LOCAL, "full disk"): (Operation.LOCAL, Operation.LOCAL),
+    (Operation.OFFLOAD, "error"): (Operation.BLIND, Operation.OFFLOAD),
+    (Operation.OFFLOAD, "killed"): (Operation.BLIND, Operation.OFFLOAD),
+    (Operation.OFFLOAD, "hang"): (Operation.BLIND, Operation.OFFLOAD),
+    (Operation.OFFLOAD, "full disk"): (Operation.BLIND, Operation.OFFLOAD),
+    (Operation.BLIND, "error"): (Operation.BLIND, Operation.OFFLOAD),
+    (Operation.BLIND, "killed"): (Operation.BLIND, Operation.OFFLOAD),
+    (Operation.BLIND, "hang"): (Operation.BLIND, Operation.OFFLOAD),
+    (Operation.BLIND, "full disk"): (Operation.BLIND, Operation.OFFLOAD),
+    (Operation.SAFE, "error"): (Operation.BLIND, Operation.OFFLOAD),
+    (Operation.SAFE, "killed"): (Operation.SAFE, Operation.SAFE),
+    (Operation.SAFE, "hang"): (Operation.SAFE, Operation.SAFE),
+    (Operation.SAFE, "full disk"): (Operation.SAFE, Operation.SAFE),
+}
+
+# What an agent that starts anew finds, by the state that it died in.
+FOUND: Mapping[Operation, tuple[Happening, ...]] = {
+    Operation.BOOT: (Happening.DETECTOR_READY,),
+    Operation.ENROL: (Happening.DETECTOR_LOST, Happening.NOT_ENROLLED),
+    Operation.LOCAL: (Happening.DETECTOR_READY,),
+    Operation.OFFLOAD: (Happening.DETECTOR_LOST,),
+    Operation.BLIND: (Happening.DETECTOR_LOST,),
+    Operation.SAFE: (Happening.CRASH_LOOP, Happening.DETECTOR_READY),
+}
+
+
+@pytest.mark.parametrize("network", [False, True])
+@pytest.mark.parametrize(("state", "fault"), list(product(Operation, FAULTS)))
+def test_operation_every_state_survives_every_fault(state: Operation, fault: Fault, network: bool) -> None:
+    restarted = fault in {"killed", "hang"}
+    happened = [*(FOUND[state] if restarted else HAPPENINGS[fault])]
+    if state is not Operation.ENROL:  # which has no cloud yet
+        happened.append(Happening.CLOUD_UP if network else Happening.CLOUD_DOWN)
+    after = Operation.BOOT if restarted else state
+    for happening in happened:
+        after = OPERATION[after, happening]
+    assert after == SCENARIOS[state, fault][network]
+
+
+PhaseFault = Literal["killed", "unfit", "full disk"]
+# (phase, fault) → the phase that the next start finds. Before a bundle runs, nothing has to be taken back.
+PHASE_SCENARIOS: Mapping[tuple[UpdatePhase, PhaseFault], UpdatePhase] = {
+    ("idle", "killed"): "idle",
+    ("idle", "unfit"): "idle",
+    ("idle", "full disk"): "idle",
+    ("download", "killed"): "idle",
+    ("download", "unfit"): "idle",
+    ("download", "full disk"): "idle",
+    ("verify", "killed"): "idle",
+    ("verify", "unfit"): "idle",
+    ("verify", "full disk"): "idle",
+    ("trial", "killed"): "trial",
+    ("trial", "unfit"): "rollback",
+    ("trial", "full disk"): "trial",
+    ("commit", "killed"): "commit",
+    ("commit", "unfit"): "commit",
+    ("commit", "full disk"): "commit",
+    ("rollback", "killed"): "rollback",
+    ("rollback", "unfit"): "rollback",
+    ("rollback", "full disk"): "rollback",
+}
+
+
+@pytest.mark.parametrize(("phase", "fault"), list(product(PHASES, get_args(PhaseFault))))
+def test_update_every_phase_survives_every_fault(phase: UpdatePhase, fault: PhaseFault) -> None:
+    # A full disk cuts an installation off, as a kill does; it goes on once there is room.
+    step = Step.UNFIT if fault == "unfit" else Step.CUT_OFF
+    assert UPDATE[phase, step] == PHASE_SCENARIOS[phase, fault]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from edge_agent.agent.progress import LATE_S, STUCK_S
 from edge_agent.cli import main
 from edge_agent.config import load_config
 from edge_agent.errors import ConfigError
@@ -86,9 +87,9 @@ def test_unit_is_hardened_and_keeps_to_the_profile(tmp_path: Path, profile: str)
     assert values["CapabilityBoundingSet"] == ""
     assert values["StateDirectory"] == "elfowl"
     assert values["Restart"] == "always"
-    # The agent does not notify systemd: a unit that waits for that would kill it.
-    assert values["Type"] == "exec"
-    assert "WatchdogSec" not in values
+    assert values["Type"] == "notify"
+    # A thread that stands still starves the watchdog before the agent itself gives up.
+    assert LATE_S < int(values["WatchdogSec"]) < STUCK_S
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
