@@ -121,6 +121,7 @@ class Look:
     name: str
     clients: int
     per_s: float
+    cpu_ms: float
     took_ms: tuple[float, float]
     waited_ms: tuple[float, ...]
     failed: int
@@ -128,11 +129,14 @@ class Look:
 
 def _look(endpoint: Endpoint, crowd: partial[Crowd], name: str, clients: int, plan: Plan) -> Look:
     some = crowd(port=endpoint.port, devices=crowd.keywords["devices"][:clients])
-    asked = some.ask(plan.seconds)
+    before_s = endpoint.cpu_s()
+    asked, everything = some.ask(plan.seconds), some.everything
+    cpu_ms = (endpoint.cpu_s() - before_s) * 1000 / max(1, everything)
     took = [one.took_s * 1000 for one in asked if one.status == HTTP_OK]
     waited = tuple(one.waited_ms for one in asked if one.waited_ms is not None)
     failed = sum(one.status != HTTP_OK for one in asked)
-    return Look(name, clients, answered_per_s(asked, plan.seconds), _quantiles(took), waited, failed)
+    per_s = answered_per_s(asked, plan.seconds)
+    return Look(name, clients, per_s, cpu_ms, _quantiles(took), waited, failed)
 
 
 def _overhead_ms(endpoint: Endpoint, crowd: partial[Crowd], clients: int, plan: Plan) -> dict[str, Metric]:
@@ -223,9 +227,13 @@ def _result(
     for name in PLAIN:
         counts = sorted({one.clients for one in looks if one.name == name})
         ratios[f"of_{name}"] = {str(count): _ratio(looks, name, count) for count in counts}
+        ratios[f"answers_a_cpu_second_of_{name}"] = {
+            str(count): _ratio(looks, name, count, by_cpu=True) for count in counts
+        }
     notes = (
         "`plain` runs the detector as elfowl does (subnet in ONNX Runtime), in FastAPI's pool of threads",
         "`plain_one_by_one`: the same, in the event loop; `plain_torch`: as one torch network",
+        "answers a processor second: where others use the machine too, threads of `plain` get most of it",
         f"clients, endpoints and broker share the machine's {os.cpu_count()} cores",
     )
     return Result("offload", "a plain endpoint, one inference a request", metrics, ratios, notes)
@@ -235,6 +243,7 @@ def _by_clients(looks: Sequence[Look], name: str) -> Metric:
     return {
         str(clients): {
             "per_s": spread([one.per_s for one in mine]),
+            "cpu_ms": spread([one.cpu_ms for one in mine]),
             "p50_ms": median(one.took_ms[0] for one in mine),
             "p99_ms": median(one.took_ms[1] for one in mine),
             "failed": sum(one.failed for one in mine),
@@ -244,13 +253,18 @@ def _by_clients(looks: Sequence[Look], name: str) -> Metric:
     }
 
 
-def _ratio(looks: Sequence[Look], name: str, clients: int) -> dict[str, Metric]:
-    """Return throughput against an endpoint's, round by round."""
+def _ratio(looks: Sequence[Look], name: str, clients: int, *, by_cpu: bool = False) -> dict[str, Metric]:
+    """Return answers a second, of the clock or of processors, against an endpoint's, round by round."""
     ours, theirs = (
-        [max(one.per_s, 1e-9) for one in looks if (one.name, one.clients) == (which, clients)]
+        [
+            1000 / one.cpu_ms if by_cpu else one.per_s
+            for one in looks
+            if (one.name, one.clients) == (which, clients)
+        ]
         for which in ("elfowl", name)
     )
-    return spread([a / b for a, b in zip(ours, theirs, strict=True)])
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True) if b]
+    return spread(ratios) if ratios else {"median": None}
 
 
 def _quantiles(values: Sequence[float]) -> tuple[float, float]:

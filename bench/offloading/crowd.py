@@ -58,6 +58,11 @@ class Crowd:
             thread.join()
         return [one for one in self._asked if one.ended_s <= until_s]
 
+    @property
+    def everything(self) -> int:
+        """Return how many questions of the last time were answered, late ones too."""
+        return sum(one.status == HTTP_OK for one in self._asked)
+
     def _go_on(self, number: int, until_s: float, deadline_ms: int, every_s: float, most: int | None) -> None:
         device = self.devices[number]
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT_S)

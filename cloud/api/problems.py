@@ -79,7 +79,9 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ElfowlError)
     def _ours(_request: Request, error: ElfowlError) -> JSONResponse:
-        if status_of(error) >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        # A refusal for want of room is no fault, and a crowd of them would fill the log.
+        is_fault = status_of(error) >= http.HTTPStatus.INTERNAL_SERVER_ERROR
+        if is_fault and not isinstance(error, BusyError):
             _LOG.error("%s", error)
         return problem_of(error)
 

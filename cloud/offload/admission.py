@@ -14,6 +14,9 @@ from cloud.errors import BusyError, QuotaError
 _FIRST_GUESS_MS = 80.0
 _SMOOTHING = 0.2
 _FORGETTING = 1.02
+_MARGIN = 1.25
+"""Pictures in one batch are all answered at its end, and not all take as long as usual."""
+
 _DAY_S = 86_400.0
 
 
@@ -113,7 +116,7 @@ class Admission:
         if self._waiting_bytes + picture_bytes > self._limits.picture_bytes:
             what = f"{self._waiting_bytes} bytes of pictures wait already"
             raise self._busy(what, expected_ms)
-        if expected_ms > deadline_ms:
+        if expected_ms * (_MARGIN if self._waiting else 1.0) > deadline_ms:
             what = f"{self._crowd()}; an answer would take {expected_ms:.0f} ms"
             raise self._busy(what, expected_ms)
         for buckets, amount in ((self._requests, 1), (self._bytes, picture_bytes)):

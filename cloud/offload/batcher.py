@@ -21,6 +21,9 @@ from edge_agent.wire.detection import Detection, DetectorRef
 _LOG = logging.getLogger(__name__)
 _FIRST_GUESS_MS = 80.0
 _SMOOTHING = 0.2
+_SLACK_USED = 0.5
+"""Of the time that is left: a picture often takes longer than usual, and the answer has a way to go."""
+
 
 Outcome = Inferred | ElfowlError
 
@@ -58,7 +61,7 @@ def batch_size(waiting: int, slack_ms: float, usual_ms: float, most: int) -> int
         usual_ms: What one picture usually takes.
         most: At most so many.
     """
-    in_time = int(slack_ms / usual_ms) if usual_ms > 0 else most
+    in_time = int(_SLACK_USED * slack_ms / usual_ms) if usual_ms > 0 else most
     return max(1, min(waiting, most, in_time))
 
 
@@ -68,7 +71,7 @@ class MicroBatcher:
     More threads that run networks would only slow each other down; more processes are the way.
     """
 
-    def __init__(self, see: See, clock: Clock, *, most: int = 8) -> None:
+    def __init__(self, see: See, clock: Clock, *, most: int = 4) -> None:
         """Start; `see` is called in this batcher's thread only."""
         self._see, self._clock, self._most = see, clock, most
         self._queue: list[tuple[float, int, Waiting]] = []

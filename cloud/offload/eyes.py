@@ -18,7 +18,7 @@ from cloud.offload.pictures import decoded
 from edge_agent.errors import ElfowlError
 
 _LOG = logging.getLogger(__name__)
-_MOST_ON_CPU = 8
+_MOST_ON_CPU = 4
 _MOST_ON_GPU = 64
 _NOTHING = np.zeros((64, 64, 3), np.uint8)
 

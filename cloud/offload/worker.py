@@ -27,7 +27,7 @@ from cloud.processes import exit_with_parent
 from edge_agent.clock import Clock, SystemClock
 
 _WARMED = 8
-_MOST_AT_ONCE = 8
+_MOST_AT_ONCE = 4
 
 
 class Connection:

@@ -26,7 +26,7 @@ def crowded(*devices: str, picture_bytes: int = 100) -> Admission:
         (("a", "b", "c", "d"), ("e", 100, 10_000), BusyError, "4 pictures wait"),
         (("a", "a"), ("a", 100, 10_000), QuotaError, "2 pictures of 'a' wait"),
         (("a", "b"), ("c", 801, 10_000), BusyError, "200 bytes"),
-        (("a", "b"), ("c", 100, 200), BusyError, "would take"),
+        (("a", "b"), ("c", 100, 230), BusyError, "would take"),
     ],
 )
 def test_picture_is_refused_where_there_is_no_room(
@@ -42,7 +42,7 @@ def test_picture_is_refused_where_there_is_no_room(
 
 def test_more_workers_make_more_deadlines_possible() -> None:
     admission = crowded("a", "b")
-    admission.enter("c", 100, 200, 2, 0.0)
+    admission.enter("c", 100, 230, 2, 0.0)
     assert admission.waiting == 3
 
 

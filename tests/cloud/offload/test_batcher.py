@@ -22,7 +22,7 @@ REF = DetectorRef(id="d", name="d", version=1)
 
 @pytest.mark.parametrize(
     ("waiting", "slack_ms", "usual_ms", "expected"),
-    [(1, 1000, 50, 1), (5, 1000, 50, 5), (50, 1000, 50, 8), (50, 120, 50, 2), (50, 10, 50, 1), (3, 10, 0, 3)],
+    [(1, 1000, 50, 1), (5, 1000, 50, 5), (50, 1000, 50, 8), (50, 240, 50, 2), (50, 10, 50, 1), (3, 10, 0, 3)],
 )
 def test_batch_size_is_what_the_most_urgent_can_wait_for(
     waiting: int, slack_ms: float, usual_ms: float, expected: int

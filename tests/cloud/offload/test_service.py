@@ -89,7 +89,7 @@ def test_crowd_shares_batches_and_every_one_of_it_is_answered(home: Path) -> Non
         seer.may_look.set()
         assert [one.detections for one in await asyncio.gather(*asked)] == [(PERSON,)] * 12
         assert sum(seer.batches) == 12
-        assert len(seer.batches) <= 3, "what came while the first ran was looked at together"
+        assert len(seer.batches) <= 5, "what came while the first ran was looked at together"
 
     play(home, scene)
 
