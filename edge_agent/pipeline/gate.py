@@ -151,9 +151,7 @@ class MotionGate:
         self._learned = 1
 
     def _changed(self, grey: Float32, background: Float32) -> Bool:
-        difference = grey - background
-        # A camera's automatic exposure changes all cells alike; that is not motion.
-        difference -= np.float32(np.median(difference[::4, ::4]))
+        difference = _without_exposure(grey - background)
         limit = np.maximum(self.settings.min_difference, self.settings.noise_factor * self._noise)
         return np.asarray(np.abs(difference) > limit)
 
@@ -164,7 +162,9 @@ class MotionGate:
         # A plain mean at first: one picture is a noisy background.
         rate = max(self._share(passed_s, self.settings.adapt_s), np.float32(1.0 / self._learned))
         difference = grey - background
-        self._noise += rate * (np.abs(difference) - self._noise) * ~changed
+        # A darkness that all cells share is no restlessness: it would hide what moves for long afterwards.
+        restless = np.abs(_without_exposure(difference))
+        self._noise += rate * (restless - self._noise) * ~changed
         # What moves is learned slowly, so that a passer-by leaves no ghost. What came to rest (a parked car,
         # the ground that one left) sinks in soon: it would keep the detector running for nothing.
         resting = np.abs(grey - self._recent) <= self.settings.min_difference
@@ -176,6 +176,11 @@ class MotionGate:
     def _share(passed_s: float, constant_s: float) -> np.float32:
         """Return how much of the way to a new value a mean goes in a time."""
         return np.float32(1.0 - np.exp(-passed_s / constant_s))
+
+
+def _without_exposure(difference: Float32) -> Float32:
+    """Return changes without what all cells share: a camera's automatic exposure, which is not motion."""
+    return difference - np.float32(np.median(difference[::4, ::4]))
 
 
 def small_grey(rgb: Rgb, width_px: int) -> Float32:
