@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from edge_agent.agent.cloud_sync import CloudSync, SyncPorts
 from edge_agent.agent.device import agent_version
@@ -73,6 +74,7 @@ class CloudPeer:
         self._ports = ports
         self._updater = ports.updater
         self._desired: Desired | None = None
+        self._approved_sha256: str | None = None
         url = identity.enrolment.cloud_url
 
         def token() -> str:
@@ -131,6 +133,14 @@ class CloudPeer:
         """Look for a new desired state, and report, now."""
         self._sync.wake()
 
+    def install(self) -> None:
+        """Install the assigned bundle now, also one that waits to be asked for, or failed before."""
+        target = self.assigned
+        if self._installer is not None and target is not None:
+            self._approved_sha256 = target.sha256
+            self._installer.want(target)
+        self.wake()
+
     def offload_detector(self) -> tuple[str, int | None] | None:
         """Return which detector the cloud is to answer with: the one that runs here, or the assigned."""
         manifest = self._ports.detector.manifest
@@ -170,8 +180,10 @@ class CloudPeer:
         if self._installer is not None:
             self._installer.want_shadow(_on_trial(desired))
         if desired.bundle is not None:
+            has_one = self._ports.detector.manifest is not None
             if self._installer is not None:
-                self._installer.want(desired.bundle)
+                if installs_now(self._cloud.updates, desired.bundle, self._approved_sha256, has_one=has_one):
+                    self._installer.want(desired.bundle)
             else:
                 _log.warning("safe operation: bundle %s is not installed", desired.bundle.path)
         self._ports.on_change()
@@ -205,6 +217,24 @@ def _on_trial(desired: Desired) -> BundleTarget | None:
     shadow, bundle = desired.shadow, desired.bundle
     same = shadow is not None and bundle is not None and shadow.sha256 == bundle.sha256
     return None if same else shadow
+
+
+def installs_now(
+    updates: Literal["automatic", "when_asked"],
+    target: BundleTarget,
+    approved_sha256: str | None,
+    *,
+    has_one: bool,
+) -> bool:
+    """Return whether an assigned bundle is installed without anybody asking for it.
+
+    Args:
+        updates: What the owner wants.
+        target: The bundle.
+        approved_sha256: The bundle that somebody asked for.
+        has_one: The device has a detector to go on with.
+    """
+    return updates == "automatic" or not has_one or target.sha256 == approved_sha256
 
 
 def _encode(rgb: Rgb) -> bytes:
