@@ -185,7 +185,7 @@ class HomeAssistant:
         loud = [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL)\b", line)]
         ours = [line for line in loud if re.search(r"mqtt|elfowl|blueprint|automation", line, re.IGNORECASE)]
         # The last: a document is taken back after its entities moved, as Home Assistant's manual says.
-        away = r"Disconnected from MQTT|Failed to connect to MQTT|failed to receive on socket|No device components"
+        away = "Disconnected from MQTT|Failed to connect|failed to receive on socket|No device components"
         return [line for line in ours if not re.search(away, line)]
 
     def wait(self, condition: Callable[[], object], timeout_s: float = 40.0) -> None:
