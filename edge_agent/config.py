@@ -138,9 +138,6 @@ class CloudConfig(_Section):
     updates: Literal["automatic", "when_asked"] = Field(
         "automatic", description="`when_asked`: a newer detector waits for Install in Home Assistant"
     )
-    updates: Literal["automatic", "when_asked"] = Field(
-        "automatic", description="`when_asked`: a newer detector waits for Install in Home Assistant"
-    )
 
     @model_validator(mode="after")
     def _url_is_http(self) -> Self:
