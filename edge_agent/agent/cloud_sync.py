@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
+from pydantic import ValidationError
 
 from edge_agent.clock import Clock
 from edge_agent.errors import ElfowlError, LinkError, ProtocolError
@@ -133,7 +134,9 @@ class CloudSync:
         try:
             desired = Desired.from_json(response.content)
         except ValueError as error:
-            message = "the desired state is not in the documented form; the last good one stays"
+            message = (
+                f"the desired state cannot be followed ({_first_mistake(error)}); the last good one stays"
+            )
             raise ProtocolError(message) from error
         if desired.device != self._device:
             message = f"the desired state is for {desired.device!r}, not for {self._device!r}"
@@ -231,3 +234,12 @@ class CloudSync:
     def _pause_s(self, failures: int) -> float:
         base_s = min(self._poll_s, _RETRY_S * 2.0 ** min(failures - 1, 10)) if failures else self._poll_s
         return base_s * self._rng.uniform(0.75, 1.25)
+
+
+def _first_mistake(error: ValueError) -> str:
+    """Return where and what the first mistake in a document is; the document came from outside."""
+    if not isinstance(error, ValidationError):
+        return str(error)[:200]
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"[:300]

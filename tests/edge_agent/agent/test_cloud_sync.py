@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 
@@ -99,6 +100,15 @@ def test_sync_malformed_desired_keeps_the_last_good_one(bench: Bench, body: str)
     with pytest.raises(ProtocolError):
         bench.sync.sync_once()
     assert bench.taken == [1]
+
+
+def test_sync_desired_with_a_rule_that_the_camera_refuses_says_which(bench: Bench) -> None:
+    cameras = {"front": {"rules": {"zones": [{"name": "path", "corners": [[0, 0], [1, 1]]}]}}}
+    bench.cloud.body = json.dumps({"device": "porch", "version": 2, "cameras": cameras})
+    says = r"cameras\.front\.rules\.zones\.0\.corners: a polygon needs 3 different corners or more, but has 2"
+    with pytest.raises(ProtocolError, match=says):
+        bench.sync.sync_once()
+    assert bench.taken == []
 
 
 def test_sync_unreported_outcome_is_told_again_after_failure(bench: Bench) -> None:
