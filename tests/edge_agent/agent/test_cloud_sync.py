@@ -162,7 +162,7 @@ def test_sync_answer_that_trickles_or_never_ends_is_given_up(
             bench.clock.advance(each_s)
             yield b" " * chunk_bytes
 
-    bench.cloud.handle = lambda _request: httpx.Response(200, content=trickle())  # type: ignore[method-assign]
+    bench.cloud.handle = lambda _request: httpx.Response(200, content=trickle())  # type: ignore[method-assign, assignment]
     bench.sync._http = bench.cloud.client()
     with pytest.raises(error):
         bench.sync.sync_once()
