@@ -23,6 +23,7 @@ from edge_agent.report.commands import (
 )
 from edge_agent.report.drains import CloudDrain, HomeDrain
 from edge_agent.report.frigate import Frigate
+from edge_agent.report.letters import Letters
 from edge_agent.report.link import Link, LinkEvents, Message
 from edge_agent.report.outbox import Outbox
 from edge_agent.report.publisher import Publisher, will_of
@@ -35,7 +36,7 @@ from edge_agent.wire.topics import Topics
 _log = logging.getLogger(__name__)
 
 _TICK_S = 0.5
-_FLUSH_S = 1.0
+_FLUSH_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,9 @@ class Reporter:
         self._fresh: list[SpoolItem] = []
         self._refusals = RateLimitedLog(clock)
         self._home_drain = HomeDrain(home.link, outbox, self._post_ack, clock, home.frigate) if home else None
+        self._letters = (
+            Letters(outbox.folder / "letters.jsonl", cloud.link, self._inbox.put) if cloud else None
+        )
         self._cloud_drain = (
             CloudDrain(cloud.link, outbox, cloud.topics, clock, pictures=cloud.pictures) if cloud else None
         )
@@ -146,10 +150,10 @@ class Reporter:
         self._inbox.put(work)
 
     def to_cloud(self, message: Message) -> None:
-        """Leave a message for the cloud's broker; lost when that is away."""
-        cloud = self._cloud
-        if cloud is not None:
-            self._inbox.put(lambda: _send(cloud.link, message))
+        """Leave a message for the cloud's broker; kept until it took it, over restarts too."""
+        letters = self._letters
+        if letters is not None:
+            self._inbox.put(lambda: letters.add(message))
 
     def stop(self, *, leave_nothing: bool = False) -> None:
         """Store what is left, say goodbye, disconnect; the spool is flushed and closed.
@@ -253,6 +257,8 @@ class Reporter:
             if self._home is None or self._home.link is not link:
                 link.publish(Message(self._cloud.topics.available, b"online", retain=True))
             self._cloud_drain.up()
+            if self._letters is not None:
+                self._letters.reconnected()
 
     def _down(self, link: Link, _reason: str) -> None:
         if self._home_drain is not None and self._home is not None and self._home.link is link:
@@ -286,8 +292,3 @@ class Reporter:
         drain = self._home_drain
         if drain is not None:
             self._inbox.put(lambda: drain.acked(epoch, seq, taken))
-
-
-def _send(link: Link, message: Message) -> None:
-    if not link.publish(message):
-        _log.warning("the cloud's broker is away; what was meant for %s is lost", message.topic)

@@ -39,6 +39,11 @@ class Outbox:
             self._spool = self._in_memory(error)
 
     @property
+    def folder(self) -> Path:
+        """Return where the spool lies."""
+        return self._path.parent
+
+    @property
     def epoch(self) -> str:
         """Return the id of the present file."""
         return self._spool.epoch
@@ -90,7 +95,7 @@ class Outbox:
             return 0
 
     def flush(self) -> None:
-        """Write acknowledgements; call about once a second. Goes back to the disk once that works again."""
+        """Write acknowledgements; call each few seconds. Goes back to the disk once that works again."""
         try:
             self._spool.flush()
         except StorageError as error:

@@ -2,8 +2,13 @@
 
 Invariants:
 - What `append` returned for survives kill -9 and power cuts (WAL, synchronous=FULL; one commit per call).
-- (epoch, seq) is an event's identity; a new file has a new epoch, and a seq is never used twice in one.
-- A row goes when all consumers acknowledged it, or when the quota drops it, which is remembered and reported.
+- (epoch, seq) is an event's identity; a new file has a new epoch, and a seq is never used twice in one: the
+  last row stays.
+- A row goes some time after all consumers acknowledged it, or when the quota drops it, which is remembered
+  and reported.
+- Acknowledgements survive kill -9 once flushed; a power cut may forget some, and those events go out again.
+- Flash memory wears: an event costs one commit of as few pages as can be. Acknowledgements are no part of it,
+  and rows are deleted many at a time.
 - A damaged file is put aside and a new one is made; a disk that cannot be written is a StorageError.
 - One thread owns a spool.
 """
@@ -28,7 +33,7 @@ _ROW_OVERHEAD_BYTES = 64
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS event (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, document TEXT NOT NULL, thumbnail BLOB
+    seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, document TEXT NOT NULL, thumbnail BLOB
 );
 CREATE TABLE IF NOT EXISTS cursor (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS dropped (
@@ -39,6 +44,7 @@ CREATE TEMP VIEW IF NOT EXISTS sized AS SELECT seq,
 """
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _QUOTA_REASON = "quota"
+_ROWS_AT_A_TIME = 200
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ class Spool:
         return []
 
     def acknowledge(self, consumer: str, epoch: str, seq: int) -> None:
-        """Note that `consumer` has everything up to `seq`; written with the next `append` or `flush`.
+        """Note that `consumer` has everything up to `seq`; written with the next `flush`.
 
         An acknowledgement for another epoch, or beyond the last event, is none for these.
         """
@@ -131,16 +137,23 @@ class Spool:
             self._cursors_changed = True
 
     def flush(self) -> None:
-        """Write acknowledgements, and delete what everybody has.
+        """Write acknowledgements, and delete what everybody has once that is worth it.
 
         Raises:
             StorageError: The disk cannot be written.
         """
         if not self._cursors_changed:
             return
-        with self._mended(), self._db:
-            self._write_cursors()
-        self._count()
+        with self._mended():
+            # Not worth the wait for the disk: the next event brings it there.
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            try:
+                with self._db:
+                    self._write_cursors()
+                    if min(self._cursors.values()) - self._deleted_to >= _ROWS_AT_A_TIME:
+                        self._delete_delivered()
+            finally:
+                self._db.execute("PRAGMA synchronous = FULL")
 
     def dropped(self) -> tuple[DroppedRange, ...]:
         """Return what the quota made us forget and `cloud` does not know yet, oldest first."""
@@ -158,21 +171,25 @@ class Spool:
         return 0
 
     def close(self) -> None:
-        """Write what is open and let go of the file."""
-        with contextlib.suppress(StorageError):
-            self.flush()
+        """Write what is open, delete what everybody has, and let go of the file."""
+        with contextlib.suppress(StorageError), self._mended(), self._db:
+            self._write_cursors()
+            self._delete_delivered()
         self._db.close()
 
     def _append(self, items: Sequence[SpoolItem]) -> int:
-        rows = [(item.topic, item.document, item.thumbnail) for item in items]
+        rows = [
+            (seq, item.topic, item.document, item.thumbnail)
+            for seq, item in enumerate(items, start=self.last_seq + 1)
+        ]
         with self._errors(), self._db:
-            self._db.executemany("INSERT INTO event (topic, document, thumbnail) VALUES (?, ?, ?)", rows)
-            self._write_cursors()
+            self._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
             self._bytes += sum(item.bytes for item in items)
             if self._bytes > self._max_bytes:
+                self._write_cursors()
+                self._delete_delivered()
                 self._make_room()
-            last = int(self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()[0])
-        self.last_seq = last
+        self.last_seq = last = self.last_seq + len(rows)
         return last
 
     def _write_cursors(self) -> None:
@@ -180,12 +197,17 @@ class Spool:
             return
         rows = [(seq, consumer) for consumer, seq in self._cursors.items()]
         self._db.executemany("UPDATE cursor SET seq = max(seq, ?) WHERE consumer = ?", rows)
-        everybody_has = min(self._cursors.values())
-        self._db.execute("DELETE FROM event WHERE seq <= ?", (everybody_has,))
-        self._db.execute(
-            "DELETE FROM dropped WHERE last_seq <= ?", (self._cursors.get("cloud", everybody_has),)
-        )
+        known = self._cursors.get("cloud", min(self._cursors.values()))
+        self._db.execute("DELETE FROM dropped WHERE last_seq <= ?", (known,))
         self._cursors_changed = False
+
+    def _delete_delivered(self) -> None:
+        """Delete what everybody has, but for the last row: it knows the last seq."""
+        everybody_has = min(self._cursors.values())
+        query = "DELETE FROM event WHERE seq <= ? AND seq < (SELECT max(seq) FROM event)"
+        self._db.execute(query, (everybody_has,))
+        self._deleted_to = everybody_has
+        self._bytes = self._measure()
 
     def _make_room(self) -> None:
         """Forget old pictures, then old events, until a tenth of the quota is free again."""
@@ -224,12 +246,10 @@ class Spool:
     def _measure(self) -> int:
         return int(self._db.execute("SELECT ifnull(sum(bytes), 0) FROM sized").fetchone()[0])
 
-    def _count(self) -> None:
-        with self._mended():
-            self._bytes = self._measure()
-
     def _open_or_replace(self) -> None:
-        self._bytes = self.dropped_events = self.last_seq = 0
+        self._bytes = self.dropped_events = 0
+        self.last_seq: int = 0
+        self._deleted_to: int = 0
         self._cursors_changed = False
         try:
             with self._errors():
@@ -259,9 +279,20 @@ class Spool:
             "INSERT OR IGNORE INTO cursor VALUES (?, 0)", [(name,) for name in self._consumers]
         )
         self._cursors: dict[str, int] = dict(self._db.execute("SELECT consumer, seq FROM cursor").fetchall())
-        last = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
-        self.last_seq = int(last[0]) if last else 0
+        self.last_seq = self._find_last_seq()
+        self._deleted_to = min(self._cursors.values(), default=0)
         self._bytes = self._measure()
+
+    def _find_last_seq(self) -> int:
+        queries = [
+            "SELECT max(seq) FROM event",
+            "SELECT max(seq) FROM cursor",
+            "SELECT max(last_seq) FROM dropped",
+        ]
+        # Files of older agents delete the last row too, and know its seq from here.
+        if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'").fetchone():
+            queries.append("SELECT max(seq) FROM sqlite_sequence")
+        return max(int(self._db.execute(query).fetchone()[0] or 0) for query in queries)
 
     def _replace(self) -> None:
         """Put the damaged file aside, where only the newest such file is kept, and begin a new one."""

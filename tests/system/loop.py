@@ -137,7 +137,7 @@ def read_spool(path: Path) -> SpoolFile:
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
         (epoch,) = database.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
-        last = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
+        last = database.execute("SELECT max(seq) FROM event").fetchone()
         query = "SELECT count(*) FROM event WHERE seq > (SELECT min(seq) FROM cursor)"
         (waiting,) = database.execute(query).fetchone()
         return SpoolFile(epoch, int(last[0]) if last else 0, waiting)

@@ -54,7 +54,44 @@ def test_row_goes_only_when_all_consumers_have_it(tmp_path: Path) -> None:
     spool.acknowledge("cloud", spool.epoch, 3)
     spool.flush()
     assert seqs(spool, "cloud") == [4, 5]
-    assert spool._db.execute("SELECT min(seq) FROM event").fetchone() == (4,)
+    spool.close()
+    again = open_spool(tmp_path)
+    assert again._db.execute("SELECT min(seq) FROM event").fetchone() == (4,)
+
+
+def test_rows_that_everybody_has_are_deleted_many_at_a_time(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path, consumers=("home",))
+    kept = []
+    for number in range(1, 401):
+        spool.append([item(number)])
+        spool.acknowledge("home", spool.epoch, number)
+        spool.flush()
+        kept.append(spool._db.execute("SELECT count(*) FROM event").fetchone()[0])
+    assert kept[198:201] == [199, 1, 2]
+    assert max(kept) == 200
+    assert spool._db.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_quota_takes_what_was_delivered_before_anything_else(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path, consumers=("home",), max_bytes=100_000)
+    for number in range(1, 100):
+        spool.append([item(number, 5_000)])
+        spool.acknowledge("home", spool.epoch, number)
+    assert spool.dropped_events == 0
+    assert spool.depth("home") == 0
+
+
+def test_file_of_an_older_agent_goes_on_with_its_seq(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "spool.sqlite")
+    old.execute(
+        "CREATE TABLE event (seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, "
+        "document TEXT NOT NULL, thumbnail BLOB)"
+    )
+    old.executemany("INSERT INTO event (topic, document) VALUES (?, ?)", [("t", "{}")] * 7)
+    old.execute("DELETE FROM event")
+    old.commit()
+    old.close()
+    assert open_spool(tmp_path).append([item(8)]) == 8
 
 
 def test_seq_is_not_used_again_after_everything_was_delivered(tmp_path: Path) -> None:
@@ -83,7 +120,6 @@ def test_forgotten_consumer_holds_nothing_back(tmp_path: Path) -> None:
     alone.acknowledge("home", alone.epoch, 1)
     alone.flush()
     assert alone.depth("home") == 0
-    assert alone._db.execute("SELECT count(*) FROM event").fetchone() == (0,)
 
 
 def test_quota_drops_thumbnails_before_events(tmp_path: Path) -> None:
