@@ -81,6 +81,12 @@ def devices(request: Request) -> HTMLResponse:
     return _page(request, title="Cameras", module="devices")
 
 
+@router.get("/rollouts")
+def rollouts(request: Request) -> HTMLResponse:
+    """Show how bundles reach many cameras, and which cameras wait to be let in."""
+    return _page(request, title="Roll-outs", module="rollouts")
+
+
 @router.get("/events")
 def events(request: Request) -> HTMLResponse:
     """Show what the cameras saw, newest first."""

@@ -227,7 +227,7 @@ def test_no_page_complains_or_overflows(
     name = f"{_HOSTILE}{scheme}{width_px}"
     detector_id = server.add_detector(name, [name], pictures=2)
     event_id = server.add_event(100 + width_px, detector_id)
-    paths = ("/", f"/detectors/{detector_id}", "/devices", "/events", f"/events/{event_id}")
+    paths = ("/", f"/detectors/{detector_id}", "/devices", "/rollouts", "/events", f"/events/{event_id}")
 
     for path in paths:
         page = open_page(path, color_scheme=scheme, viewport={"width": width_px, "height": 800})
