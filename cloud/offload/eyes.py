@@ -18,7 +18,9 @@ from cloud.offload.pictures import decoded
 from edge_agent.errors import ElfowlError
 
 _LOG = logging.getLogger(__name__)
-_MOST_ON_CPU = 4
+_MOST_ON_CPU = 1
+"""Measured: one core looks at four pictures together no faster than at one after the other, and all wait."""
+
 _MOST_ON_GPU = 64
 _NOTHING = np.zeros((64, 64, 3), np.uint8)
 
