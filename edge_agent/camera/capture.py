@@ -150,26 +150,39 @@ class Capture:
 
     def _supervise(self) -> None:
         failures = 0
-        while not self._stopping.is_set():
-            reader = _Reader(self._open, self._deliver, self._changed, self._name)
-            started_s = self._clock.monotonic_s()
-            with self._changed:
-                self._reader = reader
-            reader.start()
-            reason = self._watch(reader, started_s)
-            with self._changed:
-                self._reader = None
-            reader.abandon()
+        reason: str | None = ""
+        while not self._stopping.is_set() and reason is not None:
+            started_s, frames_before = self._clock.monotonic_s(), self._frames
+            try:
+                reason = self._read_until_it_fails(started_s)
+            except (MemoryError, RuntimeError):
+                # No memory for a thread or a few bytes. It passes; this thread must not end before.
+                reason = "this machine is out of memory; opening it again"
             if reason is None:
-                break
-            settled = reader.frames > 0 and self._clock.monotonic_s() - started_s > _SETTLED_S
+                return
+            settled = self._frames > frames_before and self._clock.monotonic_s() - started_s > _SETTLED_S
             failures = 1 if settled else failures + 1
             delay_s = self._delay_s(failures)
             self._set_health("offline", reason)
             _log.warning("camera %s: %s; next try in %.1f s", self._name, reason, delay_s)
             self._stopping.wait(delay_s)
             self._reopened += 1
-        reader.join(0.5)
+
+    def _read_until_it_fails(self, started_s: float) -> str | None:
+        """Open the source once more and watch over it; return why it failed, or none when it is over."""
+        reader = _Reader(self._open, self._deliver, self._changed, self._name)
+        with self._changed:
+            self._reader = reader
+        try:
+            reader.start()
+            reason = self._watch(reader, started_s)
+        finally:
+            with self._changed:
+                self._reader = None
+            reader.abandon()
+        if reason is None:
+            reader.join(0.5)
+        return reason
 
     def _delay_s(self, failures: int) -> float:
         limits = self._limits

@@ -215,6 +215,8 @@ class MqttLink:
             )
         except (OSError, ValueError) as error:
             return False, f"cannot be spoken to: {error}; check the files for TLS"
+        except MemoryError:
+            return False, "cannot be spoken to: this machine is out of memory"
         self._connection = connection
         try:
             connection.run(self._stopping)

@@ -120,3 +120,24 @@ def test_capture_since_is_when_the_state_changed_last() -> None:
         since_s = front.health().since_s
         assert until(lambda: front.health().reopened >= 3)
         assert front.health().since_s == since_s
+
+
+class Starved(Capture):
+    """Cannot start a thread at first."""
+
+    refused = 0
+
+    def _read_until_it_fails(self, started_s: float) -> str | None:
+        if self.refused < 3:
+            self.refused += 1
+            message = "can't start new thread"
+            raise RuntimeError(message)
+        return super()._read_until_it_fails(started_s)
+
+
+def test_capture_without_memory_for_a_thread_tries_again() -> None:
+    slow = CaptureLimits(backoff_base_s=0.1)
+    with Starved(ScriptedCamera([Give(), Wait(5)]), limits=slow) as front:
+        assert until(lambda: front.health().reason.startswith("this machine is out of memory"))
+        assert until(lambda: front.health().status == "online")
+        assert front.health().reopened == 3
