@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import signal
 import threading
@@ -13,8 +14,14 @@ from edge_agent.agent.runner import Agent
 from edge_agent.clock import SystemClock
 from edge_agent.config import load_config
 from edge_agent.runtime.profiles import find_profile
+from edge_agent.vision.resize import choose_numpy
 
 _log = logging.getLogger(__name__)
+
+_SMALL_BYTES = 160_000_000
+"""Up to here the agent does without what only saves milliseconds."""
+
+_M_ARENA_MAX = -8
 
 
 def run_agent(config_file: Path, *, verbose: bool = False) -> None:
@@ -29,8 +36,11 @@ def run_agent(config_file: Path, *, verbose: bool = False) -> None:
     """
     config = load_config(config_file)
     configure_logging(verbose=verbose, form=config.log.format)
-    config = config.model_copy(update={"profile": find_profile(config.profile).name})
+    profile = find_profile(config.profile)
+    config = config.model_copy(update={"profile": profile.name})
     check_authorities(config)
+    if profile.ram_for_us_bytes <= _SMALL_BYTES:
+        spare_memory()
     stopping = threading.Event()
 
     def stop(number: int, _frame: object) -> None:
@@ -40,6 +50,14 @@ def run_agent(config_file: Path, *, verbose: bool = False) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     Agent(config).run(stopping)
+
+
+def spare_memory() -> None:
+    """Leave out what takes memory: OpenCV, and the C library's arenas beyond the first."""
+    choose_numpy()
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(_M_ARENA_MAX, 1)
 
 
 def configure_logging(*, verbose: bool = False, quiet: bool = False, form: LogFormat = "text") -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from edge_agent.clock import Clock
 from edge_agent.config import STARTER, AgentConfig
 from edge_agent.errors import ConfigError
-from edge_agent.update.kit import open_kit
 
 _ROOT_BYTES = 1_000_000
 
@@ -26,6 +25,8 @@ def base_bundle(config: AgentConfig, clock: Clock) -> Path | None:
         from edge_agent.starter.location import starter_bundle_path  # noqa: PLC0415 - seldom needed
 
         return starter_bundle_path()
+    from edge_agent.update.kit import open_kit  # noqa: PLC0415 - brings TUF
+
     return open_kit(
         Path(config.bundle),
         _read_root(config.root),

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from edge_agent.camera.frame import Frame
 from edge_agent.clock import Clock
 from edge_agent.config import CameraConfig
 from edge_agent.errors import ElfowlError
-from edge_agent.offload.client import OffloadClient, Question
 from edge_agent.pipeline.attributes import AttributeReader
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
 from edge_agent.pipeline.cure import CameraCure, CuredDetector, CureMemory
@@ -41,6 +40,9 @@ from edge_agent.wire.offload import OffloadReply
 from edge_agent.wire.rules import CameraRules
 from edge_agent.wire.status import CameraDetail, CameraStats, LabelAttributes
 from edge_agent.wire.sync import CameraSettings
+
+if TYPE_CHECKING:
+    from edge_agent.offload.client import OffloadClient
 
 _log = logging.getLogger(__name__)
 
@@ -303,6 +305,8 @@ class CameraWorker:
     def _ask(self, wanted: OffloadWanted) -> None:
         target = self._ports.offload_detector()
         if self._ports.offload is not None and target is not None:
+            from edge_agent.offload.client import Question  # noqa: PLC0415 - only with a cloud
+
             self._ports.offload.offer(Question(self.name, wanted, *target))
 
     def _keep_frames(self, result: PipelineResult, frame: Frame) -> None:

@@ -7,8 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING, cast
 
 from edge_agent.agent.base_bundle import base_bundle
 from edge_agent.agent.camera_worker import PictureSource
@@ -23,7 +22,9 @@ from edge_agent.camera.uri import parse_source
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.config import AgentConfig, CameraConfig
 from edge_agent.report.link import Broker, Link, Message, MqttLink
-from edge_agent.update.fetcher import open_client
+
+if TYPE_CHECKING:
+    import httpx
 
 _MAX_WIDTH_PX = 1280
 
@@ -84,8 +85,17 @@ def capture_of(camera: CameraConfig, clock: Clock, rng: random.Random) -> Captur
     )
 
 
-def real_parts(ca_file: Path | None = None) -> AgentParts:
-    """Return the real outside world; `ca_file` signs the cloud's certificate, none: a public authority."""
+class _NoHttp:
+    """In the place of what speaks HTTP on a device that has nobody to speak HTTP with."""
+
+
+def real_parts(ca_file: Path | None = None, *, http: bool = True) -> AgentParts:
+    """Return the real outside world.
+
+    Args:
+        ca_file: Signs the cloud's certificate; none: a public authority.
+        http: Whether there is a cloud at all; httpx takes some MB.
+    """
     clock = SystemClock()
     rng = random.Random()  # noqa: S311 - spreads waits, makes ids; keeps no secret
 
@@ -95,8 +105,20 @@ def real_parts(ca_file: Path | None = None) -> AgentParts:
     def open_camera(config: CameraConfig) -> PictureSource:
         return capture_of(config, clock, rng)
 
-    http = open_client(ca_file)
     notifier = Notifier(os.environ)
     return AgentParts(
-        clock, rng, http, connect, open_camera, open_bundle_detector, base_bundle, notifier=notifier
+        clock,
+        rng,
+        _http(ca_file) if http else cast("httpx.Client", _NoHttp()),
+        connect,
+        open_camera,
+        open_bundle_detector,
+        base_bundle,
+        notifier=notifier,
     )
+
+
+def _http(ca_file: Path | None) -> httpx.Client:
+    from edge_agent.update.fetcher import open_client  # noqa: PLC0415 - only with a cloud
+
+    return open_client(ca_file)

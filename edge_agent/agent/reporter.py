@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from edge_agent.clock import Clock
 from edge_agent.errors import ProtocolError
@@ -28,10 +29,12 @@ from edge_agent.report.link import Link, LinkEvents, Message
 from edge_agent.report.outbox import Outbox
 from edge_agent.report.publisher import Publisher, will_of
 from edge_agent.report.spool import SpoolItem
-from edge_agent.report.webhooks import Webhook
 from edge_agent.wire.event import Event
 from edge_agent.wire.sync import Ack
 from edge_agent.wire.topics import Topics
+
+if TYPE_CHECKING:
+    from edge_agent.report.webhooks import Webhook
 
 _log = logging.getLogger(__name__)
 

@@ -9,15 +9,16 @@ import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from edge_agent.agent.joining import Joiner, join, known_identity
 from edge_agent.agent.parts import AgentParts, real_parts
 from edge_agent.agent.session import Session
 from edge_agent.agent.start_guard import StartGuard
 from edge_agent.config import AgentConfig
 from edge_agent.errors import ConfigError, LinkError
-from edge_agent.update.identity import Identity
+
+if TYPE_CHECKING:
+    from edge_agent.update.identity import Identity
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Agent:
             parts: The outside world; the real one by default.
         """
         self._config = config
-        self._parts = parts or real_parts(config.cloud.ca_file if config.cloud is not None else None)
+        self._parts = parts or _parts_for(config)
         self._guard = StartGuard(config.state_dir / "starts", self._parts.clock)
 
     def run(self, stopping: threading.Event) -> None:
@@ -60,8 +61,12 @@ class Agent:
             self._guard.survived()
 
     def _identify(self, base: Path | None) -> Identity | None:
+        if self._config.cloud is None:
+            return None
+        from edge_agent.agent.joining import join, known_identity  # noqa: PLC0415 - only with a cloud
+
         identity = known_identity(self._config)
-        if identity is not None or self._config.cloud is None:
+        if identity is not None:
             return identity
         try:
             return join(self._config, self._parts.http)
@@ -81,6 +86,8 @@ class Agent:
         joined = threading.Event()
         joiner = None
         if identity is None and self._config.cloud is not None:
+            from edge_agent.agent.joining import Joiner  # noqa: PLC0415 - only with a cloud
+
             joiner = Joiner(self._config, self._parts.http, joined.set)
         session = Session(self._config, identity, self._parts, base, safe=safe)
         with _metrics(self._config.metrics_port, session):
@@ -95,7 +102,12 @@ class Agent:
                 if joiner is not None:
                     joiner.stop()
                 session.stop()
-        return known_identity(self._config) if joined.is_set() else None
+        return self._identify(base) if joined.is_set() else None
+
+
+def _parts_for(config: AgentConfig) -> AgentParts:
+    cloud = config.cloud
+    return real_parts(cloud.ca_file if cloud is not None else None, http=cloud is not None)
 
 
 @contextlib.contextmanager

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_agent.agent.brokers import BrokerPlan, plan_brokers
 from edge_agent.agent.camera_worker import CameraPorts, CameraWorker
-from edge_agent.agent.cloud_peer import CloudPeer, CloudPorts
 from edge_agent.agent.cure_store import CureStore
-from edge_agent.agent.device import agent_version, boot_id
+from edge_agent.agent.device import boot_id
 from edge_agent.agent.home_face import HomeFace
-from edge_agent.agent.installer import HealthWatch, load_best
+from edge_agent.agent.installer import load_best
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
@@ -21,6 +21,8 @@ from edge_agent.agent.states import OPERATION, Happening, Operation
 from edge_agent.agent.stores import (
     make_shadow_trial,
     open_keyframes,
+    open_updater_for,
+    open_webhooks,
     ram_for_us_bytes,
     snapshot_maker,
     webhook_targets,
@@ -28,7 +30,6 @@ from edge_agent.agent.stores import (
 from edge_agent.agent.vitals import Organs, stats_of
 from edge_agent.config import AgentConfig, CameraConfig
 from edge_agent.errors import ElfowlError, StorageError
-from edge_agent.offload.client import Question
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
 from edge_agent.pipeline.cure import CureMemory
 from edge_agent.pipeline.decide import OffloadSettings
@@ -47,14 +48,15 @@ from edge_agent.report.link import Message
 from edge_agent.report.outbox import Outbox
 from edge_agent.report.publisher import Publisher, will_of
 from edge_agent.report.snapshots import encode_jpeg
-from edge_agent.report.webhooks import Webhook
-from edge_agent.update.assembly import default_parts, open_updater
-from edge_agent.update.identity import Identity
-from edge_agent.update.updater import Updater
 from edge_agent.wire.correction import Feedback
 from edge_agent.wire.offload import OffloadReply
 from edge_agent.wire.status import Stats
 from edge_agent.wire.sync import CameraSettings, DesiredHint
+
+if TYPE_CHECKING:
+    from edge_agent.agent.cloud_peer import CloudPeer
+    from edge_agent.offload.client import Question
+    from edge_agent.update.identity import Identity
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +96,11 @@ class Session:
         self._keyframes = open_keyframes(config, parts.clock)
         self._memory = CureMemory()
         self._cure_store = CureStore(config.state_dir, self._memory, parts.clock)
-        self._updater = self._open_updater(identity) if identity is not None and not safe else None
+        self._updater = (
+            open_updater_for(identity, config, parts, self._detector)
+            if identity is not None and not safe
+            else None
+        )
         self._base = base
         self._plan = self._plan_brokers(identity)
         self._reporter = self._make_reporter(self._plan)
@@ -263,13 +269,15 @@ class Session:
             clock=self._clock,
             on_command=self._obey,
             farewell_s=self._parts.farewell_s,
-            webhooks=[Webhook(hook, outbox, self._clock) for hook in hooks],
+            webhooks=open_webhooks(hooks, outbox, self._clock),
         )
 
     def _make_peer(self, identity: Identity | None) -> CloudPeer | None:
         cloud = self._config.cloud
         if identity is None or cloud is None:
             return None
+        from edge_agent.agent.cloud_peer import CloudPeer, CloudPorts  # noqa: PLC0415 - only with a cloud
+
         ports = CloudPorts(
             updater=self._updater,
             detector=self._detector,
@@ -326,20 +334,6 @@ class Session:
             pace=lambda: self._care.pace,
         )
         return CameraWorker(camera, self._parts.open_camera(camera), pipeline, ports)
-
-    def _open_updater(self, identity: Identity) -> Updater | None:
-        watch = HealthWatch(self._detector, self._clock)
-        try:
-            return open_updater(
-                identity.enrolment,
-                self._config.state_dir,
-                profile=self._config.profile,
-                agent_version=agent_version(),
-                parts=default_parts(self._parts.http, self._clock, watch),
-            )
-        except StorageError as error:
-            _log.error("%s; nothing can be installed", error)
-            return None
 
     def _show_home(self) -> None:
         self._generation_shown = self._detector.generation

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from edge_agent.agent.device import rss_bytes
+from edge_agent.agent.device import agent_version, rss_bytes
+from edge_agent.agent.installer import HealthWatch
+from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.shadow import ShadowTrial, Spare
 from edge_agent.clock import Clock
@@ -14,9 +17,14 @@ from edge_agent.errors import ConfigError, StorageError
 from edge_agent.pipeline.result import PipelineSettings
 from edge_agent.report.keyframes import KeyFrames
 from edge_agent.report.snapshots import SnapshotStyle, make_snapshot
-from edge_agent.report.webhooks import WebhookTarget
 from edge_agent.runtime.profiles import find_profile
 from edge_agent.vision.arrays import Float32, Rgb
+
+if TYPE_CHECKING:
+    from edge_agent.report.outbox import Outbox
+    from edge_agent.report.webhooks import Webhook, WebhookTarget
+    from edge_agent.update.identity import Identity
+    from edge_agent.update.updater import Updater
 
 _log = logging.getLogger(__name__)
 
@@ -42,10 +50,23 @@ def webhook_targets(config: AgentConfig) -> list[WebhookTarget]:
     Raises:
         ConfigError: The file of a secret cannot be read.
     """
+    if not config.webhooks:
+        return []
+    from edge_agent.report.webhooks import WebhookTarget  # noqa: PLC0415 - brings httpx
+
     return [
         WebhookTarget(hook.name, hook.url, hook.read_secret(), hook.events, hook.give_up_after_s)
         for hook in config.webhooks
     ]
+
+
+def open_webhooks(targets: Sequence[WebhookTarget], outbox: Outbox, clock: Clock) -> list[Webhook]:
+    """Return what posts events to each of `targets`."""
+    if not targets:
+        return []
+    from edge_agent.report.webhooks import Webhook  # noqa: PLC0415 - brings httpx
+
+    return [Webhook(target, outbox, clock) for target in targets]
 
 
 def make_shadow_trial(
@@ -61,6 +82,25 @@ def make_shadow_trial(
     """
     spare = Spare(config.shadow.cpu_share, ram_for_us_bytes(config.profile), rss_bytes, is_free)
     return ShadowTrial(parts.open_bundle, spare, parts.clock, settings=settings)
+
+
+def open_updater_for(
+    identity: Identity, config: AgentConfig, parts: AgentParts, detector: LocalDetector
+) -> Updater | None:
+    """Return what installs bundles; none when its disk fails, which is logged."""
+    from edge_agent.update.assembly import default_parts, open_updater  # noqa: PLC0415 - only with a cloud
+
+    try:
+        return open_updater(
+            identity.enrolment,
+            config.state_dir,
+            profile=config.profile,
+            agent_version=agent_version(),
+            parts=default_parts(parts.http, parts.clock, HealthWatch(detector, parts.clock)),
+        )
+    except StorageError as error:
+        _log.error("%s; nothing can be installed", error)
+        return None
 
 
 def ram_for_us_bytes(profile: str) -> int:

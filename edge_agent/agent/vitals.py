@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edge_agent.agent.camera_worker import CameraWorker
-from edge_agent.agent.cloud_peer import CloudPeer
 from edge_agent.agent.device import agent_version, rss_bytes
 from edge_agent.agent.reporter import Reporter
 from edge_agent.agent.self_care import SelfCare
 from edge_agent.agent.shadow import ShadowTrial
 from edge_agent.agent.states import Operation
 from edge_agent.wire.status import Stats
+
+if TYPE_CHECKING:
+    from edge_agent.agent.cloud_peer import CloudPeer
 
 _SAFE_ALARM = "safe operation: the last starts died; nothing is installed until the agent is started again"
 _BLIND_ALARM = "blind: nobody looks at the cameras"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from edge_agent.camera.frame import FrameSource
 from edge_agent.camera.options import ReadOptions, RtspTransport
-from edge_agent.camera.snapshot import SnapshotSource
 from edge_agent.camera.uri import parse_source
 from edge_agent.camera.video import VideoSource
 from edge_agent.clock import Clock, SystemClock
@@ -40,5 +39,7 @@ def open_source(
     address = parse_source(uri)
     options = ReadOptions(loop, real_time, max_width_px, max_fps, timeout_s, rtsp_transport)
     if address.kind == "snapshot":
+        from edge_agent.camera.snapshot import SnapshotSource  # noqa: PLC0415 - brings httpx
+
         return SnapshotSource(address, options, clock or SystemClock())
     return VideoSource(address, options, clock or SystemClock())

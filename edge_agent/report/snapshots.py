@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.errors import ElfowlError
+from edge_agent.report.jpeg import by_opencv, by_pyav
+from edge_agent.vision.resize import resize, uses_opencv
 
 SnapshotStyle = Literal["picture", "boxes", "clear"]
 
@@ -50,14 +51,11 @@ def make_snapshot(
 
 def shrink(rgb: NDArray[np.uint8], max_px: int) -> NDArray[np.uint8]:
     """Return a copy of an (h, w, 3) picture whose longest side is at most `max_px`."""
-    import cv2
-
     height_px, width_px = rgb.shape[:2]
     scale = max_px / max(height_px, width_px)
     if scale >= 1.0:
         return rgb.copy()
-    size = (max(1, round(width_px * scale)), max(1, round(height_px * scale)))
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return resize(rgb, max(1, round(width_px * scale)), max(1, round(height_px * scale)))
 
 
 def encode_jpeg(rgb: NDArray[np.uint8], quality: int) -> bytes:
@@ -66,16 +64,7 @@ def encode_jpeg(rgb: NDArray[np.uint8], quality: int) -> bytes:
     Raises:
         ElfowlError: The picture cannot be encoded.
     """
-    import cv2
-
-    message = f"a picture of shape {rgb.shape} cannot be encoded as JPEG"
-    try:
-        done, data = cv2.imencode(".jpg", rgb[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    except cv2.error as error:
-        raise ElfowlError(message) from error
-    if not done:
-        raise ElfowlError(message)
-    return data.tobytes()
+    return by_opencv(rgb, quality) if uses_opencv() else by_pyav(rgb, quality)
 
 
 def _to_pixels(boxes_norm: NDArray[np.float32], rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -88,28 +77,22 @@ def _to_pixels(boxes_norm: NDArray[np.float32], rgb: NDArray[np.uint8]) -> NDArr
 
 
 def _blur(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    import cv2
-
     height_px, width_px = rgb.shape[:2]
-    coarse = shrink(rgb, _PICTURE_CELLS)
-    return np.asarray(
-        cv2.resize(coarse, (width_px, height_px), interpolation=cv2.INTER_LINEAR), dtype=np.uint8
-    )
+    return resize(shrink(rgb, _PICTURE_CELLS), width_px, height_px)
 
 
 def _pixelate(rgb: NDArray[np.uint8], box_px: NDArray[np.int64]) -> None:
-    import cv2
-
     x1, y1, x2, y2 = (int(value) for value in box_px)
     if x2 <= x1 or y2 <= y1:
         return
-    region = rgb[y1:y2, x1:x2]
-    coarse = shrink(region, _BOX_CELLS)
-    rgb[y1:y2, x1:x2] = cv2.resize(coarse, (x2 - x1, y2 - y1), interpolation=cv2.INTER_NEAREST)
+    coarse = shrink(rgb[y1:y2, x1:x2], _BOX_CELLS)
+    rows = np.arange(y2 - y1) * coarse.shape[0] // (y2 - y1)
+    columns = np.arange(x2 - x1) * coarse.shape[1] // (x2 - x1)
+    rgb[y1:y2, x1:x2] = coarse[rows[:, None], columns]
 
 
 def _draw(rgb: NDArray[np.uint8], boxes_px: NDArray[np.int64]) -> None:
-    import cv2
-
     for x1, y1, x2, y2 in boxes_px.tolist():
-        cv2.rectangle(rgb, (x1, y1), (x2 - 1, y2 - 1), _OUTLINE_RGB, 1)
+        if x2 > x1 and y2 > y1:
+            rgb[[y1, y2 - 1], x1:x2] = _OUTLINE_RGB
+            rgb[y1:y2, [x1, x2 - 1]] = _OUTLINE_RGB

@@ -90,7 +90,7 @@ class Spool:
         self._path = path
         self._consumers = tuple(consumers)
         self._max_bytes = max_bytes
-        self.set_aside = 0
+        self.set_aside = self.last_seq = self._deleted_to = 0
         self._open_or_replace()
 
     @property
@@ -248,8 +248,7 @@ class Spool:
 
     def _open_or_replace(self) -> None:
         self._bytes = self.dropped_events = 0
-        self.last_seq: int = 0
-        self._deleted_to: int = 0
+        self.last_seq = self._deleted_to = 0
         self._cursors_changed = False
         try:
             with self._errors():

@@ -10,6 +10,7 @@ import numpy as np
 
 from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.vision.few_shot import unit
+from edge_agent.vision.resize import resize
 
 _POOL = 2
 _SAMPLES = 4
@@ -60,8 +61,6 @@ def describe_on_picture(rgb: Rgb, boxes: Float32) -> Float32:
 
 
 def _tiny(rgb: Rgb, box: Float32) -> Rgb:
-    import cv2
-
     height, width = rgb.shape[:2]
     x1, y1, x2, y2 = (float(value) for value in box)
     more_x, more_y = _AROUND_SHARE * (x2 - x1), _AROUND_SHARE * (y2 - y1)
@@ -70,7 +69,7 @@ def _tiny(rgb: Rgb, box: Float32) -> Rgb:
     right = max(left + 1, round((x2 + more_x) * width))
     bottom = max(top + 1, round((y2 + more_y) * height))
     crop = np.ascontiguousarray(rgb[top:bottom, left:right])
-    return np.asarray(cv2.resize(crop, (_CROP_WIDTH, _CROP_HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
+    return resize(crop, _CROP_WIDTH, _CROP_HEIGHT)
 
 
 def _positions(low: Float32, high: Float32, size: int, count: int) -> np.typing.NDArray[np.int64]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from edge_agent.errors import CameraError
 from edge_agent.vision.arrays import Float32, Rgb
+from edge_agent.vision.resize import resize
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def letterbox(rgb: Rgb, width_px: int, height_px: int, pad_value: int) -> Letter
     content_height_px = min(height_px, max(1, round(source_height_px * scale)))
     left_px = (width_px - content_width_px) // 2
     top_px = (height_px - content_height_px) // 2
-    content = _resize(rgb, content_width_px, content_height_px)
+    content = resize(rgb, content_width_px, content_height_px)
     if content.shape == (height_px, width_px, 3):
         pixels = content
     else:
@@ -91,13 +92,3 @@ def letterbox(rgb: Rgb, width_px: int, height_px: int, pad_value: int) -> Letter
         source_width_px=source_width_px,
         source_height_px=source_height_px,
     )
-
-
-def _resize(rgb: Rgb, width_px: int, height_px: int) -> Rgb:
-    if rgb.shape[:2] == (height_px, width_px):
-        return rgb
-    import cv2
-
-    shrinks = width_px * height_px < rgb.shape[0] * rgb.shape[1]
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(rgb, (width_px, height_px), interpolation=interpolation), np.uint8)
