@@ -108,7 +108,8 @@ def run(*, quick: bool = False) -> Result:
                 if name in FULLY or clients == CROWD
             ]
             tell("measuring overload")
-            capacity = median(one.per_s for one in looks if one.name == "elfowl" and one.clients == CROWD)
+            rates = (one.per_s for one in looks if (one.name, one.clients) == ("elfowl", CROWD))
+            capacity = max(1.0, median(rates))
             flood = _overload(ours, crowd, capacity, plan)
             memory = {name: endpoint.pss_bytes() for name, endpoint in endpoints.items()}
     return _result(overhead, looks, flood, memory, load)
