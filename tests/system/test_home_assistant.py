@@ -142,9 +142,11 @@ def ear(house: House) -> Iterator[Ear]:
 def agent(house: House, home: HomeAssistant, ear: Ear) -> Iterator[AgentProcess]:
     assert ear.client is not None, "somebody listens from the start"
     agent = AgentProcess(house.folder, config(house.broker.port))
-    home.wait(lambda: home.value(OCCUPANCY) in {"on", "off"})
-    yield agent
-    agent.clean_up()
+    try:
+        home.wait(lambda: home.value(OCCUPANCY) in {"on", "off"}, 90.0)
+        yield agent
+    finally:
+        agent.clean_up()
 
 
 def available(home: HomeAssistant) -> Callable[[], bool]:
@@ -260,7 +262,8 @@ def test_broker_that_forgot_everything_is_told_everything_again(
     house.broker.kill()
     home.wait_for(OCCUPANCY, "unavailable")
     house.broker.start()
-    home.wait(available(home), 90.0)
+    # Home Assistant waits up to two minutes between its tries.
+    home.wait(available(home), 150.0)
     home.wait(lambda: house.topics() == before)
     home.wait_for(OCCUPANCY, "on")
 
