@@ -181,7 +181,19 @@ def _metrics(one: Compressed) -> dict[str, Metric]:
     return _form_metrics(one) | {
         "ap50_full": one.receipt.before.ap50,
         "seconds": one.receipt.seconds["total"],
-        "tried": len({row.candidate for row in one.receipt.tried}),
+        "tried": [_short(row) for row in one.receipt.tried],
+    }
+
+
+def _short(row: Measurement) -> dict[str, Metric]:
+    return {
+        "candidate": row.candidate or "as it is",
+        "form": row.form,
+        "bytes": row.bytes,
+        "macs": row.macs,
+        "ms": row.ms_p50,
+        "ap50": row.ap50,
+        "agreement_f1": row.agreement_f1,
     }
 
 

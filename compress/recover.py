@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from compress.capture import normalised
 from compress.errors import ExportError
+from compress.jitter import Jitter, draw, jittered
 from compress.lessons import Lessons
 from compress.teacher import THREADS, Answer
 from edge_agent.clock import Clock
@@ -129,7 +130,7 @@ class _Run:
         if checkpoint is not None and checkpoint.is_file():
             self._load(checkpoint)
 
-    def learn(self, lessons: Lessons, batch: Sequence[tuple[int, bool]], pool: ThreadPoolExecutor) -> float:
+    def learn(self, lessons: Lessons, batch: Sequence[tuple[int, Jitter]], pool: ThreadPoolExecutor) -> float:
         """Take one step; return the loss.
 
         Raises:
@@ -152,14 +153,14 @@ class _Run:
         return loss
 
     def _gradients(
-        self, lessons: Lessons, part: Sequence[tuple[int, bool]]
+        self, lessons: Lessons, part: Sequence[tuple[int, Jitter]]
     ) -> tuple[float, list[torch.Tensor | None]]:
         """Return the summed loss and gradients of some views, one by one: that is quickest on a core."""
         total = 0.0
         sums: list[torch.Tensor | None] = [None] * len(self._parameters)
         torch.set_num_threads(1)
-        for number, is_mirrored in part:
-            picture, answer = _lesson(lessons, number, is_mirrored)
+        for number, jitter in part:
+            picture, answer = _lesson(lessons, number, jitter)
             with torch.enable_grad():
                 loss = distillation_loss(self._network(picture), answer)
                 found = torch.autograd.grad(loss, self._parameters, allow_unused=True)
@@ -252,14 +253,11 @@ def tensors_of(answer: Answer) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 
 def _lesson(
-    lessons: Lessons, number: int, is_mirrored: bool
+    lessons: Lessons, number: int, jitter: Jitter
 ) -> tuple[torch.Tensor, list[tuple[torch.Tensor, torch.Tensor]]]:
-    picture = torch.from_numpy(normalised(lessons.pixels[number])).permute(2, 0, 1)[None]
-    answer = tensors_of(lessons.answers[number])
-    if is_mirrored:
-        picture = picture.flip(3)
-        answer = [(heat.flip(1), sides.flip(1)[..., [2, 1, 0, 3]]) for heat, sides in answer]
-    return picture.contiguous(), answer
+    pixels, answer = jittered(lessons.pixels[number], lessons.answers[number], jitter)
+    picture = torch.from_numpy(normalised(pixels)).permute(2, 0, 1)[None]
+    return picture.contiguous(), tensors_of(answer)
 
 
 def _plus(before: torch.Tensor | None, more: torch.Tensor | None) -> torch.Tensor | None:
@@ -268,15 +266,14 @@ def _plus(before: torch.Tensor | None, more: torch.Tensor | None) -> torch.Tenso
     return before.add_(more)
 
 
-def _batches(count: int, plan: RecoverPlan, first: int) -> Iterator[list[tuple[int, bool]]]:
-    """Yield batches of view numbers and whether to mirror, from a step on; all views come equally often."""
+def _batches(count: int, plan: RecoverPlan, first: int) -> Iterator[list[tuple[int, Jitter]]]:
+    """Yield batches of view numbers and what to change, from a step on; all views come equally often."""
     random = np.random.default_rng(plan.seed)
-    order: list[tuple[int, bool]] = []
+    order: list[tuple[int, Jitter]] = []
     step = 0
     while True:
         while len(order) < plan.batch:
-            turns = zip(random.permutation(count).tolist(), random.random(count).tolist(), strict=True)
-            order += [(number, chance < 0.5) for number, chance in turns]
+            order += [(number, draw(random)) for number in random.permutation(count).tolist()]
         if step >= first:
             yield order[: plan.batch]
         step += 1

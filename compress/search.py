@@ -33,7 +33,10 @@ from edge_agent.clock import Clock
 
 _STAGE = "search"
 _GATHER_SHARE = 0.2
-_FIRST_ROUND_SHARE = 0.3
+_FIRST_ROUND_SHARE = 0.2
+_SURE_SHARE = 0.35
+"""What lacks parts only is nearly there: this is all it gets, and what it can be relied on to need."""
+
 _FIRST_FINALIST_SHARE = 0.6
 _LEAST_VIEWS, _MOST_VIEWS = 24, 360
 _TRIED_ON = 6
@@ -141,11 +144,12 @@ class _Search:
         self._watch.say("Trying what can go")
         found = structures(first, self._of(own_px), self._some(_TRIED_ON), self._watch.check)
         jobs = grid(found, self._plan)
-        first_s = _FIRST_ROUND_SHARE * self._watch.left_s / max(1, len(jobs))
-        tried = [
-            self._teach(self._thinned(*job), 1, first_s, f"{number} of {len(jobs)}")
-            for number, job in enumerate(jobs, start=1)
-        ]
+        sure = [job for job in jobs if not job[2] and job[1] == own_px]
+        left_s, others = self._watch.left_s, len(jobs) - len(sure)
+        tried = []
+        for number, job in enumerate(jobs, start=1):
+            share = _SURE_SHARE if job in sure else _FIRST_ROUND_SHARE / max(1, others)
+            tried.append(self._teach(self._thinned(*job), 1, share * left_s, f"{number} of {len(jobs)}"))
         finalists = worth_teaching([one for one in tried if not _lacks_parts_only(one)], self._plan.finalists)
         finished = [one for one in tried if _lacks_parts_only(one)]
         for number, one in enumerate(finalists, start=1):

@@ -40,8 +40,8 @@ class SearchPlan:
 
     sizes_px: tuple[tuple[int, int], ...]
     shares: tuple[float, ...] = (0.0, 0.3, 0.5)
-    cheaper: tuple[float, ...] = (2.3, 3.3, 5.2)
-    finalists: int = 2
+    cheaper: tuple[float, ...] = (2.3, 3.3)
+    finalists: int = 1
     budget_s: float = 300.0
     learning_rate: float = 1e-3
     seed: int = 0
