@@ -1,0 +1,1 @@
+"""Parts of `truth`: films composed of real footage in which everybody's coming and going is known."""
