@@ -83,10 +83,9 @@ def test_every_phase_of_the_table_has_an_ending() -> None:
 def test_fault_at_every_step_of_a_phase_leaves_one_whole_bundle(
     tmp_path: Path, phase: UpdatePhase, fault: str
 ) -> None:
-    scene = Scene(tmp_path)
+    scene, unhealthy = Scene(tmp_path), ""
     if ENDS_AS[phase] == "failure":
         scene.health_check = lambda path: "unhealthy" if path.name == unhealthy else None
-    unhealthy = ""
     running = scene.publisher.publish()
     scene.install(running)
     hit = 0
