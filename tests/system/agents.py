@@ -119,9 +119,13 @@ class AgentProcess:
         return code
 
     def clean_up(self) -> None:
-        """Leave no process behind, whatever the test did."""
+        """Leave no process behind; not by a kill, or the next ones go into safe operation."""
         if self.process.poll() is None:
-            self.kill()
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
         self._output.close()
 
     def visits(self) -> list[tuple[float, float]]:
