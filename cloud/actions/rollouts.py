@@ -188,7 +188,6 @@ class _Carrier:
             bundle = _bundles_by_profile(self._session, self._rollout.plan).get(device.profile)
             if bundle is None:
                 return member.model_copy(update={"state": "skipped", "reason": "it is of another kind now"})
-            ran = seen.desired_sha256 or seen.installed_sha256
             desired = self._assign(device.name, bundle.id)
         except (InputError, NotFoundError) as error:
             return member.model_copy(update={"state": "failed", "reason": str(error)})
@@ -197,7 +196,11 @@ class _Carrier:
         if known and desired.bundle is not None:
             again = desired.bundle.model_copy(update={"attempt": len(known) + 1})
             desired = self._change(device.name, assign_bundle(desired, again)) or desired
-        previous = bundles.id_of(self._session, ran) if ran and ran != wanted else None
+        # What it runs counts, not what was wanted of it and it may never have had.
+        ran = next(
+            (one for one in (seen.installed_sha256, seen.desired_sha256) if one not in {None, wanted}), None
+        )
+        previous = None if ran is None else bundles.id_of(self._session, ran)
         noted = {
             "wanted_sha256": wanted,
             "asked_version": desired.version,
