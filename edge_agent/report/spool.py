@@ -98,6 +98,11 @@ class Spool:
         """Return whether a restart would lose what is in here."""
         return self._path is None
 
+    @property
+    def _delivered(self) -> int:
+        """Return up to which seq everybody has everything; where nobody listens, that is all."""
+        return min(self._cursors.values(), default=self.last_seq)
+
     def append(self, items: Sequence[SpoolItem]) -> int:
         """Keep `items` in one commit and return the last one's seq.
 
@@ -150,7 +155,7 @@ class Spool:
             try:
                 with self._db:
                     self._write_cursors()
-                    if min(self._cursors.values()) - self._deleted_to >= _ROWS_AT_A_TIME:
+                    if self._delivered - self._deleted_to >= _ROWS_AT_A_TIME:
                         self._delete_delivered()
             finally:
                 self._db.execute("PRAGMA synchronous = FULL")
@@ -197,13 +202,13 @@ class Spool:
             return
         rows = [(seq, consumer) for consumer, seq in self._cursors.items()]
         self._db.executemany("UPDATE cursor SET seq = max(seq, ?) WHERE consumer = ?", rows)
-        known = self._cursors.get("cloud", min(self._cursors.values()))
+        known = self._cursors.get("cloud", self._delivered)
         self._db.execute("DELETE FROM dropped WHERE last_seq <= ?", (known,))
         self._cursors_changed = False
 
     def _delete_delivered(self) -> None:
         """Delete what everybody has, but for the last row: it knows the last seq."""
-        everybody_has = min(self._cursors.values())
+        everybody_has = self._delivered
         query = "DELETE FROM event WHERE seq <= ? AND seq < (SELECT max(seq) FROM event)"
         self._db.execute(query, (everybody_has,))
         self._deleted_to = everybody_has

@@ -122,6 +122,15 @@ def test_forgotten_consumer_holds_nothing_back(tmp_path: Path) -> None:
     assert alone.depth("home") == 0
 
 
+def test_spool_to_which_nobody_listens_takes_and_closes(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path, consumers=(), max_bytes=1_000)
+    for number in range(30):
+        spool.append([item(number)])
+    spool.flush()
+    spool.close()
+    assert open_spool(tmp_path).append([item(31)]) == 31
+
+
 def test_quota_drops_thumbnails_before_events(tmp_path: Path) -> None:
     spool = open_spool(tmp_path, max_bytes=100_000)
     for number in range(1, 40):
