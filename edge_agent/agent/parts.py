@@ -14,7 +14,7 @@ from edge_agent.agent.camera_worker import PictureSource
 from edge_agent.agent.local_detector import BundleOpener, open_bundle_detector
 from edge_agent.agent.notify import Notifier
 from edge_agent.agent.self_care import Sensors
-from edge_agent.camera.capture import Capture
+from edge_agent.camera.capture import Capture, limits_at
 from edge_agent.camera.frame import FrameSource
 from edge_agent.camera.open_source import open_source
 from edge_agent.camera.sight import SightWatch
@@ -81,6 +81,7 @@ def capture_of(camera: CameraConfig, clock: Clock, rng: random.Random) -> Captur
         name=camera.name,
         clock=clock,
         rng=rng,
+        limits=limits_at(camera.fps),
         watch=SightWatch(may_stand_still=parse_source(camera.source).kind in {"video", "image"}),
     )
 

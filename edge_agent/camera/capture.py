@@ -15,7 +15,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from edge_agent.camera.backoff import reopen_delay_s
@@ -28,6 +28,7 @@ from edge_agent.wire.status import Availability
 _log = logging.getLogger(__name__)
 
 _FPS_WINDOW_S = 5.0
+_PATIENT_PICTURES = 2.0
 _COMING = "pictures are coming"
 # Pictures for this long, and the next failure counts as the first again.
 _SETTLED_S = 10.0
@@ -73,6 +74,15 @@ class CaptureLimits:
     stall_s: float = 10.0
     backoff_base_s: float = 1.0
     backoff_max_s: float = 30.0
+
+
+def limits_at(fps: float) -> CaptureLimits:
+    """Return when a camera of which so many pictures a second are wanted counts as stalled.
+
+    Of one that is looked at every half minute the next picture is not missing before a minute is over.
+    """
+    usual = CaptureLimits()
+    return replace(usual, stall_s=max(usual.stall_s, _PATIENT_PICTURES / fps))
 
 
 class Capture:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from edge_agent.camera.capture import Capture, CaptureLimits
+from edge_agent.camera.capture import Capture, CaptureLimits, limits_at
 from edge_agent.errors import CameraError
 from tests.fakes.frame_source import Break, Give, Hang, ScriptedCamera, Wait, until
 
@@ -120,6 +120,11 @@ def test_capture_since_is_when_the_state_changed_last() -> None:
         since_s = front.health().since_s
         assert until(lambda: front.health().reopened >= 3)
         assert front.health().since_s == since_s
+
+
+@pytest.mark.parametrize(("fps", "stall_s"), [(25.0, 10.0), (1.0, 10.0), (0.2, 10.0), (0.05, 40.0)])
+def test_limits_wait_for_two_pictures_of_a_slow_camera(fps: float, stall_s: float) -> None:
+    assert limits_at(fps).stall_s == pytest.approx(stall_s)
 
 
 class Starved(Capture):
