@@ -227,9 +227,10 @@ class Capture:
             self._fresh = frame
             self._arrivals_s.append(now_s)
             self._changed.notify_all()
-        said = self._watch_sight.see(frame.rgb, now_s) or _COMING
-        if self._health.status == "offline" or said != self._health.reason:
-            self._set_health("online", said)
+            # Still held: a reader that is being left must not say `online` after the word that it failed.
+            said = self._watch_sight.see(frame.rgb, now_s) or _COMING
+            if self._health.status == "offline" or said != self._health.reason:
+                self._set_health("online", said)
         return True
 
     def _finish(self) -> None:
