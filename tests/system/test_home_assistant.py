@@ -302,6 +302,8 @@ def test_label_and_camera_that_go_leave_no_ghosts(
     assert house.entities() == home.entities().keys() == before[1]
 
 
+# Not for `make test`: the pinned core cannot read device documents, a newer one can.
+@pytest.mark.soak
 def test_move_between_discovery_styles_keeps_every_entity(
     house: House, home: HomeAssistant, agent: AgentProcess
 ) -> None:
