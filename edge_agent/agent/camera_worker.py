@@ -294,13 +294,14 @@ class CameraWorker:
         self._counts.skipped += result.gate is not None and not result.gate.look
 
     def _handle(self, result: PipelineResult, frame: Frame) -> None:
-        self._keep_frames(result, frame)
         pictures = self._pictures(result)
         for event in result.events:
             self._ports.reporter.event(event, pictures.get(event.id))
         self._tell_labels(result)
         if result.offload_wanted is not None:
             self._ask(result.offload_wanted)
+        # Last: encrypting and writing takes longer than all of the above, and nobody waits for it.
+        self._keep_frames(result, frame)
 
     def _ask(self, wanted: OffloadWanted) -> None:
         target = self._ports.offload_detector()

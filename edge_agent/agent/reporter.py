@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _TICK_S = 0.5
-_FLUSH_S = 10.0
+_FLUSH_S = 60.0
 
 
 @dataclass(frozen=True)

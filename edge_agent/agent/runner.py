@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from edge_agent.agent.parts import AgentParts, real_parts
+from edge_agent.agent.self_care import give_back_memory
 from edge_agent.agent.session import Session
 from edge_agent.agent.start_guard import StartGuard
 from edge_agent.config import AgentConfig
@@ -92,6 +93,7 @@ class Agent:
         session = Session(self._config, identity, self._parts, base, safe=safe)
         with _metrics(self._config.metrics_port, session):
             session.start()
+            give_back_memory()  # loading takes more than what is loaded
             if joiner is not None:
                 joiner.start()
             try:

@@ -10,8 +10,10 @@ Methods may be called from any thread. Callbacks come from paho's thread and mus
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -345,6 +347,7 @@ class _Connection:
                 certfile=_text(self._broker.client_cert_file),
                 keyfile=_text(self._broker.client_key_file),
             )
+        client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -396,6 +399,13 @@ def _guard(callback: Callable[..., Any], *arguments: object) -> None:
         callback(*arguments)
     except Exception:  # noqa: BLE001 - see above
         _log.exception("a callback of the MQTT link failed")
+
+
+def _send_at_once(_client: mqtt.Client, _data: object, opened: object) -> None:
+    """Let no small packet wait for the acknowledgement of the one before: that can cost 40 ms."""
+    if isinstance(opened, socket.socket):
+        with contextlib.suppress(OSError):
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _text(file: Path | None) -> str | None:
