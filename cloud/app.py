@@ -34,6 +34,8 @@ from cloud.ingest.subscriber import Subscriber
 from cloud.jobs.runner import JobRunner
 from cloud.jobs.teaching import TeachingService
 from cloud.jobs.teaching_protocol import LiveState
+from cloud.notify.channels import AppriseChannel
+from cloud.notify.sender import AlertSender
 from cloud.offload.service import OffloadService
 from cloud.portal import pages
 from cloud.settings import Settings
@@ -134,7 +136,10 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         def record(correction: Correction) -> object:
             return services.record_correction(correction)
 
-        handler = Handler(database, clock, live, record, DEFAULT_PREFIX)
+        alerts = AlertSender(database, clock, AppriseChannel(settings.alert_schemes))
+        stack.push_async_callback(asyncio.to_thread, alerts.stop)
+        alerts.start()
+        handler = Handler(database, clock, live, record, DEFAULT_PREFIX, alerts)
         subscriber = Subscriber(broker.address, handler, clock, client_id=_client_id(settings))
         running = _Running(broker, subscriber, offload, teaching)
         services = Services(

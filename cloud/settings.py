@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 def default_home(environment: Mapping[str, str]) -> Path:
@@ -38,6 +38,18 @@ class Settings(BaseModel):
     offload_workers: int = Field(2, ge=1, le=64, description="one takes over at once when another dies")
     offload_requests_per_minute: float = Field(600.0, gt=0.0, description="of one device")
     offload_bytes_per_day: float = Field(500_000_000.0, gt=0.0, description="of pictures, of one device")
+
+    alert_schemes: tuple[str, ...] = Field(
+        ("mailto", "mailtos", "ntfy", "ntfys", "json", "jsons", "hassio", "hassios"),
+        description="kinds of address that alerts may go to, as Apprise names them",
+    )
+
+    @field_validator("alert_schemes", mode="before")
+    @classmethod
+    def _split_schemes(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip().lower() for part in value.split(",") if part.strip())
 
     @property
     def database_path(self) -> Path:
@@ -91,6 +103,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "offload_workers": "ELFOWL_OFFLOAD_WORKERS",
         "offload_requests_per_minute": "ELFOWL_OFFLOAD_REQUESTS_PER_MINUTE",
         "offload_bytes_per_day": "ELFOWL_OFFLOAD_BYTES_PER_DAY",
+        "alert_schemes": "ELFOWL_ALERT_SCHEMES",
     }
     given = {field: environment[name] for field, name in names.items() if name in environment}
     home = Path(environment["ELFOWL_HOME"]) if "ELFOWL_HOME" in environment else default_home(environment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,17 +52,46 @@ class RecordCorrection(Protocol):
         ...
 
 
+class Alerts(Protocol):
+    """Tells people of events; see `cloud.notify.sender.AlertSender`."""
+
+    def note(self, session: Session, events: Sequence[Event], now_s: float) -> None:
+        """Keep what to tell, in the session that stores the events."""
+        ...
+
+    def hurry(self) -> None:
+        """Tell it now: the session is committed."""
+        ...
+
+
+class NoAlerts:
+    """Tells nobody."""
+
+    def note(self, session: Session, events: Sequence[Event], now_s: float) -> None:
+        """Keep nothing."""
+
+    def hurry(self) -> None:
+        """Do nothing."""
+
+
 class Handler:
     """Turns messages into rows, and says what to answer once they are on the disk."""
 
     def __init__(
-        self, database: Database, clock: Clock, live: LiveFeed, record: RecordCorrection, prefix: str
+        self,
+        database: Database,
+        clock: Clock,
+        live: LiveFeed,
+        record: RecordCorrection,
+        prefix: str,
+        alerts: Alerts | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._live = live
         self._record = record
         self._prefix = prefix
+        self._alerts = alerts or NoAlerts()
         self._strangers: set[str] = set()
 
     def handle(self, messages: list[Incoming]) -> list[Outgoing]:
@@ -110,6 +139,8 @@ class Handler:
                 stored = store_batch(session, parsed.batch, now_s=now_s)
                 acks[device, stored.ack.epoch] = stored.ack
                 news.extend(stored.news)
+                self._alerts.note(session, stored.news, now_s)
+        self._alerts.hurry()
         for event in news:
             self._live.publish({"type": "event", "event": json.loads(event.to_json())})
         return [

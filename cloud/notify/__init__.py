@@ -1,0 +1,1 @@
+"""Alerts: which events people are told of, when, where and with what picture."""
