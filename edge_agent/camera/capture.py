@@ -10,6 +10,7 @@ is abandoned: it closes its source by itself should it ever wake, and its pictur
 
 from __future__ import annotations
 
+import _thread
 import logging
 import random
 import threading
@@ -269,16 +270,18 @@ class _Reader:
         self.last_frame_s: float | None = None
         self.failure: str | None = None
         self.ended = False
-        self._thread = threading.Thread(target=self._run, name=f"reader-{name}", daemon=True)
+        self._name = name
+        self._over = threading.Event()
 
     def start(self) -> None:
-        self._thread.start()
+        # `Thread.start` waits for ever for a thread that died of lack of memory before its first line.
+        _thread.start_new_thread(self._run, ())
 
     def abandon(self) -> None:
         self._abandoned = True
 
     def join(self, timeout_s: float) -> None:
-        self._thread.join(timeout_s)
+        self._over.wait(timeout_s)
 
     def _run(self) -> None:
         failure: str | None = None
@@ -287,11 +290,12 @@ class _Reader:
         except ElfowlError as error:
             failure = str(error)
         except Exception as error:  # noqa: BLE001 - a thread must not die silently, whatever a driver throws
-            _log.exception("reader of %s failed", self._thread.name)
+            _log.exception("reader of camera %s failed", self._name)
             failure = f"reading failed unexpectedly ({type(error).__name__})"
         with self._changed:
             self.failure, self.ended = failure, failure is None
             self._changed.notify_all()
+        self._over.set()
 
     def _read(self) -> None:
         source = self._open()

@@ -101,9 +101,8 @@ def test_capture_close_stops_its_threads() -> None:
     camera = ScriptedCamera([item for _ in range(500) for item in (Give(), Wait(0.01))])
     with Capture(camera, name="closing", limits=QUICK) as closing:
         assert until(lambda: closing.health().frames > 2)
-    left = {"capture-closing", "reader-closing"}
-    assert until(lambda: not left & {t.name for t in threading.enumerate()})
-    assert camera.opened[0].closed
+    assert until(lambda: "capture-closing" not in {t.name for t in threading.enumerate()})
+    assert until(lambda: camera.opened[0].closed)
 
 
 def test_capture_fps_is_measured() -> None:
