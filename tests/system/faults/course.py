@@ -13,6 +13,7 @@ from tests.system.loop import CLOCK
 
 _WELL_S = 90.0
 _LOOK_S = 0.25
+_STEADY_S = 0.6
 _FOREVER = float("inf")
 
 
@@ -106,14 +107,15 @@ def reconcile(patient: Patient, camera: str, blind: Sequence[tuple[float, float]
     stored = [one.event for one in patient.world.stored(patient.name) if one.event.camera == camera]
     begins = [event for event in stored if event.event_type == "new"]
     account = Account(events=len(begins))
-    for came_s, went_s in patient.visits(camera):
+    for came_s, went_s, gap_s in patient.visits(camera):
         if any(came_s < until_s and went_s > from_s - 1.0 for from_s, until_s in blind):
             continue
         account.visits += 1
         of_it = [event for event in begins if came_s - 0.5 <= made_s(event) <= went_s + 0.5]
         if not of_it:
             account.lost.append((came_s, went_s))
-        elif len(of_it) > 1:
+        elif len(of_it) > 1 and gap_s < _STEADY_S:
+            # After a gap nobody can know that it is the same square which is elsewhere now.
             account.doubled.append(f"{len(of_it)} events of one visit")
     account.doubled += _twice(stored)
     return account

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -283,8 +284,11 @@ class Patient:
     def _of(self, camera: str, events: Sequence[Event]) -> list[Event]:
         return [event for event in events if event.device == self.name and event.camera == camera]
 
-    def visits(self, camera: str = "front") -> list[tuple[float, float]]:
-        """Return when squares came and went, in monotonic seconds, of those that were long in view."""
+    def visits(self, camera: str = "front") -> list[tuple[float, float, float]]:
+        """Return when squares came and went, in monotonic seconds, of those that were long in view.
+
+        The third number is the longest time between two pictures of it.
+        """
         file = self.folder / f"{camera}.seen"
         moments = [float(line) for line in file.read_text().split()] if file.exists() else []
         visits: list[list[float]] = []
@@ -293,7 +297,11 @@ class Patient:
                 visits[-1].append(moment)
             else:
                 visits.append([moment])
-        return [(times[0], times[-1]) for times in visits if times[-1] - times[0] > 1.2]
+        return [
+            (times[0], times[-1], max(after - before for before, after in pairwise(times)))
+            for times in visits
+            if times[-1] - times[0] > 1.2
+        ]
 
     def last_words(self) -> str:
         log = self.folder / "agent.log"
