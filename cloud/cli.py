@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from cloud.commands import attribute, bundle, correct, detector, device, keys, rollout, subnet, suggest
+from cloud.commands import (
+    attribute,
+    bundle,
+    correct,
+    detector,
+    device,
+    keys,
+    rollout,
+    search,
+    subnet,
+    suggest,
+)
 from cloud.commands.options import AsJson, Home, read_settings
 from edge_agent.errors import ElfowlError
 
@@ -25,6 +36,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(attribute.app, name="attribute")
 app.add_typer(subnet.app, name="subnet")
 detector.app.command("suggest")(suggest.suggest)
+app.command("search")(search.search)
 app.command("correct")(correct.correct)
 app.command("corrections")(correct.list_corrections)
 app.command("withdraw")(correct.withdraw)
