@@ -20,14 +20,21 @@ from cloud.search.query import Query, Thing
 from cloud.store import events
 from cloud.store.tables import LONG_S, EventState
 
-_FIRST_SLICE, _LARGEST_SLICE = 100, 3200
-_MOST_LOOKED_AT = 20_000
 _RARE = 3000
 _ALL = 2**31
 _EARLIEST_S = -1e12
 
 Key = tuple[str, str]
 """Device and event id."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How many events of the rarer thing the first slice and the largest hold, and a whole page looks at."""
+
+    first_slice: int = 100
+    largest_slice: int = 3200
+    page: int = 20_000
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,9 @@ class Page:
     after: str | None
 
 
+_EFFORT = Effort()
+
+
 @dataclass(frozen=True)
 class _Slice:
     begin_s: float
@@ -48,7 +58,15 @@ class _Slice:
     looked_at: int
 
 
-def find(session: Session, query: Query, span: Span, *, limit: int = 50, after: str | None = None) -> Page:
+def find(
+    session: Session,
+    query: Query,
+    span: Span,
+    *,
+    limit: int = 50,
+    after: str | None = None,
+    effort: Effort = _EFFORT,
+) -> Page:
     """Return a page of moments.
 
     Raises:
@@ -59,12 +77,12 @@ def find(session: Session, query: Query, span: Span, *, limit: int = 50, after: 
     looked_at = 0
     end_s = min(span.until_s, math.inf if before_s is None else math.nextafter(before_s, math.inf))
     driver = _rarer(session, query, Span(span.since_s, end_s))
-    for part in _slices(session, driver, span.since_s, end_s):
+    for part in _slices(session, driver, Span(span.since_s, end_s), effort):
         found += _moments_in(session, query, span, part, driver)
         looked_at += part.looked_at
         if len(found) > limit + skip:
             return _page(found, limit, skip)
-        if looked_at >= _MOST_LOOKED_AT and part.begin_s > span.since_s:
+        if looked_at >= effort.page and part.begin_s > span.since_s:
             short = tuple(found[skip:])
             return Page(short, _cursor(math.nextafter(part.begin_s, -math.inf), 0))
     return _page(found, limit, skip)
@@ -97,15 +115,15 @@ def _read_cursor(after: str | None) -> tuple[float | None, int]:
     return before_s, count
 
 
-def _slices(session: Session, driver: Thing, since_s: float, until_s: float) -> Iterator[_Slice]:
+def _slices(session: Session, driver: Thing, span: Span, effort: Effort) -> Iterator[_Slice]:
     """Cut time so that each slice holds about so many events of a thing, newest first."""
-    count, end_s = _FIRST_SLICE, until_s
-    while end_s > since_s:
+    count, end_s = effort.first_slice, span.until_s
+    while end_s > span.since_s:
         starts = select(EventState.start_time).where(*_of(driver), _before(EventState, end_s))
         starts = starts.order_by(EventState.start_time.desc()).limit(1).offset(count)
-        begin_s = max(since_s, session.scalar(starts) or -math.inf)
+        begin_s = max(span.since_s, session.scalar(starts) or -math.inf)
         yield _Slice(begin_s, end_s, count)
-        end_s, count = begin_s, min(count * 2, _LARGEST_SLICE)
+        end_s, count = begin_s, min(count * 2, effort.largest_slice)
 
 
 def _rarer(session: Session, query: Query, span: Span) -> Thing:

@@ -16,8 +16,7 @@ from sqlalchemy import create_engine, delete
 from sqlalchemy.orm import Session
 
 from cloud.errors import InputError
-from cloud.search import find as find_module
-from cloud.search.find import find
+from cloud.search.find import Effort, find
 from cloud.search.judge import Moment, Seen, Span, span_of
 from cloud.search.parse import parse_query
 from cloud.search.query import Query, Thing
@@ -92,11 +91,11 @@ def oracle(query: Query, events: list[Seen], span: Span) -> set[tuple[float, fro
     return {hit for hit in hits if minutes[hit].hour == 8 and minutes[hit].minute < 2}
 
 
-def every(session: Session, query: Query, span: Span, limit: int) -> list[Moment]:
+def every(session: Session, query: Query, span: Span, limit: int, effort: Effort) -> list[Moment]:
     moments: list[Moment] = []
     after = None
     while True:
-        page = find(session, query, span, limit=limit, after=after)
+        page = find(session, query, span, limit=limit, after=after, effort=effort)
         moments += page.moments
         if page.after is None:
             return moments
@@ -123,18 +122,15 @@ def fill(session: Session, events: list[Seen]) -> None:
 @given(events=several(), text=texts(), limit=st.sampled_from((1, 3, 50)))
 def test_moments_found_are_those_of_brute_force_newest_first_each_once(
     session: Session,
-    monkeypatch: pytest.MonkeyPatch,
     first_slice: int,
     events: list[Seen],
     text: str,
     limit: int,
 ) -> None:
-    monkeypatch.setattr(find_module, "_FIRST_SLICE", first_slice)
-    monkeypatch.setattr(find_module, "_MOST_LOOKED_AT", 3 * first_slice)
     fill(session, events)
     query = parse_query(text)
     span = span_of(query, now_s=NOW_S)
-    moments = every(session, query, span, limit)
+    moments = every(session, query, span, limit, Effort(first_slice, page=3 * first_slice))
     found = [(one.at_s, frozenset(event.event_id for event in one.events)) for one in moments]
     expected = oracle(query, events, span)
     assert len(found) == len(expected)
