@@ -204,25 +204,12 @@ def _record(options: argparse.Namespace) -> int:
 
 
 def _diagnose(options: argparse.Namespace) -> int:
-    import time
-
-    from edge_agent.agent.diagnose import DiagnosisPorts, diagnose
-    from edge_agent.agent.findings import as_json, exit_code
-    from edge_agent.agent.parts import real_parts
+    from edge_agent.agent.diagnose import run_diagnosis
     from edge_agent.config import load_config
     from edge_agent.main import configure_logging
 
     configure_logging(quiet=True)
-    config = load_config(options.file)
-    parts = real_parts(config.cloud.ca_file if config.cloud is not None else None)
-    findings = []
-    for finding in diagnose(config, DiagnosisPorts(parts, time.thread_time)):
-        findings.append(finding)
-        if not options.json:
-            print(finding.line(), flush=True)
-    if options.json:
-        print(as_json(findings))
-    return exit_code(findings)
+    return run_diagnosis(load_config(options.file), as_json=options.json)
 
 
 def _check_config(options: argparse.Namespace) -> int:

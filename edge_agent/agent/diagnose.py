@@ -7,7 +7,9 @@ changes nothing.
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,10 +20,10 @@ from pathlib import Path
 import httpx
 
 from edge_agent.agent.brokers import home_broker
-from edge_agent.agent.findings import Finding, failed, well
+from edge_agent.agent.findings import Finding, exit_code, failed, to_json, well
 from edge_agent.agent.joining import known_identity
 from edge_agent.agent.local_detector import LocalDetector
-from edge_agent.agent.parts import AgentParts, open_camera_source
+from edge_agent.agent.parts import AgentParts, open_camera_source, real_parts
 from edge_agent.agent.replay import open_running_detector
 from edge_agent.camera.frame import Frame, FrameSource
 from edge_agent.camera.sight import is_black
@@ -60,6 +62,20 @@ class DiagnosisPorts:
     cpu_s: Callable[[], float]
     open_stream: Callable[[CameraConfig, Clock], FrameSource] = open_camera_source
     free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
+
+
+def run_diagnosis(config: AgentConfig, *, as_json: bool = False) -> int:
+    """Print what is found, each finding as soon as it is known; return 1 if anything does not work."""
+    parts = real_parts(config.cloud.ca_file if config.cloud is not None else None)
+    findings: list[Finding] = []
+    for finding in diagnose(config, DiagnosisPorts(parts, time.thread_time)):
+        findings.append(finding)
+        if not as_json:
+            sys.stdout.write(finding.line() + "\n")
+            sys.stdout.flush()
+    if as_json:
+        sys.stdout.write(to_json(findings) + "\n")
+    return exit_code(findings)
 
 
 def diagnose(config: AgentConfig, ports: DiagnosisPorts) -> Iterator[Finding]:

@@ -48,6 +48,6 @@ def exit_code(findings: Sequence[Finding]) -> int:
     return int(any(finding.verdict == "failed" for finding in findings))
 
 
-def as_json(findings: Sequence[Finding]) -> str:
+def to_json(findings: Sequence[Finding]) -> str:
     """Return all findings as one document."""
     return json.dumps({"ok": exit_code(findings) == 0, "findings": [asdict(one) for one in findings]})

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edge_agent.agent.diagnose import DiagnosisPorts, diagnose
-from edge_agent.agent.findings import Finding, as_json, exit_code
+from edge_agent.agent.findings import Finding, exit_code, to_json
 from edge_agent.agent.parts import AgentParts, real_parts
 from edge_agent.camera.frame import Frame
 from edge_agent.config import AgentConfig, CameraConfig, CloudConfig, MqttConfig
@@ -157,9 +157,9 @@ def test_diagnose_broken_part_is_named_with_its_cure(
     assert exit_code(list(found.values())) == (verdict == "failed")
 
 
-def test_findings_as_json_say_the_same() -> None:
+def test_findings_to_json_say_the_same() -> None:
     findings = [Finding("disk", "failed", "full", "free some space")]
-    assert json.loads(as_json(findings)) == {
+    assert json.loads(to_json(findings)) == {
         "ok": False,
         "findings": [{"part": "disk", "verdict": "failed", "says": "full", "cure": "free some space"}],
     }
