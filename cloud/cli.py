@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from cloud.commands import (
+    alert,
     attribute,
     bundle,
     correct,
@@ -34,6 +35,7 @@ app.add_typer(device.app, name="device")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(keys.app, name="keys")
 app.add_typer(attribute.app, name="attribute")
+app.add_typer(alert.app, name="alert")
 app.add_typer(subnet.app, name="subnet")
 detector.app.command("suggest")(suggest.suggest)
 app.command("search")(search.search)

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from cloud.api import (
+    alerts,
     attributes,
     bundles,
     detectors,
@@ -56,6 +57,7 @@ for part in (
     bundles.router,
     events.router,
     search.router,
+    alerts.router,
     devices.router,
     rollouts.router,
     device.router,

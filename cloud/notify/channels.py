@@ -53,10 +53,7 @@ class AppriseChannel:
 
     def send(self, address: str, message: Message) -> None:
         """Send one message; see `Channel`."""
-        import apprise  # noqa: PLC0415 - only who sends needs it
-
-        sender = apprise.Apprise(asset=_asset())
-        sender.add(self._open(address))
+        sender = self._open(address)
         picture = None if message.jpeg is None else _attachment(message.jpeg)
         with _Complaints() as complaints:
             arrived = sender.notify(title=message.title, body=message.body, attach=picture)
@@ -66,7 +63,7 @@ class AppriseChannel:
 
     def _open(self, address: str) -> Any:  # noqa: ANN401 - Apprise ships no types
         check_scheme(address, self._schemes)
-        import apprise  # noqa: PLC0415
+        import apprise  # noqa: PLC0415 - only who sends needs it
 
         found = apprise.Apprise.instantiate(address, asset=_asset(), suppress_exceptions=True)
         if found is None:

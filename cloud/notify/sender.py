@@ -30,7 +30,6 @@ from edge_agent.wire.event import Event
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = 1.0
-_LEASE_S = 60.0
 _AT_ONCE = 8
 
 
@@ -38,12 +37,14 @@ _AT_ONCE = 8
 class Patience:
     """How long a message is tried: again after `first_s`, then twice as long each time, up to `longest_s`.
 
-    As it stands, that is about a day.
+    As it stands, that is about a day. A message whose sender died is tried again after `lease_s`, which is
+    longer than any sending takes.
     """
 
     first_s: float = 2.0
     longest_s: float = 300.0
     most_attempts: int = 300
+    lease_s: float = 60.0
 
 
 def again_s(patience: Patience, attempts: int) -> float | None:
@@ -114,7 +115,7 @@ class AlertSender:
             if free == 0 or not alerts.any_due(session, now_s):
                 return []
         with self._database.write(durable=True) as session:
-            claimed = alerts.claim_due(session, now_s, lease_s=_LEASE_S, limit=free)
+            claimed = alerts.claim_due(session, now_s, lease_s=self._patience.lease_s, limit=free)
         begun = [self._pool.submit(self._send, due) for due in claimed]
         for one in begun:
             one.add_done_callback(self._done)
