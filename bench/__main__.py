@@ -1,4 +1,6 @@
-"""`python -m bench NAME [--json] [--quick]`: run one benchmark, or `all`; print its table, keep its JSON.
+"""`python -m bench NAME [--json] [--quick] [--size N]`: run one benchmark, or `all`.
+
+Its table is printed, its JSON kept.
 
 With `--quick`, benchmarks that can take a short look do so, and nothing is kept.
 """
@@ -33,12 +35,15 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="take a short look where there is one; keep nothing"
     )
+    parser.add_argument("--size", type=int, help="how much to measure on, where a benchmark can be asked")
     arguments = parser.parse_args()
     clock = SystemClock()
     for name in names() if arguments.name == "all" else [arguments.name]:
         run = importlib.import_module(f"bench.{name}").run
-        short = arguments.quick and "quick" in inspect.signature(run).parameters
-        result: Result = run(quick=True) if short else run()
+        known = inspect.signature(run).parameters
+        wanted = {"quick": arguments.quick or None, "size": arguments.size}
+        given = {name: value for name, value in wanted.items() if value is not None and name in known}
+        result: Result = run(**given)
         if not arguments.quick:
             result.write(clock)
         print(json.dumps(result.document(clock), indent=2) if arguments.json else result.table())
