@@ -41,6 +41,8 @@ def parse_query(text: str) -> Query:
     if len(text) > MOST_CHARACTERS:
         message = f"the search has {len(text)} characters; write at most {MOST_CHARACTERS}"
         raise InputError(message)
+    if "\0" in text:
+        _fail("\0", text.index("\0") + 1, "a character that can be printed")
     return _Parser(_tokens(text), len(text) + 1).query()
 
 

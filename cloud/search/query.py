@@ -13,6 +13,9 @@ Relation = Literal["with", "near", "then"]
 THEN_WITHIN_S = 10.0
 """So soon the second thing comes in `A then B`, unless said otherwise."""
 
+MOST_WITHIN_S = 3600.0
+"""So far apart in time two things can be: what is farther belongs to too many others."""
+
 NEAR_PERCENT = 25.0
 """So near things are in `A near B`, in percent of the picture's width, unless said otherwise."""
 
@@ -93,6 +96,8 @@ class Query(_Part):
             message = "two things need one of: with, near, then"
         elif self.within_s is not None and self.relation not in {"near", "then"}:
             message = "seconds belong to near or then"
+        elif self.within_s is not None and self.within_s > MOST_WITHIN_S:
+            message = f"two things can be at most {duration_text(MOST_WITHIN_S)} apart"
         elif self.within_percent is not None and self.relation != "near":
             message = "a distance belongs to near"
         if message is not None:

@@ -41,7 +41,7 @@ def queries(draw: st.DrawFn) -> Query:
         first=draw(THINGS),
         relation=relation,
         second=None if relation is None else draw(THINGS),
-        within_s=draw(st.none() | st.integers(1, 10**6)) if relation in {"near", "then"} else None,
+        within_s=draw(st.none() | st.integers(1, 3600)) if relation in {"near", "then"} else None,
         within_percent=draw(st.none() | MILLIONTHS) if relation == "near" else None,
         day=None if day is None else Day(begin_min=day[0], end_min=day[1]),
         since=draw(WHENS),
@@ -101,6 +101,7 @@ def test_text_read_means_the_query(text: str, query: Query) -> None:
         ("person between 25:00 and 6:00", 16, "a time of day"),
         ("person between 6:00 and 6:00", 25, "another time"),
         ("person since yesterday", 14, "a date"),
+        ("person\0", 7, "a character"),
         ("person since 0s", 14, "a date"),
         ('person in zone "yard', 16, "a closing"),
         ("person since 1d since 2d", 17, "no second since"),
@@ -115,6 +116,11 @@ def test_wrong_text_is_told_with_place_and_what_was_expected(text: str, place: i
 def test_reach_that_its_relation_does_not_know_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="belong"):
         parse_query(text)
+
+
+def test_reach_of_more_than_an_hour_is_refused() -> None:
+    with pytest.raises(InputError, match="at most 1h"):
+        parse_query("person then dog within 61m")
 
 
 def test_second_thing_without_a_relation_is_refused() -> None:
