@@ -97,7 +97,10 @@ def masked(address: str) -> str:
 def _asset() -> Any:  # noqa: ANN401 - Apprise ships no types
     import apprise  # noqa: PLC0415
 
-    return apprise.AppriseAsset(app_id="elfowl", app_desc="elfowl alerts", async_mode=False)
+    # Without a mask no message names a picture elsewhere, which whoever reads it would load.
+    return apprise.AppriseAsset(
+        app_id="elfowl", app_desc="elfowl alerts", async_mode=False, image_url_mask="", image_url_logo=""
+    )
 
 
 def _attachment(jpeg: bytes) -> Any:  # noqa: ANN401 - Apprise ships no types

@@ -73,3 +73,7 @@ def test_message_that_is_refused_says_why_without_the_address() -> None:
 def test_masked_address_shows_only_its_kind() -> None:
     assert masked("mailtos://me:secret@example.org") == "mailtos://…"
     assert masked("secret") == "…"
+
+
+def test_message_names_no_picture_elsewhere() -> None:
+    assert not AppriseChannel(ALLOWED)._open("ntfy://127.0.0.1/a-topic").image_url("info")
