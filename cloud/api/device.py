@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from cloud.actions import corrections as correction_actions
 from cloud.actions import devices as device_actions
+from cloud.api.rolling import write_sightings
 from cloud.api.services import CallingDevice, Services, Used
 from cloud.errors import DeniedError, InputError
 from cloud.fleet.desired import etag, is_current
@@ -84,6 +85,8 @@ async def key_frame(request: Request, services: Used, device: CallingDevice, req
 
 
 def _admit(services: Services, body: EnrolRequest, peer: str) -> DeviceRecord:
+    # A token is spent once its device has spoken: what is still only in memory counts.
+    write_sightings(services)
     with services.database.write(durable=True) as session:
         device = enrol(
             body,
