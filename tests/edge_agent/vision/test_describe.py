@@ -27,9 +27,10 @@ def test_map_box_of_the_whole_gives_the_means_of_its_quarters() -> None:
 def test_description_of_any_box_has_length_one(x1: float, y1: float, x2: float, y2: float) -> None:
     box = np.array([[min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)]], np.float32)
     assert np.linalg.norm(describe_on_map(MAP, box)) == pytest.approx(1.0, abs=1e-5)
-    assert np.linalg.norm(describe_on_picture(PICTURE, box)) == pytest.approx(1.0, abs=1e-5) or (
-        describe_on_picture(PICTURE, box) == 0
-    ).all()
+    assert (
+        np.linalg.norm(describe_on_picture(PICTURE, box)) == pytest.approx(1.0, abs=1e-5)
+        or (describe_on_picture(PICTURE, box) == 0).all()
+    )
 
 
 def test_picture_darker_and_with_less_contrast_is_described_alike() -> None:
