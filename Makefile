@@ -34,8 +34,9 @@ UNIT := not slow and not system and not soak
 
 test: $(INSTALLED) ## all tests but the soaks (under 25 minutes on 2 cores)
 	$(BIN)/pytest -q -n 2 -m "$(UNIT)"
-	@# One by one: these train, or start brokers, agents and browsers, and shall have both cores.
-	$(BIN)/pytest -q -m "not soak and not ($(UNIT))"
+	$(BIN)/pytest -q -n 2 -m "slow and not system and not soak"
+	@# One by one: these start brokers, agents and browsers, and shall have both cores.
+	$(BIN)/pytest -q -m "system and not soak"
 
 test-unit: $(INSTALLED) ## the quick part (under 2 minutes)
 	$(BIN)/pytest -q -n 2 -m "$(UNIT)"
