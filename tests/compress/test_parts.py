@@ -93,7 +93,7 @@ def test_network_in_two_parts_answers_as_in_one_within_an_int8_step(form: Form, 
         assert one.keys() == other.keys()
         for name, values in one.items():
             step = np.ptp(values) / 255 + 1e-3
-            assert float(np.abs(values - other[name]).max()) < 3 * step, name
+            assert float(np.abs(values - other[name]).max()) < 4 * step, name
 
 
 def test_model_in_one_piece_has_no_heads_and_no_map(tmp_path: Path) -> None:
