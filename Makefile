@@ -63,7 +63,8 @@ docs: $(INSTALLED) ## write the generated references
 bench: $(INSTALLED) ## all benchmarks (or: .venv/bin/python -m bench NAME)
 	$(BIN)/python -m bench all
 
-soak: $(INSTALLED) ## the long tests
+soak: $(INSTALLED) ## the long tests, and ten times the examples of property tests
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q -n 2 -m "$(UNIT)"
 	$(BIN)/pytest -q -m soak
 
 clean: ## remove ./.venv and caches

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import settings
 
 # A busy machine is no fault of the code under test.
-settings.register_profile("elfowl", deadline=None)
-settings.load_profile("elfowl")
+settings.register_profile("quick", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=400)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.hookimpl(wrapper=True)
