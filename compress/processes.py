@@ -146,8 +146,8 @@ class Child:
 def serve(prepare: Callable[[], object], handle: Handler) -> None:
     """Be the child: import (`prepare`), then do job after job until stdin closes.
 
-    Raises:
-        Exception: What `prepare` or `handle` raise beyond `ElfowlError` and `OSError`: a bug; the log has it.
+    What `prepare` or `handle` raise beyond `ElfowlError` and `OSError` is a bug: the log has it, and the
+    process ends.
     """
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as answers:
@@ -157,11 +157,12 @@ def serve(prepare: Callable[[], object], handle: Handler) -> None:
             prepare()
             while True:
                 _say(answers, _outcome(handle, jobs.get(), lambda step: _say(answers, {"step": step})))
-        except Exception:
-            # Before the answers close: then the parent lets go, and this process ends at once.
+        except Exception:  # noqa: BLE001 - told in full, and the end of this process
+            # Once the answers close the parent lets go, and `_listen` ends this process wherever it is. So
+            # the last words come first, and the answers close with the process.
             traceback.print_exc()
             sys.stderr.flush()
-            raise
+            os._exit(1)
 
 
 def _outcome(handle: Handler, job: Job, on_step: StepListener) -> Job:
