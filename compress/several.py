@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compress.errors import BudgetError, CancelledError
@@ -66,41 +66,51 @@ def compress_together(
     if budget.limits is not None and budget.limits.classes:
         message = "classes can be left out of one detector only: compress it alone"
         raise ConfigError(message)
-    first = detectors[0]
-    listener = progress or _nobody
-
-    def shorter(one: Progress) -> None:
-        left_s = one.seconds_left + _HEADS_S
-        listener(replace(one, fraction=round(_TRUNK_SHARE * one.fraction, 4), seconds_left=left_s))
-
-    def tell(what: str, share: float) -> None:
-        if cancelled():
-            message = f"the compression was cancelled; the bundle of {first.ref.name} alone stays in {out}"
-            raise CancelledError(message)
-        fraction = _TRUNK_SHARE + (1 - _TRUNK_SHARE) * share
-        listener(Progress(_STAGE, round(fraction, 4), what, round(_HEADS_S * (1 - share), 1)))
-
+    first, parts = detectors[0], _Parts(progress or _nobody, cancelled)
     whole = compress(
-        first, profile, out, budget, progress=shorter, cancelled=cancelled, clock=clock, release=release
+        first, profile, out, budget, progress=parts.trunk, cancelled=cancelled, clock=clock, release=release
     )
     folder = out / _WORKING
     shutil.rmtree(folder, ignore_errors=True)
-    made = refit(
-        detectors,
-        whole.chosen,
-        folder,
-        clock,
-        release=release or first.ref.version,
-        tell=tell,
-        told=Told(
-            (f"{len(detectors)} heads on the trunk of {first.ref.name}; the figures are of the worst head",),
-            _again(whole.receipt.reproduce, detectors),
-        ),
+    told = Told(
+        (f"{len(detectors)} heads on the trunk of {first.ref.name}; the figures are of the worst head",),
+        _again(whole.receipt.reproduce, detectors),
     )
-    check_limits(made, profile, budget)
-    for alone in whole.bundles.values():
+    number = release or first.ref.version
+    try:
+        made = refit(detectors, whole.chosen, folder, clock, release=number, tell=parts.heads, told=told)
+        check_limits(made, profile, budget)
+        result = as_result(made, out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    for alone in set(whole.bundles.values()) - set(result.bundles.values()):
         alone.unlink(missing_ok=True)  # of the first detector; only the bundle of all shall lie there
-    return as_result(made, out)
+    return result
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """One progress out of two: of the trunk, then of the heads."""
+
+    listener: ProgressListener
+    cancelled: Cancelled
+
+    def trunk(self, one: Progress) -> None:
+        """Tell how far the compression of the first detector is."""
+        left_s = one.seconds_left + _HEADS_S
+        self.listener(replace(one, fraction=round(_TRUNK_SHARE * one.fraction, 4), seconds_left=left_s))
+
+    def heads(self, what: str, share: float) -> None:
+        """Tell how far the heads are; stops here if the compression was called off.
+
+        Raises:
+            CancelledError: It was.
+        """
+        if self.cancelled():
+            message = "the compression was cancelled; the bundle of the first detector alone stays"
+            raise CancelledError(message)
+        fraction = _TRUNK_SHARE + (1 - _TRUNK_SHARE) * share
+        self.listener(Progress(_STAGE, round(fraction, 4), what, round(_HEADS_S * (1 - share), 1)))
 
 
 def _nobody(progress: Progress) -> None:

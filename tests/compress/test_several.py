@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from compress.effort import QUICK
-from compress.errors import BudgetError
+from compress.errors import BudgetError, CancelledError
 from compress.limits import limits_for
 from compress.protocol import Compressible
 from compress.refit import Refit
@@ -59,6 +59,28 @@ def test_check_limits_with_a_broken_limit_names_it(change: dict[str, Any], words
     with pytest.raises(BudgetError, match=words):
         check_limits(made, profile, budget)
     check_limits(made, profile, Budget())
+
+
+@pytest.mark.slow
+def test_compress_together_that_is_cancelled_keeps_the_first_alone_and_leaves_nothing_else(
+    tmp_path: Path,
+) -> None:
+    profile, out = load_profile("pi-4"), tmp_path / "out"
+    done: list[float] = []
+
+    def is_time_to_stop() -> bool:
+        return bool(done) and done[-1] >= 0.8
+
+    with pytest.raises(CancelledError, match="first detector alone stays"):
+        compress_together(
+            [NEWER, NEIGHBOUR],
+            profile,
+            out,
+            progress=lambda one: done.append(one.fraction),
+            cancelled=is_time_to_stop,
+        )
+    assert sorted(path.name for path in out.glob("*.zip")) == ["litert_int8.zip", "onnx_int8.zip"]
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.slow
