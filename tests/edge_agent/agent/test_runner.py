@@ -78,7 +78,8 @@ class World:
         self.links: list[FakeLink] = []
         self.wills: list[Message] = []
         clock = SystemClock()
-        self.camera = SquareCamera(clock, fps=20.0, seen_s=1.0, period_s=2.0)
+        # Away for longer than the tracker waits for a thing to come back.
+        self.camera = SquareCamera(clock, fps=20.0, seen_s=1.0, period_s=5.0)
         self.parts = AgentParts(
             clock,
             random.Random(1),
