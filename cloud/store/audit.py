@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cloud.store.tables import AuditRow
+from cloud.store.rollout_tables import AuditRow
 
 
 def note(

@@ -8,7 +8,8 @@ from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from cloud.errors import NotFoundError
-from cloud.store.tables import EventState, RolloutMemberRow, RolloutRow
+from cloud.store.rollout_tables import RolloutMemberRow, RolloutRow
+from cloud.store.tables import EventState
 
 ENDED = ("done", "aborted", "returned")
 """States in which nothing is asked any more; after `done`, devices that are late may still come."""

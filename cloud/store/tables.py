@@ -1,4 +1,4 @@
-"""Every table of the cloud; times are UTC seconds since 1970, documents are JSON text of the wire models.
+"""Tables of the cloud; times are UTC seconds since 1970, documents are JSON text of the wire models.
 
 Portable: SQLite is the default, PostgreSQL needs no change here.
 """
@@ -330,43 +330,6 @@ class ReportedState(Base):
     device: Mapped[str] = mapped_column(ForeignKey("devices.name", ondelete="CASCADE"), primary_key=True)
     body: Mapped[str] = mapped_column(Text)
     received: Mapped[float]
-
-
-class RolloutRow(Base):
-    """A roll-out: a `cloud.fleet.rollout_plan.Rollout`; of two, the one with the higher number wins."""
-
-    __tablename__ = "rollouts"
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - read by SQLAlchemy as it stands
-
-    number: Mapped[int] = mapped_column(primary_key=True)
-    state: Mapped[str]
-    body: Mapped[str] = mapped_column(Text)
-
-
-class RolloutMemberRow(Base):
-    """A device of a roll-out: a `cloud.fleet.rollout_plan.Member`; `place` is when it is asked."""
-
-    __tablename__ = "rollout_members"
-    __table_args__ = (UniqueConstraint("rollout", "device"),)
-
-    rollout: Mapped[int] = mapped_column(ForeignKey("rollouts.number", ondelete="CASCADE"), primary_key=True)
-    place: Mapped[int] = mapped_column(primary_key=True)
-    device: Mapped[str] = mapped_column(index=True)
-    state: Mapped[str]
-    body: Mapped[str] = mapped_column(Text)
-
-
-class AuditRow(Base):
-    """Something that was done to the fleet; rows are only added."""
-
-    __tablename__ = "audit"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[float] = mapped_column(index=True)
-    what: Mapped[str]
-    device: Mapped[str | None]
-    who: Mapped[str | None]
-    detail: Mapped[str] = mapped_column(Text, default="")
 
 
 class BundleRow(Base):
