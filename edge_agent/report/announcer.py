@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge_agent.clock import Clock
-from edge_agent.report.link import Link, Message
+from edge_agent.report.protocol import Link, Message
 from edge_agent.report.topic_memory import Known, TopicMemory
 from edge_agent.wire.homeassistant import HaConfig, HaDeviceDocument
 from edge_agent.wire.topics import Topics

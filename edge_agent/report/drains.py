@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from edge_agent.clock import Clock
 from edge_agent.report.frigate import Frigate
-from edge_agent.report.link import Link, Message
 from edge_agent.report.outbox import Outbox
+from edge_agent.report.protocol import Link, Message
 from edge_agent.report.spool import SpoolRow
 from edge_agent.wire.event import Event
 from edge_agent.wire.sync import Ack, BatchItem, EventBatch

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from edge_agent.report.discovery import CameraEntity
-from edge_agent.report.link import Message
+from edge_agent.report.protocol import Message
 from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import FrameSize
 from edge_agent.wire.event import Event

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_agent.report.link import Link, Message
+from edge_agent.report.protocol import Link, Message
 
 _log = logging.getLogger(__name__)
 

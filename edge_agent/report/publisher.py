@@ -13,7 +13,7 @@ from pathlib import Path
 from edge_agent.clock import Clock
 from edge_agent.report.announcer import Announcer, DiscoveryStyle, Entities
 from edge_agent.report.frigate import Frigate
-from edge_agent.report.link import Link, Message
+from edge_agent.report.protocol import Link, Message
 from edge_agent.wire.base import Document
 from edge_agent.wire.status import CameraDetail, LabelAttributes, Stats, UpdateState
 from edge_agent.wire.topics import Topics
