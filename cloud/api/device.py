@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from cloud.actions import corrections as correction_actions
 from cloud.actions import devices as device_actions
 from cloud.api.rolling import write_sightings
-from cloud.api.services import CallingDevice, Services, Used
+from cloud.api.services import CallingDevice, Services, Used, looking_device
 from cloud.errors import DeniedError, InputError
-from cloud.fleet.desired import etag, is_current
+from cloud.fleet.desired import etag, follow_home, is_current
 from cloud.fleet.enrolment import DeviceRecord, enrol, enrol_reply
 from cloud.store import audit, corrections, devices
 from edge_agent.wire.base import Document
@@ -50,17 +50,21 @@ def join(request: Request, services: Used, body: EnrolRequest) -> EnrolReply | R
 
 @router.get("/device/desired", response_model=Desired)
 def desired(
+    request: Request,
     services: Used,
-    device: CallingDevice,
     response: Response,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Desired | Response:
     """Fetch what is wanted of the calling device; 304 when it has that already."""
-    services.sightings.note(device, services.clock.now_s())
+    # Thousands of devices look all the time, and nearly always there is nothing new: that is one query.
     with services.database.read() as session:
-        state = devices.desired_of(session, device)
+        device, version = looking_device(request, session)
+        state = Desired(device=device, version=version)
+        if not (known := is_current(state, if_none_match)):
+            state = devices.desired_of(session, device)
+    services.sightings.note(device, services.clock.now_s())
     headers = {"ETag": etag(state), "Cache-Control": "no-cache"}
-    if is_current(state, if_none_match):
+    if known:
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
     return state
@@ -74,6 +78,10 @@ def reported(services: Used, device: CallingDevice, body: Reported) -> None:
         raise DeniedError(message)
     with services.database.write(durable=True) as session:
         device_actions.note_report(session, body, now_s=services.clock.now_s())
+        followed = device_actions.change_desired(
+            session, device, lambda now: follow_home(now, body), now_s=services.clock.now_s()
+        )
+    services.tell(followed)
     services.live.publish({"type": "device", "device": device, "online": True})
 
 

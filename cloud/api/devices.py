@@ -97,7 +97,7 @@ def assign(services: Used, name: str, body: AssignBody) -> DeviceView:
 
 @router.put("/devices/{name}/cameras/{camera}")
 def set_camera(services: Used, name: str, camera: str, body: CameraSettings) -> DeviceView:
-    """Change the settings of one camera of a device."""
+    """Change the named settings of one camera of a device; the others stay as they are."""
     with services.database.write(durable=True) as session:
         desired = device_actions.change_desired(
             session, name, lambda now: change_camera(now, camera, body), now_s=services.clock.now_s()

@@ -50,12 +50,40 @@ def assign_bundle(
 def change_camera(
     current: Desired, camera: str, settings: CameraSettings, *, seen_version: int | None = None
 ) -> Desired:
-    """Want settings of one camera.
+    """Want settings of one camera: those that `settings` names; of the others nothing new is wanted.
 
     Raises:
         ConflictError: `seen_version` is not the current version.
     """
-    return _next(current, seen_version, cameras={**current.cameras, camera: settings})
+    named = {name: getattr(settings, name) for name in settings.model_fields_set}
+    wanted = current.cameras.get(camera, CameraSettings()).model_copy(update=named)
+    return _next(current, seen_version, cameras={**current.cameras, camera: wanted})
+
+
+def follow_home(current: Desired, reported: Reported) -> Desired:
+    """Want what people switched at home since, so that the last word counts, wherever it was said.
+
+    A device obeys only what is wanted anew: without this, nobody could take back here what was switched
+    there. A report from before the newest wishes says nothing of them. Rules, and a threshold of which
+    nothing was wanted, may come from the device's config file and stay its own.
+    """
+    if reported.desired_version != current.version:
+        return current
+    followed = {
+        camera: _followed(current.cameras.get(camera, CameraSettings()), switched)
+        for camera, switched in reported.cameras.items()
+    }
+    news = {
+        camera: settings
+        for camera, settings in followed.items()
+        if settings != current.cameras.get(camera, CameraSettings())
+    }
+    return _next(current, None, cameras={**current.cameras, **news}) if news else current
+
+
+def _followed(wanted: CameraSettings, switched: CameraSettings) -> CameraSettings:
+    names = ["detect", "snapshots", "offload"] + ["threshold"] * (wanted.threshold is not None)
+    return wanted.model_copy(update={name: getattr(switched, name) for name in names})
 
 
 def want_frame(current: Desired, wanted: FrameWanted) -> Desired:
