@@ -16,7 +16,16 @@ from edge_agent.wire.detection import DetectorRef
 Label = str
 Tag = Annotated[str, Field(min_length=1, max_length=80)]
 JobKind = Literal[
-    "train", "compress", "prepare", "import", "prelabel", "suggest", "evaluate", "compare", "attribute"
+    "train",
+    "compress",
+    "prepare",
+    "import",
+    "prelabel",
+    "suggest",
+    "evaluate",
+    "compare",
+    "attribute",
+    "watch",
 ]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 

@@ -26,6 +26,7 @@ from cloud.api import (
     server,
     suggestions,
     teaching,
+    watching,
 )
 
 PREFIX = "/api/v1"
@@ -52,6 +53,7 @@ for part in (
     media.router,
     files.router,
     proposals.router,
+    watching.router,
     teaching.router,
     jobs.router,
     bundles.router,

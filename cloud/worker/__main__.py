@@ -109,6 +109,12 @@ def _attribute(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
     return attribute_job(home, job, _tell, cancelled)
 
 
+def _watch(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
+    from cloud.worker.watch import watch  # noqa: PLC0415
+
+    return watch(home, job, progress=_tell, cancelled=cancelled)
+
+
 _KINDS: dict[str, Callable[[Home, Job, Cancelled], dict[str, Any]]] = {
     "train": _train,
     "prepare": _prepare,
@@ -119,6 +125,7 @@ _KINDS: dict[str, Callable[[Home, Job, Cancelled], dict[str, Any]]] = {
     "compare": _compare,
     "compress": _compress,
     "attribute": _attribute,
+    "watch": _watch,
 }
 
 
