@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from cloud.api.services import Used
-from cloud.errors import InputError
 from cloud.search.counts import By, Counting, as_csv, count_events
 from cloud.search.find import find
 from cloud.search.judge import Moment, Seen, span_of
 from cloud.search.parse import parse_query
 from cloud.search.relax import labels_seen, nearest
+from cloud.search.zone import zone_of
+from cloud.store import events as stored
 
 router = APIRouter(tags=["search"])
 
@@ -23,7 +24,10 @@ Zone = Annotated[str, Query(description="of dates and times of day, such as Euro
 
 
 class SeenView(BaseModel):
-    """An event of a moment; times in UTC seconds since 1970, `box` normalised xyxy of its last look."""
+    """An event of a moment; times in UTC seconds since 1970, `box` normalised xyxy of its last look.
+
+    `thumbnail` tells whether a small picture of it came.
+    """
 
     device: str
     event_id: str
@@ -33,6 +37,7 @@ class SeenView(BaseModel):
     end: float
     top_score: float
     box: tuple[float, float, float, float]
+    thumbnail: bool = False
 
 
 class MomentView(BaseModel):
@@ -89,9 +94,10 @@ def search_view(
     """
     query, zone = parse_query(text), zone_of(timezone)
     page = find(session, query, span_of(query, now_s=now_s, zone=zone), limit=limit, after=after)
-    view = SearchView(
-        query=str(query), moments=[_moment_view(moment) for moment in page.moments], after=page.after
-    )
+    seen = [(event.device, event.event_id) for moment in page.moments for event in moment.events]
+    pictured = stored.with_thumbnail(session, seen)
+    moments = [_moment_view(moment, pictured) for moment in page.moments]
+    view = SearchView(query=str(query), moments=moments, after=page.after)
     if not page.moments and page.after is None and after is None:
         view.nearest = [
             RelaxedView(query=str(one.query), given_up=one.given_up, newest=_moment_view(one.newest))
@@ -101,19 +107,6 @@ def search_view(
         wanted = {thing.label for thing in (query.first, query.second) if thing is not None}
         view.labels = None if wanted <= set(labels) else labels
     return view
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """Return a time zone by its name.
-
-    Raises:
-        InputError: There is none of this name.
-    """
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        message = f"there is no time zone {name!r}; write one such as Europe/Berlin"
-        raise InputError(message) from error
 
 
 @router.get("/search")
@@ -154,12 +147,14 @@ def counts(  # noqa: PLR0913 - parameters of a route
     return [CountView(key=dict(zip(names, one.key, strict=True)), events=one.events) for one in found]
 
 
-def _moment_view(moment: Moment) -> MomentView:
-    events = [_seen_view(event) for event in moment.events]
+def _moment_view(moment: Moment, pictured: Collection[tuple[str, str]] = ()) -> MomentView:
+    events = [
+        _seen_view(event, thumbnail=(event.device, event.event_id) in pictured) for event in moment.events
+    ]
     return MomentView(at=moment.at_s, start=moment.start_s, end=moment.end_s, events=events)
 
 
-def _seen_view(event: Seen) -> SeenView:
+def _seen_view(event: Seen, *, thumbnail: bool) -> SeenView:
     return SeenView(
         device=event.device,
         event_id=event.event_id,
@@ -169,4 +164,5 @@ def _seen_view(event: Seen) -> SeenView:
         end=event.until_s,
         top_score=event.top_score,
         box=event.box,
+        thumbnail=thumbnail,
     )

@@ -10,7 +10,7 @@ from cloud.errors import InputError
 from cloud.notify.channels import AppriseChannel, Message, masked
 from cloud.notify.outbox import rule_of
 from cloud.notify.rule import AlertRule
-from cloud.store import alerts
+from cloud.store import alerts, saved_searches
 from cloud.store.alert_tables import AlertMessageRow, AlertRuleRow
 from cloud.store.database import Database
 from edge_agent.clock import Clock
@@ -64,12 +64,15 @@ class AlertDesk:
 
         Raises:
             InputError: One of its addresses cannot be used here.
-            ConflictError: Another one has its name.
+            NotFoundError: There is no such saved search.
+        ConflictError: Another one has its name.
         """
         for address in rule.channels:
             self._channel.check(address)
         with self._database.write(durable=True) as session:
             now_s = self._clock.now_s()
+            if rule.search is not None:
+                rule = rule.model_copy(update={"search": saved_searches.find(session, rule.search).id})
             return _view(alerts.add_rule(session, name=rule.name, body=rule.model_dump_json(), now_s=now_s))
 
     def every(self) -> list[AlertView]:

@@ -27,6 +27,7 @@ class AlertRule(BaseModel):
     cameras: tuple[str, ...] = Field((), description="camera, or device/camera")
     zones: tuple[str, ...] = Field((), description="the thing is or was in one of them")
     attributes: dict[str, str] = Field(default={}, description="slug to value; all must hold")
+    search: str | None = Field(None, description="id of a saved search: only events of its moments")
     least_score: float = Field(0.0, ge=0.0, le=1.0, description="of the best look at the thing")
     hours: tuple[str, ...] = Field((), description="watch only then, as in 'mon-fri 08:00-18:00'")
     quiet: tuple[str, ...] = Field((), description="do not disturb then; it is told together afterwards")

@@ -14,6 +14,15 @@ from cloud.search.query import KEYWORDS, Ago, At, Day, Query, Relation, Thing
 
 MOST_CHARACTERS = 500
 
+
+class SearchTextError(InputError):
+    """A text means no search; `place` is the character where that shows, from 1, or none for the whole."""
+
+    def __init__(self, message: str, place: int | None = None) -> None:
+        super().__init__(message)
+        self.place = place
+
+
 _TOKEN = re.compile(r'\s*(?:"(?P<quoted>[^"]*)"|(?P<sign>[=>])|(?P<word>[^\s"=>]+)|(?P<bad>"))')
 _NUMBER = re.compile(r"\d{1,9}(\.\d{1,6})?")
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)([smhd])")
@@ -36,11 +45,11 @@ def parse_query(text: str) -> Query:
     """Return the search that a text means.
 
     Raises:
-        InputError: It means none; says at which character, counted from 1, and what was expected.
+        SearchTextError: It means none; says at which character, counted from 1, and what was expected.
     """
     if len(text) > MOST_CHARACTERS:
         message = f"the search has {len(text)} characters; write at most {MOST_CHARACTERS}"
-        raise InputError(message)
+        raise SearchTextError(message)
     if "\0" in text:
         _fail("\0", text.index("\0") + 1, "a character that can be printed")
     return _Parser(_tokens(text), len(text) + 1).query()
@@ -62,7 +71,7 @@ def _tokens(text: str) -> list[_Token]:
 def _fail(found: str | None, place: int, expected: str) -> NoReturn:
     got = "the search ends" if found is None else f"got {found!r}"
     message = f"search, at character {place}: expected {expected}, but {got}"
-    raise InputError(message)
+    raise SearchTextError(message, place)
 
 
 class _Parser:
@@ -84,7 +93,7 @@ class _Parser:
             return Query(**fields)
         except ValidationError as error:
             message = f"search: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
-            raise InputError(message) from error
+            raise SearchTextError(message) from error
 
     def _thing(self) -> Thing:
         fields: dict[str, Any] = {"label": self._name("a label such as person"), "attributes": ()}

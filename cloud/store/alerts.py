@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -26,6 +27,30 @@ class Due:
     picture: str
     events: tuple[tuple[str, str], ...]
     attempts: int
+
+
+class Judged(Protocol):
+    """An event as far as it is noted what a rule said of it."""
+
+    @property
+    def device(self) -> str:
+        """Return who saw it."""
+        ...
+
+    @property
+    def event_id(self) -> str:
+        """Return its id."""
+        ...
+
+    @property
+    def camera(self) -> str:
+        """Return which camera saw it."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """Return what it is."""
+        ...
 
 
 def add_rule(session: Session, *, name: str, body: str, now_s: float) -> AlertRuleRow:
@@ -70,9 +95,9 @@ def remove_rule(session: Session, row: AlertRuleRow) -> None:
     session.delete(row)
 
 
-def is_judged(session: Session, rule_id: str, event: Event) -> bool:
+def is_judged(session: Session, rule_id: str, device: str, event_id: str) -> bool:
     """Return whether a rule said already what it says of an event."""
-    return session.get(AlertJudgedRow, (rule_id, event.device, event.id)) is not None
+    return session.get(AlertJudgedRow, (rule_id, device, event_id)) is not None
 
 
 def last_due_s(session: Session, rule_id: str, event: Event) -> float | None:
@@ -98,12 +123,12 @@ def collecting_due_s(session: Session, rule_id: str, now_s: float) -> float | No
     return session.scalar(query)
 
 
-def note_judged(session: Session, rule_id: str, event: Event, due_s: float | None) -> None:
+def note_judged(session: Session, rule_id: str, event: Judged, due_s: float | None) -> None:
     """Note what a rule said of an event: when its message is due, none for silence."""
     row = AlertJudgedRow(
         rule_id=rule_id,
         device=event.device,
-        event_id=event.id,
+        event_id=event.event_id,
         camera=event.camera,
         label=event.label,
         due=due_s,
@@ -118,8 +143,8 @@ def put_message(session: Session, message: AlertMessageRow) -> None:
     session.flush()
 
 
-def join_messages(session: Session, rule_id: str, due_s: float, event: Event) -> None:
-    """Add an event to the messages of a rule that collect until `due_s`."""
+def join_messages(session: Session, rule_id: str, due_s: float, events: Sequence[Sequence[str]]) -> None:
+    """Add events, as (device, event id), to the messages of a rule that collect until `due_s`."""
     query = select(AlertMessageRow).where(
         AlertMessageRow.rule_id == rule_id,
         AlertMessageRow.state == WAITING,
@@ -127,7 +152,7 @@ def join_messages(session: Session, rule_id: str, due_s: float, event: Event) ->
         AlertMessageRow.due == due_s,
     )
     for row in session.scalars(query):
-        row.events = [*row.events, [event.device, event.id]]
+        row.events = [*row.events, *(list(one) for one in events if list(one) not in row.events)]
     session.flush()
 
 

@@ -111,6 +111,21 @@ def states_of(session: Session, device: str, event_ids: Iterable[str]) -> dict[s
     return states
 
 
+def with_thumbnail(session: Session, keys: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return which of some (device, event id) came with a picture."""
+    by_device: dict[str, list[str]] = {}
+    for device, event_id in keys:
+        by_device.setdefault(device, []).append(event_id)
+    found: set[tuple[str, str]] = set()
+    for device, ids in by_device.items():
+        for start in range(0, len(ids), _IDS_PER_QUERY):
+            query = select(Thumbnail.event_id).where(
+                Thumbnail.device == device, Thumbnail.event_id.in_(ids[start : start + _IDS_PER_QUERY])
+            )
+            found |= {(device, event_id) for event_id in session.scalars(query)}
+    return found
+
+
 def put_thumbnail(session: Session, device: str, event_id: str, jpeg: bytes) -> None:
     """Keep the newest picture of an event."""
     session.merge(Thumbnail(device=device, event_id=event_id, jpeg=jpeg))

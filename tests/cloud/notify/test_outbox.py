@@ -16,7 +16,7 @@ from cloud.ingest.live import LiveFeed
 from cloud.notify.channels import Message
 from cloud.notify.rule import AlertRule
 from cloud.notify.sender import AlertSender, Patience, again_s
-from cloud.store import alerts, events
+from cloud.store import alerts, events, saved_searches
 from cloud.store.alert_tables import AlertMessageRow
 from edge_agent.errors import LinkError, StorageError
 from edge_agent.wire.event import Event
@@ -25,6 +25,7 @@ from edge_agent.wire.topics import Topics
 from tests.cloud.homes import DEVICE, add_device, batch, item, make_home
 from tests.cloud.notify.pictures import largest_jump, striped
 from tests.fakes.clock import FakeClock
+from tests.fakes.events import make_event
 
 _FULL = "the disk is full"
 
@@ -208,3 +209,33 @@ def test_picture_of_a_message_is_what_the_owner_chose(
 @pytest.mark.parametrize(("attempts", "wait_s"), [(1, 2.0), (2, 4.0), (5, 32.0), (20, 300.0), (300, None)])
 def test_waits_grow_to_a_limit_and_end(attempts: int, wait_s: float | None) -> None:
     assert again_s(Patience(), attempts) == wait_s
+
+
+def test_alert_by_a_saved_search_tells_a_moment_once_with_both_events(world: World) -> None:
+    with world.home.database.write() as session:
+        saved = saved_searches.add(
+            session, name="visit", query="person near dog within 5s", timezone="UTC", now_s=0.0
+        )
+        search = saved.id
+    world.rule(search=search, cooldown_s=0)
+    world.see(item(1, number=1))
+    assert world.messages == []
+    dog = make_event(2, label="dog")
+    world.see(BatchItem(seq=2, event=dog))
+    (message,) = world.messages
+    assert message.events == [[DEVICE, "event-000001"], [DEVICE, "event-000002"]]
+    world.see(item(3, number=1, event_type="update"))
+    world.see(BatchItem(seq=4, event=dog.model_copy(update={"event_type": "end"})))
+    assert len(world.messages) == 1
+
+
+def test_alert_by_a_search_that_is_gone_or_cannot_be_read_does_not_stop_events(world: World) -> None:
+    with world.home.database.write() as session:
+        broken = saved_searches.add(session, name="old", query="person behind dog", timezone="UTC", now_s=0.0)
+        search = broken.id
+    world.rule(search=search)
+    world.rule(name="gone", search="sea_gone")
+    world.see(item(1))
+    assert world.messages == []
+    with world.home.database.read() as session:
+        assert events.count(session) == 1
