@@ -1,6 +1,6 @@
 // Cameras: which are there, what they run, and how one more joins.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { connection, deviceState } from "./states.js";
+import { connection, deviceState, settingsWords } from "./states.js";
 import { Copy, Empty, Failure, Loading, State, api, html, liveNews, mount, useAction, useLoad } from "./ui.js";
 import { ago, plural, when } from "./words.js";
 
@@ -12,6 +12,13 @@ function Health({ stats }) {
   if (!cameras.length) return null;
   const warm = stats.temperature_c == null ? "" : ` · ${Math.round(stats.temperature_c)} °C`;
   return html`<ul class="plain muted">${cameras.map(([name, one]) => html`<li class="clip">${name}: ${one.fps_captured.toFixed(1)} pictures/s, looks at ${Math.round(one.gate_ratio * 100)} %${warm}</li>`)}</ul>`;
+}
+
+/** How each camera is switched, as it says itself: in Home Assistant too. */
+function Switched({ cameras }) {
+  const rows = Object.entries(cameras ?? {});
+  if (!rows.length) return null;
+  return html`<ul class="plain muted">${rows.map(([name, one]) => html`<li>${name}: ${settingsWords(one)}</li>`)}</ul>`;
 }
 
 function Card({ device }) {
@@ -28,6 +35,7 @@ function Card({ device }) {
       <div><dt>Agent</dt><dd>${device.agent_version}</dd></div>
     </dl>
     ${wanted && html`<p><${State} ...${doing}>${doing.words}<//></p>`}
+    <${Switched} cameras=${device.reported?.cameras} />
     <${Health} stats=${device.stats} />
     <p><a href=${`/events?device=${encodeURIComponent(device.name)}`}>What it saw</a></p>
   </li>`;

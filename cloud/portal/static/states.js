@@ -48,3 +48,9 @@ export const answeredBy = ({ answered_by: who, offload_reason: reason }) =>
   who === "cloud" ? { sign: "☁", words: "cloud", why: REASONS[reason] ?? "" } : { sign: "▣", words: "camera", why: "" };
 
 export const detectorWords = ({ name, version, precision }) => `${name} v${version} · ${precision}`;
+
+/** How people switched a camera, at home or here, in words. */
+export function settingsWords({ detect, snapshots, offload, threshold }) {
+  const words = [detect ? "looks" : "does not look", snapshots ? "shows pictures" : "shows no pictures", offload ? "may ask the cloud" : "asks nobody"];
+  return threshold == null ? words.join(" · ") : `${words.join(" · ")} · tells from ${Math.round(threshold * 100)} %`;
+}

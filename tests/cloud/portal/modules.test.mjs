@@ -10,7 +10,7 @@ import { LabelBook } from "./static/labelbook.js";
 import { curvePoints, knownWords, learningWords, nextProposed, qualityWords, seenWords, troubleWords, unseen } from "./static/livewords.js";
 import { nextStep, stateOf } from "./static/nextstep.js";
 import { nextWords, saidAbout } from "./static/said.js";
-import { deviceState } from "./static/states.js";
+import { deviceState, settingsWords } from "./static/states.js";
 import { Turns } from "./static/turns.js";
 import { ago, ap50, duration, figureWords, kilobytes, measuredOn, plural } from "./static/words.js";
 
@@ -198,6 +198,11 @@ test("a camera says what it does about its detector", () => {
   assert.equal(deviceState(settled).words, "online");
   assert.equal(deviceState(settled, { onlyInstall: true }).words, "runs cup v2");
   assert.equal(deviceState(camera({ state: "revoked" })).tone, "bad");
+});
+test("settings of a camera are told in words, a threshold only where there is one", () => {
+  const all = { detect: true, snapshots: true, offload: true, threshold: null };
+  assert.equal(settingsWords(all), "looks · shows pictures · may ask the cloud");
+  assert.equal(settingsWords({ detect: false, snapshots: false, offload: false, threshold: 0.614 }), "does not look · shows no pictures · asks nobody · tells from 61 %");
 });
 
 const event = (id, start, more = {}) => ({ event: { id, start_time: start, ...more } });
