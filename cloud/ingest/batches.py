@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from cloud.ingest.order import contiguous_until, is_newer
 from cloud.store import events
+from cloud.store.sketch import lasts_class, sketch_of
 from cloud.store.tables import EventState
 from edge_agent.errors import ProtocolError
 from edge_agent.wire.event import Event
@@ -123,6 +124,10 @@ def _fill(state: EventState, event: Event, now_s: float) -> None:
     state.detector_id, state.detector_version = event.detector.id, event.detector.version
     state.answered_by = event.answered_by
     state.start_time, state.end_time, state.frame_time = event.start_time, event.end_time, event.frame_time
+    state.lasts = lasts_class(event.frame_time - event.start_time)
+    state.sketch = sketch_of(
+        event.box, event.frame_size.height_px / event.frame_size.width_px, event.top_score
+    )
     state.body, state.received = event.to_json(), now_s
 
 

@@ -109,7 +109,7 @@ def is_thing(event: Seen, thing: Thing) -> bool:
 def gap_share(a: Seen, b: Seen) -> float:
     """Return how far two boxes lie apart, as a share of the picture's width; 0 when they touch."""
     across = max(0.0, a.box[0] - b.box[2], b.box[0] - a.box[2])
-    down = max(0.0, a.box[1] - b.box[3], b.box[1] - a.box[3]) * a.aspect
+    down = max(0.0, a.box[1] * a.aspect - b.box[3] * b.aspect, b.box[1] * b.aspect - a.box[3] * a.aspect)
     return math.hypot(across, down)
 
 
@@ -156,11 +156,15 @@ def _is_either(query: Query, event: Seen) -> bool:
     return query.second is not None and is_thing(event, query.first) and is_thing(event, query.second)
 
 
+def in_time(query: Query, span: Span, at_s: float) -> bool:
+    """Return whether a moment at a time counts."""
+    if not span.since_s <= at_s < span.until_s:
+        return False
+    if query.day is None:
+        return True
+    local = datetime.fromtimestamp(at_s, span.zone)
+    return query.day.holds(local.hour * 60 + local.minute)
+
+
 def _counted(query: Query, span: Span, moment: Moment | None) -> Moment | None:
-    if moment is None or not span.since_s <= moment.at_s < span.until_s:
-        return None
-    if query.day is not None:
-        local = datetime.fromtimestamp(moment.at_s, span.zone)
-        if not query.day.holds(local.hour * 60 + local.minute):
-            return None
-    return moment
+    return moment if moment is not None and in_time(query, span, moment.at_s) else None

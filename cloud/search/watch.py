@@ -58,7 +58,7 @@ def _times(query: Query, event: Seen) -> list[ColumnElement[bool]]:
         return [start.between(event.start_s - reach_s, event.start_s + reach_s)]
     earliest_s, latest_s = event.start_s - reach_s, event.until_s + reach_s
     # Written out, not sent as a parameter: only so databases see that the index of long events fits.
-    is_long = EventState.frame_time - start > literal(LONG_S, literal_execute=True)
+    is_long = EventState.lasts > literal(0, literal_execute=True)
     not_gone = EventState.frame_time >= earliest_s
     return [
         start.between(earliest_s - LONG_S, latest_s) & not_gone & ~is_long,

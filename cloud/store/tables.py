@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, Text, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 _NAMES = {
@@ -18,7 +29,7 @@ _NAMES = {
 }
 
 LONG_S = 120
-_LONG = text(f"frame_time - start_time > {LONG_S}")
+_LONG = text("lasts > 0")
 
 
 class Base(DeclarativeBase):
@@ -169,8 +180,8 @@ class StoredEvent(Base):
 class EventState(Base):
     """The latest state of one event, whatever order its documents came in.
 
-    `frame_time` is when it was last seen. Those that last longer than `LONG_S` have
-    indices of their own.
+    `frame_time` is when it was last seen. `lasts` and `sketch` are those of `cloud.store.sketch`; events
+    of before there were sketches have none.
     """
 
     __tablename__ = "event_states"
@@ -178,15 +189,22 @@ class EventState(Base):
         Index("ix_event_states_start_time", "start_time", "event_id"),
         Index("ix_event_states_detector_id", "detector_id", "start_time"),
         # Of searches: all that they look at before they read a document, so that they read few.
-        Index("ix_event_states_label", "label", "start_time", "camera", "device", "event_id", "frame_time"),
-        Index("ix_event_states_camera", "device", "camera", "label", "start_time", "frame_time", "event_id"),
         Index(
-            "ix_event_states_long", "label", "frame_time", "start_time", "camera", "device", "event_id",
+            "ix_event_states_label",
+            "label", "start_time", "camera", "device", "event_id", "frame_time", "sketch",
+        ),
+        Index(
+            "ix_event_states_camera",
+            "device", "camera", "label", "start_time", "frame_time", "event_id", "sketch",
+        ),
+        Index(
+            "ix_event_states_long",
+            "label", "lasts", "start_time", "frame_time", "camera", "device", "event_id", "sketch",
             sqlite_where=_LONG, postgresql_where=_LONG,
         ),
         Index(
             "ix_event_states_camera_long",
-            "device", "camera", "label", "frame_time", "start_time", "event_id",
+            "device", "camera", "label", "lasts", "start_time", "frame_time", "event_id", "sketch",
             sqlite_where=_LONG, postgresql_where=_LONG,
         ),
     )  # fmt: skip
@@ -201,6 +219,8 @@ class EventState(Base):
     start_time: Mapped[float]
     end_time: Mapped[float | None]
     frame_time: Mapped[float]
+    lasts: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=text("0"))
+    sketch: Mapped[int | None] = mapped_column(BigInteger)
     body: Mapped[str] = mapped_column(Text)
     received: Mapped[float]
     has_thumbnail: Mapped[bool] = mapped_column(default=False)

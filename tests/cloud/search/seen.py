@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cloud.search.judge import Seen
+from cloud.store.sketch import lasts_class, sketch_of
 from cloud.store.tables import EventState
 
 ZONES, COATS = ("yard", "street"), ("red", "blue")
@@ -82,6 +83,8 @@ def row_of(event: Seen) -> EventState:
         start_time=event.start_s,
         end_time=None,
         frame_time=event.until_s,
+        lasts=lasts_class(event.until_s - event.start_s),
+        sketch=sketch_of(event.box, event.aspect, event.top_score) if event.key[2] != "event-003" else None,
         body=json.dumps(document),
         received=event.until_s,
     )

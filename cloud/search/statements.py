@@ -1,0 +1,163 @@
+"""The statements by which a search looks into indices; each is made once, which takes longer than to run it.
+
+Parameters: `label` and `camera` of the driver, the rarer thing; `other` and `other_camera` of the other one;
+the slice from `begin` to `end`; drivers that began from `since` on and before `until`; `reach`, the seconds
+that may lie between the two; `lasts`, a class of long events, and `length`, how long they are at most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Select,
+    Subquery,
+    Table,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    select,
+)
+
+from cloud.store.sketch import LONG_CLASSES
+from cloud.store.tables import EventState
+
+Kind = Literal["after", "before", "there", "there_long", "later", "came", "came_long"]
+"""Which pairs, seen from a driver: the other came `after` or `before` it; was `there` when it came (or there
+for long); came `later`, while it was there; `came` in the slice, while the driver was there from before (or
+for long)."""
+
+Statement = Select[*tuple[Any, ...]]
+
+_EVENTS: Table = EventState.__table__  # type: ignore[assignment]
+_ALL = 2**31
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is asked of cameras: whether a thing's is named, and whether both things have to share one."""
+
+    camera: bool = False
+    other_camera: bool = False
+    share: bool = True
+
+
+@cache
+def starts(*, camera: bool) -> Statement:
+    """Return when the event of the driver began before which `skip` others began in a slice."""
+    c = _EVENTS.c
+    rows = select(c.start_time).where(*_driver(camera=camera), c.start_time < bindparam("until"))
+    return rows.order_by(c.start_time.desc()).limit(1).offset(bindparam("skip"))
+
+
+@cache
+def number(*, camera: bool, most: int) -> Statement:
+    """Return how many events of the driver there are in a time, at most so many."""
+    some = select(literal(1)).where(*_driver(camera=camera), *_began()).limit(most)
+    return select(func.count()).select_from(some.subquery())
+
+
+@cache
+def classes() -> Statement:
+    """Return for each class of long events whether there are any of a label."""
+    c = _EVENTS.c
+    label = c.label == bindparam("label")
+    return select(
+        *(
+            exists(select(literal(1)).where(label, _long(c), c.lasts == number).correlate(None))
+            for number in LONG_CLASSES
+        )
+    )
+
+
+@cache
+def alone(*, camera: bool) -> Statement:
+    """Return the events of a thing that began in a time."""
+    return select(*_marked(_EVENTS.c)).where(*_driver(camera=camera), *_began())
+
+
+@cache
+def documents() -> Statement:
+    """Return documents of some events of a device: `ids`."""
+    c = _EVENTS.c
+    return select(c.event_id, c.body).where(
+        c.device == bindparam("device"), c.event_id.in_(bindparam("ids", expanding=True))
+    )
+
+
+@cache
+def pairs(kind: Kind, shape: Shape) -> Statement:
+    """Return the pairs of one kind: marks of the driver, then of the other."""
+    drivers = _drivers(kind, shape)
+    partner = _EVENTS.alias("partner")
+    where = [partner.c.label == bindparam("other"), partner.c.start_time.between(*_times(kind, drivers))]
+    if shape.other_camera:
+        where.append(partner.c.camera == bindparam("other_camera"))
+    if shape.share:
+        where += [partner.c.device == drivers.c.device, partner.c.camera == drivers.c.camera]
+    if kind not in {"after", "before"}:
+        # No index fits a sum: SQLite would take one for it that is worse.
+        where.append(partner.c.frame_time + _float("reach") >= drivers.c.start_time)
+    if kind == "there_long":
+        where += [_long(partner.c), partner.c.lasts == bindparam("lasts")]
+    columns = [*_marked(drivers.c), *_marked(partner.c)]
+    return select(*columns).select_from(drivers.join(partner, and_(*where)))
+
+
+def _drivers(kind: Kind, shape: Shape) -> Subquery:
+    c = _EVENTS.c
+    where = [*_driver(camera=shape.camera), *_began()]
+    if kind in {"came", "came_long"}:
+        where.append(c.frame_time >= _float("gone"))
+    if kind == "came_long":
+        where += [_long(c), c.lasts == bindparam("lasts")]
+    columns = (c.device, c.event_id, c.camera, c.start_time, c.frame_time, c.sketch)
+    # A limit, however high, makes SQLite begin with these rows: it knows nothing of what is rare.
+    return select(*columns).where(*where).limit(_ALL).subquery("drivers")
+
+
+def _times(kind: Kind, drivers: Subquery) -> tuple[ColumnElement[float], ColumnElement[float]]:
+    """Return from when until when the other one of a pair begins."""
+    start, gone, reach = drivers.c.start_time, drivers.c.frame_time, _float("reach")
+    if kind == "after":
+        return start, start + reach
+    if kind == "before":
+        return start - reach, start
+    if kind in {"there", "there_long"}:
+        return start - (reach + _float("length")), start
+    if kind == "later":
+        return start, gone + reach
+    begin, end = _float("begin"), _float("end")
+    return begin, case((gone + reach < end, gone + reach), else_=end)
+
+
+def _driver(*, camera: bool) -> list[ColumnElement[bool]]:
+    c = _EVENTS.c
+    named = [c.label == bindparam("label")]
+    return [*named, c.camera == bindparam("camera")] if camera else named
+
+
+def _began() -> list[ColumnElement[bool]]:
+    start = _EVENTS.c.start_time
+    return [start >= _float("since"), start < _float("until")]
+
+
+def _marked(columns: Any) -> list[Any]:  # noqa: ANN401 - of a table, an alias or a subquery
+    return [columns.start_time, columns.device, columns.event_id, columns.sketch]
+
+
+def _long(columns: Any) -> ColumnElement[bool]:  # noqa: ANN401 - of a table or an alias
+    # Written out, not sent as a parameter: only so databases see that the index of long events fits.
+    found: ColumnElement[bool] = columns.lasts > literal(0, literal_execute=True)
+    return found
+
+
+def _float(name: str) -> ColumnElement[float]:
+    return bindparam(name, type_=Float())
