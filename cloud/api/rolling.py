@@ -45,8 +45,7 @@ def write_sightings(services: Services) -> None:
     seen = services.sightings.take()
     if seen:
         with services.database.write() as session:
-            for device, at_s in seen.items():
-                devices.note_seen(session, device, now_s=at_s)
+            devices.note_all_seen(session, seen)
 
 
 async def keep_rolling(services: Services) -> None:

@@ -160,6 +160,11 @@ def services_of(connection: HTTPConnection) -> Services:
     return cast("Services", connection.app.state.services)
 
 
+async def _services(connection: HTTPConnection) -> Services:
+    # A coroutine, for FastAPI sends plain functions to another thread: that would cost more than the work.
+    return services_of(connection)
+
+
 def calling_device(request: Request) -> str:
     """Return which device calls, by the token that it signed with its own key.
 
@@ -167,15 +172,35 @@ def calling_device(request: Request) -> str:
         UnauthorizedError: There is no such token, or it does not hold.
     """
     services = services_of(request)
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        message = "send 'Authorization: Bearer <JWT>' signed by the device's key"
-        raise UnauthorizedError(message)
 
     def find_key(name: str) -> str | None:
         with services.database.read() as session:
             return devices.enrolled_key_of(session, name)
 
+    return _verified(request, services, find_key)
+
+
+def looking_device(request: Request, session: Session) -> tuple[str, int]:
+    """Return which device looks at what is wanted of it, and the version of that, by one query.
+
+    Raises:
+        UnauthorizedError: There is no token, or it does not hold.
+    """
+    version = 0
+
+    def find_key(name: str) -> str | None:
+        nonlocal version
+        key, version = devices.key_and_version_of(session, name)
+        return key
+
+    return _verified(request, services_of(request), find_key), version
+
+
+def _verified(request: Request, services: Services, find_key: Callable[[str], str | None]) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        message = "send 'Authorization: Bearer <JWT>' signed by the device's key"
+        raise UnauthorizedError(message)
     try:
         return verify_device_token(
             token.strip(), find_key=find_key, clock=services.clock, replays=services.replays
@@ -184,5 +209,5 @@ def calling_device(request: Request) -> str:
         raise UnauthorizedError(str(error)) from error
 
 
-Used = Annotated[Services, Depends(services_of)]
+Used = Annotated[Services, Depends(_services)]
 CallingDevice = Annotated[str, Depends(calling_device)]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, cast
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from jwt.algorithms import OKPAlgorithm
 
 from cloud.errors import DeniedError
 from edge_agent.clock import Clock
@@ -17,6 +20,7 @@ LIFETIME_LIMIT_S: Final = 60.0
 LEEWAY_S: Final = 60.0
 _ALGORITHM: Final = "EdDSA"
 _TOKEN_LIMIT_CHARS: Final = 2000
+_KEYS_KEPT: Final = 20_000
 _CLAIMS: Final = ("iss", "aud", "exp", "iat", "jti")
 
 
@@ -81,11 +85,17 @@ def _claimed_device(token: str) -> str:
     raise DeniedError(message)
 
 
+@lru_cache(_KEYS_KEPT)
+def _parsed(key: str) -> Ed25519PublicKey:
+    """Return a public key of PEM text; parsing takes longer than verifying, and devices call all the time."""
+    return cast("Ed25519PublicKey", OKPAlgorithm().prepare_key(key))
+
+
 def _verified_claims(token: str, key: str, device: str) -> dict[str, Any]:
     try:
         return jwt.decode(
             token,
-            key,
+            _parsed(key),
             algorithms=[_ALGORITHM],
             audience=AUDIENCE,
             issuer=device,

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from collections.abc import Mapping
+
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from cloud.errors import ConflictError, NotFoundError
 from cloud.store.tables import DesiredState, Device, EnrolmentToken, ReportedState
 from edge_agent.wire.sync import Desired, Reported
+
+# Made once: every look of every device asks this, and making it takes longer than the answer.
+_KEY_AND_VERSION = (
+    select(Device.public_key_pem, DesiredState.version)
+    .outerjoin(DesiredState, DesiredState.device == Device.name)
+    .where(Device.name == bindparam("device"), Device.state == "enrolled")
+)
 
 
 def add_token(session: Session, *, sha256: str, now_s: float, expires_s: float) -> None:
@@ -42,6 +51,12 @@ def enrolled_key_of(session: Session, name: str) -> str | None:
     return None if device is None or device.state != "enrolled" else device.public_key_pem
 
 
+def key_and_version_of(session: Session, name: str) -> tuple[str | None, int]:
+    """Return the public key of a device that is not revoked, and the version of what is desired of it."""
+    row = session.connection().execute(_KEY_AND_VERSION, {"device": name}).one_or_none()
+    return (None, 0) if row is None else (row[0], row[1] or 0)
+
+
 def remove(session: Session, name: str) -> None:
     """Remove a device, so that another can join under its name; its events stay."""
     session.delete(find(session, name))
@@ -74,6 +89,16 @@ def note_seen(session: Session, name: str, *, now_s: float, online: bool = True)
     if online:
         device.last_seen = now_s
     return True
+
+
+def note_all_seen(session: Session, seen: Mapping[str, float]) -> None:
+    """Note when many devices spoke last: name → UTC seconds since 1970; strangers are passed over."""
+    query = (
+        update(Device)
+        .where(Device.name == bindparam("device"))
+        .values(online=True, last_seen=bindparam("at"))
+    )
+    session.connection().execute(query, [{"device": name, "at": at_s} for name, at_s in seen.items()])
 
 
 def note_stats(session: Session, name: str, *, stats_json: str) -> None:

@@ -32,9 +32,14 @@ def test_revoked_device_has_no_key_to_be_believed(home: Home) -> None:
     add_device(home)
     with home.database.write() as session:
         assert devices.enrolled_key_of(session, DEVICE) == "key"
+        assert devices.key_and_version_of(session, DEVICE) == ("key", 0)
+        devices.put_desired(session, Desired(device=DEVICE, version=3), now_s=1.0)
+        session.flush()
+        assert devices.key_and_version_of(session, DEVICE) == ("key", 3)
         devices.find(session, DEVICE).state = "revoked"
         session.flush()
         assert devices.enrolled_key_of(session, DEVICE) is None
+        assert devices.key_and_version_of(session, DEVICE) == (None, 0)
         assert devices.key_of(session, DEVICE) == "key"
 
 
@@ -68,6 +73,15 @@ def test_availability_of_a_stranger_is_not_noted(home: Home) -> None:
     with home.database.write() as session:
         assert not devices.note_seen(session, "stranger", now_s=1.0)
         assert devices.every(session) == []
+
+
+def test_many_sightings_are_noted_at_once_and_strangers_passed_over(home: Home) -> None:
+    add_device(home)
+    with home.database.write() as session:
+        devices.note_all_seen(session, {DEVICE: 5.0, "stranger": 6.0})
+    with home.database.read() as session:
+        (row,) = devices.every(session)
+    assert (row.name, row.online, row.last_seen) == (DEVICE, True, 5.0)
 
 
 def test_same_job_is_not_accepted_twice_while_it_is_under_way(home: Home) -> None:
