@@ -15,6 +15,7 @@ def test_phase_counts_errors_quantiles_and_the_busiest_second() -> None:
     assert (shown["looks"], shown["errors"], shown["unanswered"]) == (100, 1, 1)
     assert (shown["p50_s"], shown["p99_s"], shown["most_looks_in_one_second"]) == (0.05, 0.099, 40)
     assert shown["server_cpu_ms_per_look"] == 5.0
+    assert (shown["longest_s"], shown["seconds_of_nine_in_ten"]) == (0.099, 3)
 
 
 def test_taking_a_tally_begins_anew() -> None:
