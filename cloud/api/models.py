@@ -59,7 +59,8 @@ class VersionView(BaseModel):
 class DetectorView(BaseModel):
     """A detector, what it has and what it waits for; `poster` is the address of a picture.
 
-    `in_use` is the newest version that was not measured to be worse than the one in use before it.
+    `in_use` is the newest version that was not measured to be worse than the one in use before it, or the one
+    that a person chose since.
     """
 
     id: str

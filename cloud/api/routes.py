@@ -28,6 +28,7 @@ from cloud.api import (
     server,
     suggestions,
     teaching,
+    versions,
     watching,
 )
 
@@ -51,6 +52,7 @@ for part in (
     server.router,
     detectors.router,
     evaluations.router,
+    versions.router,
     suggestions.router,
     attributes.router,
     media.router,

@@ -36,6 +36,8 @@ def _content_security_policy() -> str:
     rules = (
         "default-src 'self'",
         f"script-src 'self' 'sha256-{digest}'",
+        # Reports carry cut-outs of single objects as data.
+        "img-src 'self' data:",
         "object-src 'none'",
         "base-uri 'none'",
         "form-action 'self'",
@@ -73,6 +75,18 @@ def detector(request: Request, detector_id: str) -> HTMLResponse:
 def attributes(request: Request, detector_id: str) -> HTMLResponse:
     """Show what things of a detector are told to be like, and let crops be sorted."""
     return _page(request, title="Attributes", module="attributes", detector=detector_id)
+
+
+@router.get("/detectors/{detector_id}/watch")
+def watch(request: Request, detector_id: str) -> HTMLResponse:
+    """Show a video with what a version sees in it, to be corrected."""
+    return _page(request, title="Watch", module="watch", detector=detector_id)
+
+
+@router.get("/detectors/{detector_id}/versions")
+def versions(request: Request, detector_id: str) -> HTMLResponse:
+    """Show how good the versions of a detector are, and put one in use."""
+    return _page(request, title="Versions", module="versions", detector=detector_id)
 
 
 @router.get("/devices")

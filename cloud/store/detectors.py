@@ -122,9 +122,30 @@ def find_version(session: Session, detector_id: str, version: int | None = None)
 
 
 def in_use(versions: Iterable[Version]) -> Version | None:
-    """Return the newest version that was not measured to be worse than the one in use before it."""
+    """Return the newest version that was not measured to be worse than the one in use before it.
+
+    A version that a person chose stays until one that was trained later takes over like that.
+    """
     newest_first = sorted(versions, key=lambda row: -row.version)
-    return next((row for row in newest_first if verdict_of(row) != "worse"), None)
+    chosen = max(newest_first, key=_chosen_s, default=None)
+    since_s = float("-inf") if chosen is None else _chosen_s(chosen)
+    later = (row for row in newest_first if row.created > since_s and verdict_of(row) != "worse")
+    return next(later, None if since_s == float("-inf") else chosen)
+
+
+def choose(session: Session, detector_id: str, version: int, *, now_s: float) -> None:
+    """Note that a person puts a version in use.
+
+    Raises:
+        NotFoundError: There is no such version.
+    """
+    row = find_version(session, detector_id, version)
+    row.metrics = {**row.metrics, "chosen": now_s}
+    session.flush()
+
+
+def _chosen_s(version: Version) -> float:
+    return float(version.metrics.get("chosen", "-inf"))
 
 
 def verdict_of(version: Version) -> str | None:

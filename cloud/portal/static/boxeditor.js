@@ -17,7 +17,8 @@ function Shape({ item, labels, chosen, proposal }) {
 function Tag({ item, labels, proposal }) {
   const style = `left:${item.box[0] * 100}%;top:${Math.max(0.035, item.box[1]) * 100}%;--tag:${classColour(labels, item.label)}`;
   const score = item.score == null ? "" : ` ${Math.round(item.score * 100)} %`;
-  return html`<span class=${proposal ? "tag proposal" : "tag"} style=${style}>${item.label}${score}</span>`;
+  const sign = item.sign ? `${item.sign} ` : "";
+  return html`<span class=${proposal ? "tag proposal" : "tag"} style=${style}>${sign}${item.label}${score}</span>`;
 }
 
 const Handles = ({ box: [x1, y1, x2, y2] }) =>
@@ -25,13 +26,14 @@ const Handles = ({ box: [x1, y1, x2, y2] }) =>
 
 /**
  * @param src       address of the picture
+ * @param picture   what is shown instead of a picture: a video
  * @param size      [width, height] of the picture in pixels, so that nothing jumps while it loads
  * @param boxes     what is labelled: solid
  * @param proposals what a detector sees: dotted, never part of the labels until accepted
  * @param chosen    index of the chosen box, or -1
  * @param label     class of the next box; none: nothing can be drawn
  */
-export function BoxEditor({ src, alt, size, boxes, proposals = [], labels, label, chosen = -1, onChange, onChoose, readOnly }) {
+export function BoxEditor({ src, picture, alt, size, boxes, proposals = [], labels, label, chosen = -1, onChange, onChoose, readOnly }) {
   const stage = useRef(null);
   const drag = useRef(null);
   const [ghost, setGhost] = useState(null);
@@ -82,10 +84,10 @@ export function BoxEditor({ src, alt, size, boxes, proposals = [], labels, label
   const [width, height] = size ?? natural ?? [4, 3];
   return html`<div class=${readOnly ? "stage still" : "stage"} style=${`--ratio:${width / height}`} ref=${stage}
       onPointerDown=${down} onPointerMove=${move} onPointerUp=${up} onPointerCancel=${cancel}>
-    ${failed === src
+    ${picture ?? (failed === src
       ? html`<p class="note bad" role="alert">This picture cannot be shown. Reload the page; if it stays so, drop the file again.</p>`
       : html`<img src=${src} alt=${alt} draggable=${false} onError=${() => setFailed(src)}
-          onLoad=${(e) => setNatural([e.currentTarget.naturalWidth, e.currentTarget.naturalHeight])} />`}
+          onLoad=${(e) => setNatural([e.currentTarget.naturalWidth, e.currentTarget.naturalHeight])} />`)}
     <svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">
       ${proposals.map((item) => html`<${Shape} item=${item} labels=${labels} proposal />`)}
       ${all.map((item, i) => html`<${Shape} item=${item} labels=${labels} chosen=${i === chosen} />`)}

@@ -1,6 +1,6 @@
 // Names of keys, and when a key belongs to the field that has the focus. Pure functions.
 
-const SHOWN = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Delete: "Del", Escape: "Esc" };
+const SHOWN = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Delete: "Del", Escape: "Esc", " ": "Space" };
 const SLIDER_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"];
 
 /** "g", "1", "?", "Shift+ArrowLeft", "Alt+ArrowUp", "Ctrl+Shift+z": the name of a key press. Cmd counts as Ctrl. */
@@ -24,6 +24,8 @@ export function shownKey(name) {
 /** Whether the key belongs to the field that has the focus, not to the page. */
 export function isTyping(target, key) {
   if (target.isContentEditable || ["TEXTAREA", "SELECT"].includes(target.tagName)) return true;
+  // Space presses the button that has the focus, and turns the switch.
+  if (key === " " && (["BUTTON", "A", "SUMMARY"].includes(target.tagName) || target.type === "checkbox")) return true;
   if (target.tagName !== "INPUT") return false;
   if (target.type === "range") return SLIDER_KEYS.includes(key);
   return !["checkbox", "radio", "button", "submit", "file"].includes(target.type);

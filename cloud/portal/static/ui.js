@@ -157,14 +157,15 @@ export function State({ tone = "", sign, children }) {
   return html`<span class=${`state ${tone}`}><span aria-hidden="true">${sign}</span> ${children}</span>`;
 }
 
-/** Text to be copied, with its button. */
+/** Text to be copied, or what gives it, with its button. */
 export function Copy({ text, words = "Copy" }) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {
+    const whole = typeof text === "function" ? text() : text;
     try {
-      await navigator.clipboard.writeText(text);
+      await navigator.clipboard.writeText(whole);
     } catch {
-      copyBySelection(text); // plain http from another machine has no clipboard
+      copyBySelection(whole); // plain http from another machine has no clipboard
     }
     setCopied(true);
     setTimeout(() => setCopied(false), 2000);

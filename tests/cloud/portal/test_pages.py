@@ -18,6 +18,7 @@ from fastapi.testclient import TestClient
 from cloud.portal import pages, vendoring
 
 _PAGES = (
+    *("/detectors/det_1/watch", "/detectors/det_1/versions"),
     *("/", "/detectors/det_1", "/detectors/det_1/attributes", "/devices", "/rollouts", "/events"),
     *("/events/0190a1b2c3d4-abcdef", "/bundles/bun_1"),
 )
