@@ -38,6 +38,7 @@ from bench.gate import (
 )
 from bench.result import Metric, Result, spread
 from edge_agent.pipeline.detect import BundleDetector
+from edge_agent.report.keyframes import QUALITY, THRIFTY_QUALITY
 from edge_agent.report.snapshots import encode_jpeg, make_snapshot
 from edge_agent.starter.location import starter_bundle_path
 from edge_agent.vision.arrays import Rgb
@@ -97,7 +98,7 @@ def run(*, quick: bool = False) -> Result:
         busy = _live(folder, films["busy"], "x86-64", live_s)
         still = _live(folder, films["still"], "x86-64", live_s)
         lean = _live(folder, films["busy"], SMALL_PROFILE, 30)
-        written = _live_through_a_day(folder, busy.stories, clip[100])
+        written, with_key_frame = _live_through_a_day(folder, busy.stories, clip[100])
         expected, gated = _look_at(films["mixed"])
     agent_fps, bare_fps = [agent.fps for agent, _ in rounds], [bare.fps for _, bare in rounds]
     p99, p50 = np.percentile(busy.added_ms, [99, 50])
@@ -116,6 +117,7 @@ def run(*, quick: bool = False) -> Result:
         "events_missed": expected - gated,
         "documents_an_event": len(busy.added_ms) and sum(map(len, busy.stories)) / len(busy.stories),
         "written_bytes_per_day": sum(written.values()),
+        "events_with_key_frame": with_key_frame,
         "written_bytes_per_day_of": dict(written.items()),
     }
     ratios: dict[str, Metric] = {
@@ -210,16 +212,19 @@ def _added_ms(looks: Sequence[Sequence[float]], heard: Sequence[tuple[float, Eve
     return timed
 
 
-def _live_through_a_day(folder: Path, stories: Sequence[Sequence[Event]], picture: Rgb) -> dict[str, int]:
-    """Return the bytes written a day, with key frames and without."""
+def _live_through_a_day(
+    folder: Path, stories: Sequence[Sequence[Event]], picture: Rgb
+) -> tuple[dict[str, int], float]:
+    """Return the bytes written a day by part, and the share of events that have a key frame."""
     (folder / "stories.json").write_text(
         json.dumps([[json.loads(event.to_json()) for event in story] for story in stories])
     )
     (folder / "thumbnail.jpg").write_bytes(
         make_snapshot(picture, np.array([[0.2, 0.2, 0.4, 0.8]], np.float32))
     )
-    (folder / "picture.jpg").write_bytes(encode_jpeg(picture, 90))
-    written = {}
+    for quality in (QUALITY, THRIFTY_QUALITY):
+        (folder / f"picture-{quality}.jpg").write_bytes(encode_jpeg(picture, quality))
+    written, kept = {}, 0
     for part in ("spool", "all"):
         # On the disk that this runs from: memory disks write nothing.
         with TemporaryDirectory(dir=Path.cwd() / "build") as home:
@@ -233,8 +238,10 @@ def _live_through_a_day(folder: Path, stories: Sequence[Sequence[Event]], pictur
                 part,
             ]
             done = subprocess.run(words, capture_output=True, text=True, check=True)
-            written[part] = int(done.stdout)
-    return {"spool": written["spool"], "key_frames": written["all"] - written["spool"]}
+            told = json.loads(done.stdout)
+            written[part], kept = told["written_bytes"], told["key_frames"]
+    parts = {"spool": written["spool"], "key_frames": written["all"] - written["spool"]}
+    return parts, kept / EVENTS_A_DAY
 
 
 def _look_at(film: Path) -> tuple[int, int]:

@@ -191,7 +191,7 @@ class StorageConfig(_Section):
 
     spool_bytes: int = Field(64_000_000, ge=100_000)
     keyframes_bytes: int = Field(256_000_000, ge=0)
-    keyframes_daily_bytes: int = Field(40_000_000, ge=0, description="spares flash memory")
+    keyframes_daily_bytes: int = Field(22_000_000, ge=0, description="spares flash memory")
 
 
 class ShadowConfig(_Section):

@@ -1,6 +1,7 @@
 """A simulated day of the agent's disk: `python -m bench.agenting.day EVENTS PICTURES FOLDER PART`.
 
-PART is `all`, or `spool`: no key frames. Prints the bytes that the disk was made to write.
+PART is `all`, or `spool`: no key frames. Prints the bytes that the disk was made to write, and how many
+events have a key frame.
 
 The agent's own outbox and key frames take 2,000 events as a camera told them, evenly over a day: each
 document is stored by itself, each is acknowledged, and time goes by between them as it did. The kernel
@@ -16,6 +17,7 @@ from itertools import cycle
 from pathlib import Path
 
 from bench.agenting.child import written_bytes
+from edge_agent.agent.reporter import FLUSH_S
 from edge_agent.config import StorageConfig
 from edge_agent.report.keyframes import KeyFrames
 from edge_agent.report.outbox import Outbox
@@ -23,7 +25,6 @@ from edge_agent.report.spool import SpoolItem
 
 EVENTS_A_DAY = 2_000
 _DAY_S = 86_400.0
-_FLUSH_S = 60.0
 
 
 class _Clock:
@@ -48,8 +49,9 @@ class _Clock:
 class Day:
     """The disk's side of one day."""
 
-    def __init__(self, folder: Path, picture: bytes | None) -> None:
-        storage, self._clock, self._picture = StorageConfig(), _Clock(), picture
+    def __init__(self, folder: Path, pictures: dict[int, bytes] | None) -> None:
+        """Open the stores in `folder`; `pictures`: a key frame's JPEG by quality, if any are kept."""
+        storage, self._clock, self._pictures = StorageConfig(), _Clock(), pictures
         self._outbox = Outbox(
             folder / "spool.sqlite", consumers=["home"], max_bytes=storage.spool_bytes, clock=self._clock
         )
@@ -61,6 +63,7 @@ class Day:
             clock=self._clock,
         )
         self._flush_at_s = 0.0
+        self.kept = 0
 
     def live_through(
         self, stories: Sequence[Sequence[dict[str, object]]], thumbnail: bytes, events: int = EVENTS_A_DAY
@@ -79,26 +82,31 @@ class Day:
         for document in story:
             self._pass_until(started_s + float(str(document["frame_time"])) - first_s)
             is_new = document["event_type"] == "new"
-            if is_new and self._picture is not None:
-                self._frames.add("front", self._clock.now_s(), self._picture, event_id=event_id)
+            if is_new and self._pictures is not None:
+                jpeg = self._pictures[self._frames.quality()]
+                self.kept += self._frames.add("front", self._clock.now_s(), jpeg, event_id=event_id)
             text = json.dumps(document | {"id": event_id})
-            seq = self._outbox.append([SpoolItem("t", text, thumbnail if is_new else None)])
+            item = SpoolItem("t", text, thumbnail if is_new else None)
+            seq = self._outbox.append([item], lasting=is_new)
             self._outbox.acknowledge("home", self._outbox.epoch, seq)
 
     def _pass_until(self, at_s: float) -> None:
         while self._clock.at_s < at_s:
             self._clock.at_s = min(at_s, max(self._clock.at_s + 0.001, self._flush_at_s))
             if self._clock.at_s >= self._flush_at_s:
-                self._flush_at_s = self._clock.at_s + _FLUSH_S
+                self._flush_at_s = self._clock.at_s + FLUSH_S
+                self._outbox.tick()
                 self._outbox.flush()
 
 
 def main() -> None:
     """Live through a day and print what it wrote."""
     stories = json.loads(Path(sys.argv[1]).read_text())
-    thumbnail, picture = (Path(sys.argv[2]) / name for name in ("thumbnail.jpg", "picture.jpg"))
-    day = Day(Path(sys.argv[3]), picture.read_bytes() if sys.argv[4] == "all" else None)
-    print(day.live_through(stories, thumbnail.read_bytes()))
+    folder = Path(sys.argv[2])
+    pictures = {int(path.stem.split("-")[1]): path.read_bytes() for path in folder.glob("picture-*.jpg")}
+    day = Day(Path(sys.argv[3]), pictures if sys.argv[4] == "all" else None)
+    written = day.live_through(stories, (folder / "thumbnail.jpg").read_bytes())
+    print(json.dumps({"written_bytes": written, "key_frames": day.kept}))
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ class CameraPorts:
         offload: Asks the cloud; none when there is no cloud.
         keyframes: Keeps clear pictures on the camera; none when its disk fails.
         snapshot: Makes the small picture that may leave: (picture, boxes) → JPEG.
-        keyframe_jpeg: Makes the clear picture that stays.
+        keyframe_jpeg: Makes the clear picture that stays, of a JPEG quality.
         offload_detector: Returns which detector the cloud is to answer with: (id, version); none: none.
         is_hot: Returns whether the device is too hot for its network.
         clock: Where times come from.
@@ -98,7 +98,7 @@ class CameraPorts:
     offload: OffloadClient | None
     keyframes: KeyFrames | None
     snapshot: Callable[[Rgb, Float32], bytes]
-    keyframe_jpeg: Callable[[Rgb], bytes]
+    keyframe_jpeg: Callable[[Rgb, int], bytes]
     offload_detector: Callable[[], tuple[str, int | None] | None]
     is_hot: Callable[[], bool]
     clock: Clock
@@ -317,11 +317,11 @@ class CameraWorker:
         jpeg: bytes | None = None
         for event in result.events:
             if event.event_type == "new":
-                jpeg = jpeg or self._ports.keyframe_jpeg(frame.rgb)
+                jpeg = jpeg or self._ports.keyframe_jpeg(frame.rgb, keyframes.quality())
                 keyframes.add(self.name, frame.time_s, jpeg, event_id=event.id)
         looked = result.inferred or result.offload_wanted is not None
         if jpeg is None and looked and keyframes.due(self.name, frame.time_s):
-            keyframes.add(self.name, frame.time_s, self._ports.keyframe_jpeg(frame.rgb))
+            keyframes.add(self.name, frame.time_s, self._ports.keyframe_jpeg(frame.rgb, keyframes.quality()))
 
     def _pictures(self, result: PipelineResult) -> dict[str, bytes]:
         """Return the small picture of each event that has one, and show it at home."""

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _TICK_S = 0.5
-_FLUSH_S = 60.0
+# Acknowledgements that a kill forgets only make events go out again.
+FLUSH_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Reporter:
         self._farewell_s = farewell_s
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._fresh: list[SpoolItem] = []
+        self._fresh_lasts = False
         self._refusals = RateLimitedLog(clock)
         self._home_drain = HomeDrain(home.link, outbox, self._post_ack, clock, home.frigate) if home else None
         self._letters = (
@@ -140,7 +142,7 @@ class Reporter:
         """Leave an event to be stored and published."""
         topics = self._home.topics if self._home else Topics(event.device)
         item = SpoolItem(topics.camera(event.camera, "event"), event.to_json(), thumbnail)
-        self._inbox.put(lambda: self._fresh.append(item))
+        self._inbox.put(lambda: self._take(item, lasting=event.event_type == "new"))
 
     def publish(self, say: Callable[[Publisher], None]) -> None:
         """Leave something to be said at home."""
@@ -217,10 +219,14 @@ class Reporter:
             pass
         if self._fresh:
             # Forgotten only once stored: the machine may be out of memory for a moment.
-            self._outbox.append(self._fresh)
-            self._fresh = []
+            self._outbox.append(self._fresh, lasting=self._fresh_lasts)
+            self._fresh, self._fresh_lasts = [], False
         self._pump()
         return going_on
+
+    def _take(self, item: SpoolItem, *, lasting: bool) -> None:
+        self._fresh.append(item)
+        self._fresh_lasts = self._fresh_lasts or lasting
 
     def _do(self, work: Callable[[], None]) -> None:
         try:
@@ -237,9 +243,10 @@ class Reporter:
             hook.pump()
         if self._home is not None:
             self._home.publisher.tick()
+        self._outbox.tick()
         now_s = self._clock.monotonic_s()
         if now_s >= self._flush_at_s:
-            self._flush_at_s = now_s + _FLUSH_S
+            self._flush_at_s = now_s + FLUSH_S
             self._outbox.flush()
 
     def _events_of(self, link: Link) -> LinkEvents:

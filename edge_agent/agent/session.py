@@ -60,7 +60,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_KEYFRAME_QUALITY = 90
 _FIRST_STATS_S = 5.0
 _STATS_S = 60.0
 _MEND_S = 30.0
@@ -323,7 +322,7 @@ class Session:
             offload=peer.offload if peer is not None else None,
             keyframes=self._keyframes,
             snapshot=snapshot_maker(self._config.snapshots),
-            keyframe_jpeg=lambda rgb: encode_jpeg(rgb, _KEYFRAME_QUALITY),
+            keyframe_jpeg=encode_jpeg,
             offload_detector=peer.offload_detector if peer is not None else lambda: None,
             is_hot=lambda: self._care.hot,
             clock=self._clock,

@@ -40,7 +40,6 @@ from edge_agent.starter.location import starter_bundle_path
 _DEFAULT_PORT = 8642
 _MAX_WIDTH_PX = 1280
 _TICK_S = 0.2
-_KEYFRAME_QUALITY = 90
 Say = Callable[[str], None]
 
 
@@ -212,7 +211,7 @@ class _Attempt:
             offload=None,
             keyframes=None,
             snapshot=make_snapshot,
-            keyframe_jpeg=partial(encode_jpeg, quality=_KEYFRAME_QUALITY),
+            keyframe_jpeg=encode_jpeg,
             offload_detector=lambda: None,
             is_hot=lambda: False,
             clock=self._parts.clock,

@@ -29,8 +29,12 @@ _log = logging.getLogger(__name__)
 _DAY_S = 86_400.0
 _NO_EVENT = "-"
 _NAME = re.compile(r"^(?P<time_ms>\d{13})-(?P<event>[a-zA-Z0-9_-]{1,64})\.jpg\.enc$")
-# Half of a day's writes may be spent at once, so that a busy quarter of an hour is kept whole.
-_BURST_SHARE = 0.5
+# So much of a day's writes may be spent at once, so that a busy quarter of an hour is kept whole.
+_BURST_SHARE = 0.2
+# Of that, frames of no event leave so much to those of events, which begin to save when they are down to it.
+_SAVED_SHARE = 0.5
+_PAGE_BYTES = 4096
+QUALITY, THRIFTY_QUALITY = 90, 40
 
 
 @dataclass(frozen=True, order=True)
@@ -63,7 +67,7 @@ class KeyFrames:
             folder: Where the frames lie, a folder for each camera.
             key_file: The key, readable by its owner only; made if there is none.
             max_bytes: Room for all frames; the oldest go first.
-            daily_bytes: What may be written in a day; frames of events are written even beyond it.
+            daily_bytes: What may be written in a day; on the first one, a fifth more.
             clock: Where the time comes from.
             every_s: Least time between two frames of one camera that belong to no event.
 
@@ -88,6 +92,12 @@ class KeyFrames:
         last_s = self._last_s.get(camera)
         return last_s is None or not 0 <= time_s - last_s < self._every_s
 
+    def quality(self) -> int:
+        """Return the JPEG quality that the day's writes allow: small frames are better than none."""
+        with self._lock:
+            plenty = self._refilled_budget() >= self._burst * _SAVED_SHARE
+            return QUALITY if plenty else THRIFTY_QUALITY
+
     def add(self, camera: str, time_s: float, jpeg: bytes, *, event_id: str | None = None) -> bool:
         """Keep a frame; return whether it was kept.
 
@@ -98,10 +108,14 @@ class KeyFrames:
             event_id: The event that it shows; none for a frame kept just in case.
         """
         with self._lock:
-            if event_id is None and not (self.due(camera, time_s) and self._may_write(len(jpeg))):
+            saved = 0.0 if event_id is not None else self._burst * _SAVED_SHARE
+            if event_id is None and not self.due(camera, time_s):
+                return False
+            cost = _written_bytes(len(jpeg))
+            if self._refilled_budget() < cost + saved:
                 return False
             self._last_s[camera] = time_s
-            self._budget -= len(jpeg)
+            self._budget -= cost
             try:
                 self._write(camera, int(time_s * 1000), _event_key(event_id), jpeg)
             except OSError as error:
@@ -128,11 +142,11 @@ class KeyFrames:
         near = min(entries[max(at - 1, 0) : at + 1], key=lambda e: abs(e.time_ms - time_ms), default=None)
         return near if near is not None and abs(near.time_ms - time_ms) <= tolerance_ms else None
 
-    def _may_write(self, size: int) -> bool:
+    def _refilled_budget(self) -> float:
         now_s = self._clock.monotonic_s()
         refilled = self._budget + (now_s - self._refilled_at_s) * self._refill
         self._budget, self._refilled_at_s = min(self._burst, refilled), now_s
-        return self._budget >= size
+        return self._budget
 
     def _write(self, camera: str, time_ms: int, event_key: str, jpeg: bytes) -> None:
         # A Fernet token is base64 text; its bytes take a quarter less.
@@ -176,6 +190,11 @@ class KeyFrames:
         except OSError as error:
             message = f"key frames {self._folder}: {error.strerror}; give the agent a folder it can write"
             raise StorageError(message) from error
+
+
+def _written_bytes(size: int) -> int:
+    """Return what a file makes the disk write: whole pages, and one for the folder and its like."""
+    return (size // _PAGE_BYTES + 2) * _PAGE_BYTES
 
 
 def _entries_of(folder: Path) -> list[_Entry]:

@@ -1,9 +1,15 @@
-"""A spool that always takes events: on the disk, and in memory while the disk cannot."""
+"""A spool that always takes events: on the disk, and in memory while the disk cannot.
+
+Flash memory wears, so what is gone again in a second never reaches it: pictures, and documents of an event
+that stands on the disk already, wait in memory for their acknowledgements, and are written only when these
+are late. kill -9 in these two seconds costs what nobody acknowledged: a picture, an update, or an end.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_agent.clock import Clock
@@ -15,6 +21,17 @@ _log = logging.getLogger(__name__)
 
 _MEMORY_BYTES = 4_000_000
 _RETRY_S = 60.0
+# How long an acknowledgement may take before what waits for it is written.
+PATIENCE_S = 2.0
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A row in memory; `on_disk`: its document is on the disk too, its picture is not."""
+
+    item: SpoolItem
+    on_disk: bool
+    since_s: float
 
 
 class Outbox:
@@ -32,6 +49,7 @@ class Outbox:
         self._clock = clock
         self._dropped_before = 0
         self._retry_at_s = 0.0
+        self._waiting: dict[int, _Waiting] = {}
         self.alarm: str | None = None
         try:
             self._spool = self._on_disk()
@@ -58,25 +76,47 @@ class Outbox:
         """Return how many events were forgotten since the start because of the quota."""
         return self._dropped_before + self._spool.dropped_events
 
-    def append(self, items: Sequence[SpoolItem]) -> int:
-        """Keep `items` and return the last one's seq."""
-        try:
+    def append(self, items: Sequence[SpoolItem], *, lasting: bool = True) -> int:
+        """Keep `items` and return the last one's seq.
+
+        Args:
+            items: At least one.
+            lasting: The documents survive a kill from now on; else they may wait, as pictures always do.
+        """
+        if self.volatile:
             return self._spool.append(items)
+        if not lasting and self._spool.may_reserve:
+            last_seq = self._spool.reserve(len(items))
+            self._wait(last_seq, items, on_disk=False)
+            return last_seq
+        try:
+            last_seq = self._spool.append([replace(item, thumbnail=None) for item in items])
         except StorageError as error:
             self._leave_disk(error)
             return self._spool.append(items)
+        self._wait(last_seq, items, on_disk=True)
+        return last_seq
 
     def read(self, consumer: str, *, after_seq: int = 0, limit: int = 100) -> list[SpoolRow]:
         """Return the oldest events that `consumer` lacks; see `Spool.read`."""
         try:
-            return self._spool.read(consumer, after_seq=after_seq, limit=limit)
+            rows = self._spool.read(consumer, after_seq=after_seq, limit=limit)
         except StorageError as error:
             self._leave_disk(error)
             return []
+        if not self._waiting:
+            return rows
+        floor = max(after_seq, self._spool.acknowledged(consumer))
+        # The rows in memory are whole; those on the disk may lack their picture.
+        known = {row.seq: row for row in rows}
+        known |= {seq: SpoolRow(seq, waiting.item) for seq, waiting in self._waiting.items() if seq > floor}
+        return [known[seq] for seq in sorted(known)][:limit]
 
     def acknowledge(self, consumer: str, epoch: str, seq: int) -> None:
         """Note that `consumer` has everything of `epoch` up to `seq`."""
         self._spool.acknowledge(consumer, epoch, seq)
+        delivered = self._spool.delivered
+        self._waiting = {number: row for number, row in self._waiting.items() if number > delivered}
 
     def dropped(self) -> tuple[DroppedRange, ...]:
         """Return what was forgotten and not yet reported."""
@@ -89,10 +129,15 @@ class Outbox:
     def depth(self) -> int:
         """Return how many events at least one consumer lacks."""
         try:
-            return max(self._spool.depth(consumer) for consumer in self._consumers)
+            return max(self._depth(consumer) for consumer in self._consumers)
         except StorageError as error:
             self._leave_disk(error)
             return 0
+
+    def tick(self) -> None:
+        """Write what waits for its acknowledgement too long; call twice a second or so."""
+        if self._waiting:
+            self._settle(self._clock.monotonic_s() - PATIENCE_S)
 
     def flush(self) -> None:
         """Write acknowledgements; call each few seconds. Goes back to the disk once that works again."""
@@ -105,7 +150,32 @@ class Outbox:
 
     def close(self) -> None:
         """Write what is open and let go of the file."""
+        self._settle(self._clock.monotonic_s())
         self._spool.close()
+
+    def _wait(self, last_seq: int, items: Sequence[SpoolItem], *, on_disk: bool) -> None:
+        now_s = self._clock.monotonic_s()
+        for seq, item in enumerate(items, start=last_seq - len(items) + 1):
+            if not on_disk or item.thumbnail is not None:
+                self._waiting[seq] = _Waiting(item, on_disk, now_s)
+
+    def _settle(self, until_s: float) -> None:
+        """Write what waits since `until_s` or longer."""
+        overdue = [SpoolRow(seq, row.item) for seq, row in self._waiting.items() if row.since_s <= until_s]
+        if not overdue:
+            return
+        try:
+            self._spool.keep(overdue)
+        except StorageError as error:
+            self._leave_disk(error)
+            return
+        for row in overdue:
+            del self._waiting[row.seq]
+
+    def _depth(self, consumer: str) -> int:
+        acknowledged = self._spool.acknowledged(consumer)
+        in_memory = sum(seq > acknowledged and not row.on_disk for seq, row in self._waiting.items())
+        return self._spool.depth(consumer) + in_memory
 
     def _on_disk(self) -> Spool:
         return Spool(self._path, consumers=self._consumers, max_bytes=self._max_bytes)
@@ -121,6 +191,10 @@ class Outbox:
         self._dropped_before += failing.dropped_events
         self._spool = self._in_memory(error)
         failing.close()
+        # What has its document on the disk goes out from there, later and without its picture.
+        if items := [row.item for row in self._waiting.values() if not row.on_disk]:
+            self._spool.append(items)
+        self._waiting = {}
 
     def _try_disk(self) -> None:
         self._retry_at_s = self._clock.monotonic_s() + _RETRY_S

@@ -1,14 +1,15 @@
 """Events kept on the disk until everybody who should have them has them.
 
 Invariants:
-- What `append` returned for survives kill -9 and power cuts (WAL, synchronous=FULL; one commit per call).
-- (epoch, seq) is an event's identity; a new file has a new epoch, and a seq is never used twice in one: the
-  last row stays.
+- What `append` and `keep` returned for survives kill -9 and power cuts (WAL, synchronous=FULL; one commit per
+  call).
+- (epoch, seq) is an event's identity; a new file has a new epoch, and a seq is never used twice in one: a
+  clean end writes the last one down, and after any other a thousand are left out.
 - A row goes some time after all consumers acknowledged it, or when the quota drops it, which is remembered
   and reported.
 - Acknowledgements survive kill -9 once flushed; a power cut may forget some, and those events go out again.
-- Flash memory wears: an event costs one commit of as few pages as can be. Acknowledgements are no part of it,
-  and rows are deleted many at a time.
+- Flash memory wears: an event costs one commit of as few and small pages as can be. Acknowledgements are no
+  part of it, and rows are deleted many at a time.
 - A damaged file is put aside and a new one is made; a disk that cannot be written is a StorageError.
 - One thread owns a spool.
 """
@@ -45,6 +46,12 @@ CREATE TEMP VIEW IF NOT EXISTS sized AS SELECT seq,
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _QUOTA_REASON = "quota"
 _ROWS_AT_A_TIME = 200
+# A row is smaller than the usual page of 4 kB, and each commit writes whole ones.
+_PAGE_BYTES = 1024
+# What the log may hold before its pages are written to their places, many changes of one page at once.
+_LOG_PAGES = 3000
+# Numbers of rows that were never written: more than these are never in use at once.
+_RESERVED_AT_MOST = 1000
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ class Spool:
         return self._path is None
 
     @property
-    def _delivered(self) -> int:
+    def delivered(self) -> int:
         """Return up to which seq everybody has everything; where nobody listens, that is all."""
         return min(self._cursors.values(), default=self.last_seq)
 
@@ -115,6 +122,34 @@ class Spool:
             self._replace()
             with self._storage_errors():
                 return self._append(items)
+
+    def reserve(self, count: int) -> int:
+        """Take the next numbers for rows that need not last yet; return the last one."""
+        self.last_seq += count
+        self._reserved += count
+        return self.last_seq
+
+    @property
+    def may_reserve(self) -> bool:
+        """Return whether there are numbers for rows that are not written."""
+        return self.last_seq > 0 and self._reserved < _RESERVED_AT_MOST // 2
+
+    def keep(self, rows: Sequence[SpoolRow]) -> None:
+        """Write rows whose numbers were reserved, or put whole ones in the place of those without picture.
+
+        Raises:
+            StorageError: The disk is full, read-only or damaged; nothing of `rows` was kept.
+        """
+        with self._storage_errors(), self._db:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?)",
+                [(row.seq, row.item.topic, row.item.document, row.item.thumbnail) for row in rows],
+            )
+            self._grow(sum(row.item.bytes for row in rows))
+
+    def acknowledged(self, consumer: str) -> int:
+        """Return up to which seq `consumer` has everything."""
+        return self._cursors[consumer]
 
     def read(self, consumer: str, *, after_seq: int = 0, limit: int = 100) -> list[SpoolRow]:
         """Return the oldest events that `consumer` has not acknowledged, with seq beyond `after_seq`.
@@ -155,7 +190,7 @@ class Spool:
             try:
                 with self._db:
                     self._write_cursors()
-                    if self._delivered - self._deleted_to >= _ROWS_AT_A_TIME:
+                    if self.delivered - self._deleted_to >= _ROWS_AT_A_TIME:
                         self._delete_delivered()
             finally:
                 self._db.execute("PRAGMA synchronous = FULL")
@@ -180,6 +215,7 @@ class Spool:
         with contextlib.suppress(StorageError), self._mended(), self._db:
             self._write_cursors()
             self._delete_delivered()
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('closed_at_seq', ?)", (str(self.last_seq),))
         self._db.close()
 
     def _append(self, items: Sequence[SpoolItem]) -> int:
@@ -189,26 +225,30 @@ class Spool:
         ]
         with self._errors(), self._db:
             self._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
-            self._bytes += sum(item.bytes for item in items)
-            if self._bytes > self._max_bytes:
-                self._write_cursors()
-                self._delete_delivered()
-                self._make_room()
+            self._grow(sum(item.bytes for item in items))
         self.last_seq = last = self.last_seq + len(rows)
+        self._reserved = 0
         return last
+
+    def _grow(self, size_bytes: int) -> None:
+        self._bytes += size_bytes
+        if self._bytes > self._max_bytes:
+            self._write_cursors()
+            self._delete_delivered()
+            self._make_room()
 
     def _write_cursors(self) -> None:
         if not self._cursors_changed:
             return
         rows = [(seq, consumer) for consumer, seq in self._cursors.items()]
         self._db.executemany("UPDATE cursor SET seq = max(seq, ?) WHERE consumer = ?", rows)
-        known = self._cursors.get("cloud", self._delivered)
+        known = self._cursors.get("cloud", self.delivered)
         self._db.execute("DELETE FROM dropped WHERE last_seq <= ?", (known,))
         self._cursors_changed = False
 
     def _delete_delivered(self) -> None:
         """Delete what everybody has, but for the last row: it knows the last seq."""
-        everybody_has = self._delivered
+        everybody_has = self.delivered
         query = "DELETE FROM event WHERE seq <= ? AND seq < (SELECT max(seq) FROM event)"
         self._db.execute(query, (everybody_has,))
         self._deleted_to = everybody_has
@@ -253,7 +293,7 @@ class Spool:
 
     def _open_or_replace(self) -> None:
         self._bytes = self.dropped_events = 0
-        self.last_seq = self._deleted_to = 0
+        self.last_seq = self._deleted_to = self._reserved = 0
         self._cursors_changed = False
         try:
             with self._errors():
@@ -265,7 +305,9 @@ class Spool:
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(self._path or ":memory:", timeout=5.0, check_same_thread=False)
+        self._db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA journal_size_limit = 4000000")
         if self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
@@ -288,6 +330,17 @@ class Spool:
         self._bytes = self._measure()
 
     def _find_last_seq(self) -> int:
+        """Return the last number that may have been used, and write down that this file is open."""
+        marks = dict(self._db.execute("SELECT key, value FROM meta WHERE key GLOB '*ed_at_seq'").fetchall())
+        last = max([self._last_written_seq(), *map(int, marks.values())])
+        if "closed_at_seq" not in marks and last:
+            # Not closed in order: rows that were never written may have gone out with numbers beyond it.
+            last += _RESERVED_AT_MOST
+        self._db.execute("DELETE FROM meta WHERE key = 'closed_at_seq'")
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('opened_at_seq', ?)", (str(last),))
+        return last
+
+    def _last_written_seq(self) -> int:
         queries = [
             "SELECT max(seq) FROM event",
             "SELECT max(seq) FROM cursor",

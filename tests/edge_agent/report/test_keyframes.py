@@ -106,16 +106,22 @@ def test_frame_over_the_whole_quota_is_not_kept(tmp_path: Path) -> None:
     assert not ring.add("front", T, bytes(1000), event_id="e")
 
 
-def test_daily_budget_bounds_frames_of_no_event_only(tmp_path: Path) -> None:
+def test_daily_budget_leaves_half_of_what_may_be_spent_at_once_to_events(tmp_path: Path) -> None:
     clock = FakeClock()
-    ring = open_ring(tmp_path, clock, daily_bytes=20_000)
+    ring = open_ring(tmp_path, clock, daily_bytes=800_000)
     kept = 0
-    for _ in range(3600):
+    for _ in range(360):
         clock.advance(1.0)
         kept += ring.add("front", clock.now_s(), bytes(1000))
-    assert 10 <= kept <= 12, "the burst, then what trickles in"
-    assert ring.add("front", clock.now_s(), bytes(1000), event_id="e")
+    assert 9 <= kept <= 11, "half of a burst of twenty of two pages, then what trickles in"
+    assert ring.quality() == 90, "what is left is for events"
+    kept = 0
+    while ring.add("front", clock.now_s(), bytes(1000), event_id=f"e{kept}"):
+        kept += 1
+        assert ring.quality() < 90
+    assert 9 <= kept <= 11, "the other half of the burst"
     clock.advance(43_200)
+    assert ring.quality() == 90
     assert ring.add("front", clock.now_s(), bytes(1000))
 
 
