@@ -113,6 +113,12 @@ def event(request: Request, event_id: str) -> HTMLResponse:
     return _page(request, title="Event", module="event", event=event_id)
 
 
+@router.get("/search")
+def search(request: Request) -> HTMLResponse:
+    """Show when something was seen."""
+    return _page(request, title="Search", module="search")
+
+
 @router.get("/bundles/{bundle_id}")
 def bundle(request: Request, bundle_id: str) -> HTMLResponse:
     """Show what compression made, and its receipt."""

@@ -40,7 +40,11 @@ def test_parts_that_make_no_search_are_refused(cloud: Cloud, parts: dict[str, An
 
 def test_what_was_seen_is_listed_to_choose_from(cloud: Cloud) -> None:
     with cloud.home.database.write() as session:
-        changes = ({}, {"label": "dog", "camera": "back"}, {"device": "gate", "zones": frozenset({"yard"})})
+        changes: tuple[dict[str, Any], ...] = (
+            {},
+            {"label": "dog", "camera": "back"},
+            {"device": "gate", "zones": frozenset({"yard"})},
+        )
         attributes = frozenset({("coat", "red")})
         session.add_all(
             row_of(seen(event_id=f"event-{number:03}", attributes=attributes, start_s=START_S, **change))
