@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from cloud.datasets.images import decode_image
 from cloud.errors import InputError
-from cloud.fleet.desired import assign_bundle, merge_reported, needs_new_release
+from cloud.fleet.desired import assign_bundle, merge_reported, needs_new_release, try_in_shadow
 from cloud.fleet.enrolment import (
     DeviceRecord,
     DeviceState,
@@ -126,10 +126,22 @@ def assign(
         NotFoundError: There is no such device or bundle.
         InputError: The bundle is not published, or made for another kind of device.
     """
-    target = None if bundle_id is None else _target_for(session, device, bundle_id)
-    if target is not None and bundle_id is not None and _is_way_back(session, device, target):
-        target = publish_again(session, bundle_id)
+    target = None if bundle_id is None else _newest_target(session, device, bundle_id, publish_again)
     changed = change_desired(session, device, lambda now: assign_bundle(now, target), now_s=now_s)
+    return changed or devices.desired_of(session, device)
+
+
+def try_out(
+    session: Session, device: str, bundle_id: str | None, *, publish_again: PublishAgain, now_s: float
+) -> Desired:
+    """Want a published bundle to look beside what runs, so that nobody is alerted by it; or none.
+
+    Raises:
+        NotFoundError: There is no such device or bundle.
+        InputError: The bundle is not published, or made for another kind of device.
+    """
+    target = None if bundle_id is None else _newest_target(session, device, bundle_id, publish_again)
+    changed = change_desired(session, device, lambda now: try_in_shadow(now, target), now_s=now_s)
     return changed or devices.desired_of(session, device)
 
 
@@ -168,6 +180,13 @@ def candidate_of(device: Device) -> Candidate:
     """Return a device as roll-outs choose from."""
     labels = tuple(str(label) for label in device.labels)
     return Candidate(device.name, device.profile, device.online, device.group, labels)
+
+
+def _newest_target(
+    session: Session, device: str, bundle_id: str, publish_again: PublishAgain
+) -> BundleTarget:
+    target = _target_for(session, device, bundle_id)
+    return publish_again(session, bundle_id) if _is_way_back(session, device, target) else target
 
 
 def _target_for(session: Session, device: str, bundle_id: str) -> BundleTarget:

@@ -114,6 +114,6 @@ def _losers(session: Session) -> dict[str, int]:
         found |= {
             member.device: number
             for member in rollouts.members_of(session, number)
-            if member.state in {"waiting", "asked", "watching", "late"}
+            if member.state in {"waiting", "trying", "asked", "watching", "late"}
         }
     return found

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from cloud.actions import devices as device_actions
 from cloud.actions.devices import PublishAgain, candidate_of
 from cloud.errors import ConflictError, InputError, NotFoundError
-from cloud.fleet.desired import assign_bundle
+from cloud.fleet.desired import assign_bundle, try_in_shadow
 from cloud.fleet.rollout_groups import Candidate, divide, selects
 from cloud.fleet.rollout_health import health_of
 from cloud.fleet.rollout_plan import Health, Member, Plan, Rollout, Seen
@@ -23,7 +23,7 @@ from edge_agent.wire.status import Stats
 from edge_agent.wire.sync import Desired
 
 _BEFORE_S: Final = 86_400.0
-_TAKEN_FROM: Final = frozenset({"waiting", "asked", "watching", "late"})
+_TAKEN_FROM: Final = frozenset({"waiting", "trying", "asked", "watching", "late"})
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def begin(session: Session, plan: Plan, *, now_s: float, who: str | None = None)
     number = rollouts.add(session, "running").number
     groups = max(member.group for member in members) + 1
     rollout = Rollout(number=number, plan=plan, groups=groups, created_s=now_s, updated_s=now_s)
-    _take_over(session, number, [member.device for member in members])
+    _take_over(session, number, [member.device for member in members], now_s)
     rollouts.add_members(session, number, ((m.device, m.state, m.model_dump_json()) for m in members))
     _store(session, Step(rollout))
     detail = f"roll-out {number} {plan.name!r}: {len(members)} devices, {groups} groups"
@@ -140,7 +140,11 @@ class _Carrier:
         final = {member.device: member for member in (*members, *step.changed)}
         changed = {member.device: member for member in step.changed}
         changed |= {name: self._ask(final[name]) for name in step.ask}
+        changed |= {name: self._try_out(final[name]) for name in step.try_out}
         changed |= {name: self._send_back(final[name]) for name in step.send_back}
+        before = {member.device: member for member in members}
+        ended = [_end_trial(self._session, before[name], self._now_s) for name in step.end_trial]
+        self._told += [desired for desired in ended if desired is not None]
         _store(self._session, replace(step, changed=tuple(changed.values())))
         if step.rollout.state != self._rollout.state:
             self._note(step.rollout)
@@ -172,6 +176,8 @@ class _Carrier:
             },
             last_seen_s=device.last_seen,
             health=self._health(device, member.since_s) if member.state == "watching" else None,
+            shadow_sha256=desired.shadow.sha256 if desired.shadow else None,
+            shadow=reported.shadow if reported else None,
         )
 
     def _health(self, device: Device, since_s: float) -> Health:
@@ -179,7 +185,32 @@ class _Carrier:
         events = rollouts.count_events(self._session, device.name, since_s, self._now_s)
         return health_of(stats, events=events, hours=(self._now_s - since_s) / 3600.0)
 
+    def _try_out(self, member: Member) -> Member:
+        """Let a device try the bundle in the shadow; one with nothing to compare it with is asked at once."""
+        seen = self._look_at(member)
+        asked = member.model_copy(update={"state": "asked"})
+        if seen is None:
+            return self._ask(asked)
+        profile = devices.find(self._session, member.device).profile
+        bundle = _bundles_by_profile(self._session, self._rollout.plan).get(profile)
+        if bundle is None or seen.installed_sha256 in {None, bundle.sha256}:
+            return self._ask(asked)
+        try:
+            desired = device_actions.try_out(
+                self._session,
+                member.device,
+                bundle.id,
+                publish_again=self._publish_again,
+                now_s=self._now_s,
+            )
+        except (InputError, NotFoundError) as error:
+            return member.model_copy(update={"state": "failed", "reason": str(error)})
+        self._told.append(desired)
+        wanted = desired.shadow.sha256 if desired.shadow else None
+        return member.model_copy(update={"wanted_sha256": wanted, "asked_version": desired.version})
+
     def _ask(self, member: Member) -> Member:
+        _end_trial(self._session, member, self._now_s)
         seen = self._look_at(member)
         if seen is None:
             return member.model_copy(update={"state": "skipped", "reason": "it is no longer in the fleet"})
@@ -277,7 +308,20 @@ def _refuse_none(meant: Sequence[Candidate], left_out: Mapping[str, str]) -> Non
     raise InputError(message)
 
 
-def _take_over(session: Session, number: int, names: Sequence[str]) -> None:
+def _end_trial(session: Session, member: Member, now_s: float) -> Desired | None:
+    """Want the trial of a member no more; none: there was none, or another one is wanted meanwhile."""
+
+    def ended(now: Desired) -> Desired:
+        is_ours = now.shadow is not None and now.shadow.sha256 == member.wanted_sha256
+        return try_in_shadow(now, None) if is_ours else now
+
+    try:
+        return device_actions.change_desired(session, member.device, ended, now_s=now_s)
+    except NotFoundError:
+        return None
+
+
+def _take_over(session: Session, number: int, names: Sequence[str], now_s: float) -> None:
     """Let older roll-outs leave these devices alone: of two that overlap, the newer one wins."""
     for row in rollouts.active(session):
         if row.number == number:
@@ -285,6 +329,8 @@ def _take_over(session: Session, number: int, names: Sequence[str]) -> None:
         for taken in rollouts.members_among(session, row.number, names):
             member = Member.model_validate_json(taken.body)
             if member.state in _TAKEN_FROM:
+                if member.state == "trying":
+                    _end_trial(session, member, now_s)
                 changes = {"state": "skipped", "reason": f"roll-out {number} took it over"}
                 _store_member(session, row.number, member.model_copy(update=changes))
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from cloud.commands.options import AsJson, Home, Token, Url, duration_s
 from cloud.commands.terminal import answer, megabytes
 from cloud.errors import InputError
-from cloud.fleet.rollout_plan import Gates, Plan, Selector
+from cloud.fleet.rollout_plan import Gates, Plan, Selector, Trial
 from cloud.fleet.rollout_states import ORDERS, Order
 
 app = typer.Typer(no_args_is_help=True, help="Roll-outs: bundles for many cameras, group by group.")
@@ -44,6 +44,9 @@ def begin(  # noqa: PLR0913 - options of a command
     success_share: Annotated[float, typer.Option(help="Of a group, before the next one begins.")] = 0.9,
     error_share: Annotated[float, typer.Option(help="More failures than this stop everything.")] = 0.2,
     error_count: Annotated[int | None, typer.Option(help="So many failures stop everything.")] = None,
+    shadow_first: Annotated[
+        str | None, typer.Option(help="First ones try it in the shadow of what they run for so long.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell only what it would do.")] = False,
     home: Home = None,
     url: Url = None,
@@ -52,6 +55,7 @@ def begin(  # noqa: PLR0913 - options of a command
 ) -> None:
     """Begin a roll-out; the server carries it on by itself."""
     gates = Gates(success_share=success_share, error_share=error_share, error_count=error_count)
+    look_s = duration_s(shadow_first)
     selector = Selector(devices=tuple(device or ()), groups=tuple(group or ()), labels=tuple(label or ()))
     plan = _plan(
         name=name or " ".join(bundles),
@@ -61,6 +65,7 @@ def begin(  # noqa: PLR0913 - options of a command
         canary_devices=tuple(canary or ()),
         shares=tuple(_numbers(shares)),
         gates=gates,
+        shadow=None if look_s is None else Trial(look_s=look_s),
         observe_s=duration_s(observe),
         late_after_s=duration_s(late_after),
     )

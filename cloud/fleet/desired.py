@@ -47,6 +47,11 @@ def assign_bundle(
     return _next(current, seen_version, bundle=bundle)
 
 
+def try_in_shadow(current: Desired, bundle: BundleTarget | None) -> Desired:
+    """Want a bundle to be tried beside what runs, or nothing to be tried."""
+    return _next(current, None, shadow=bundle)
+
+
 def change_camera(
     current: Desired, camera: str, settings: CameraSettings, *, seen_version: int | None = None
 ) -> Desired:

@@ -8,10 +8,20 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge_agent.wire.base import Name
+from edge_agent.wire.shadow import ShadowReport
 
 RolloutState = Literal["running", "paused", "halted", "done", "aborting", "aborted", "returning", "returned"]
 MemberState = Literal[
-    "waiting", "asked", "watching", "succeeded", "failed", "late", "skipped", "returning", "returned"
+    "waiting",
+    "trying",
+    "asked",
+    "watching",
+    "succeeded",
+    "failed",
+    "late",
+    "skipped",
+    "returning",
+    "returned",
 ]
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Ratio = Annotated[float, Field(gt=0.0)]
@@ -32,6 +42,15 @@ class Gates(_Part):
     memory_ratio_max: Ratio | None = 1.5
     event_ratio_max: Ratio | None = 5.0
     event_ratio_min: Ratio | None = 0.1
+
+
+class Trial(_Part):
+    """What a candidate must show in the shadow of what runs on the canaries, before they install it."""
+
+    look_s: float = Field(86_400.0, gt=0.0, description="from the first picture that both saw to the last")
+    pictures_min: int = Field(100, ge=1, description="seen by both")
+    alerts_ratio_max: Ratio | None = Field(2.0, description="alerts of the candidate, against what runs")
+    kept_share_min: Share | None = Field(0.1, description="of the alerts of what runs, told by both")
 
 
 class Selector(_Part):
@@ -55,6 +74,7 @@ class Plan(_Part):
     canary_devices: tuple[Name, ...] = Field((), description="taken as canaries before any others")
     shares: tuple[Share, ...] = Field((0.1, 0.5, 1.0), min_length=1, max_length=20)
     gates: Gates = Gates()
+    shadow: Trial | None = Field(None, description="canaries try it in the shadow first")
     observe_s: float = Field(600.0, ge=0.0, description="watched so long after the update")
     late_after_s: float = Field(3600.0, gt=0.0, description="silent so long: late, and not waited for")
     answer_s: float = Field(21_600.0, gt=0.0, description="there, but no answer for so long: failed")
@@ -81,7 +101,8 @@ class Member(_Part):
     """One device of a roll-out.
 
     `wanted_sha256` is what the roll-out last asked of it, by version `asked_version` of its desired state;
-    `known_refusals` are failures that it had told before, so that only new ones count.
+    `known_refusals` are failures that it had told before, so that only new ones count. `trial` is what its
+    shadow trial told, once that went well.
     """
 
     device: Name
@@ -94,6 +115,7 @@ class Member(_Part):
     asked_version: int = 0
     previous_bundle_id: str | None = None
     known_refusals: tuple[str, ...] = ()
+    trial: str | None = None
     before: Health | None = None
     after: Health | None = None
 
@@ -117,7 +139,10 @@ class Rollout(_Part):
 
 @dataclass(frozen=True)
 class Seen:
-    """What the cloud knows of a device now; `refusals` are failures of the wanted bundle: id → reason."""
+    """What the cloud knows of a device now; `refusals` are failures of the wanted bundle: id → reason.
+
+    `shadow_sha256` is the bundle wanted in the shadow, `shadow` what the device tells of it.
+    """
 
     desired_sha256: str | None
     reported_version: int
@@ -125,3 +150,5 @@ class Seen:
     refusals: dict[str, str]
     last_seen_s: float | None
     health: Health | None
+    shadow_sha256: str | None = None
+    shadow: ShadowReport | None = None

@@ -51,19 +51,19 @@ class Sight(Enum):
     GONE = "is no longer in the fleet"
 
 
-_W, _A, _O, _S, _F, _L, _K, _B, _R = MEMBER_STATES
+_W, _T, _A, _O, _S, _F, _L, _K, _B, _R = MEMBER_STATES
 _ROWS: dict[Sight, tuple[MemberState, ...]] = {
-    #            waiting asked watching succeeded failed late skipped returning returned
-    Sight.NO_NEWS: (_W, _A, _O, _S, _F, _A, _K, _B, _R),
-    Sight.INSTALLED: (_W, _O, _O, _S, _F, _O, _K, _B, _R),
-    Sight.REFUSED: (_W, _F, _F, _S, _F, _F, _K, _R, _R),
-    Sight.SILENT: (_W, _L, _F, _S, _F, _L, _K, _R, _R),
-    Sight.OVERDUE: (_W, _F, _O, _S, _F, _L, _K, _B, _R),
-    Sight.PROVEN: (_W, _A, _S, _S, _F, _L, _K, _B, _R),
-    Sight.WORSE: (_W, _A, _F, _S, _F, _L, _K, _B, _R),
-    Sight.BACK: (_W, _A, _O, _S, _F, _L, _K, _R, _R),
-    Sight.TAKEN: (_K, _K, _K, _S, _F, _K, _K, _K, _R),
-    Sight.GONE: (_K, _K, _K, _S, _F, _K, _K, _K, _R),
+    #            waiting trying asked watching succeeded failed late skipped returning returned
+    Sight.NO_NEWS: (_W, _T, _A, _O, _S, _F, _A, _K, _B, _R),
+    Sight.INSTALLED: (_W, _T, _O, _O, _S, _F, _O, _K, _B, _R),
+    Sight.REFUSED: (_W, _F, _F, _F, _S, _F, _F, _K, _R, _R),
+    Sight.SILENT: (_W, _K, _L, _F, _S, _F, _L, _K, _R, _R),
+    Sight.OVERDUE: (_W, _F, _F, _O, _S, _F, _L, _K, _B, _R),
+    Sight.PROVEN: (_W, _W, _A, _S, _S, _F, _L, _K, _B, _R),
+    Sight.WORSE: (_W, _F, _A, _F, _S, _F, _L, _K, _B, _R),
+    Sight.BACK: (_W, _T, _A, _O, _S, _F, _L, _K, _R, _R),
+    Sight.TAKEN: (_K, _K, _K, _K, _S, _F, _K, _K, _K, _R),
+    Sight.GONE: (_K, _K, _K, _K, _S, _F, _K, _K, _K, _R),
 }  # fmt: skip
 
 MEMBER: Mapping[tuple[MemberState, Sight], MemberState] = {
@@ -71,5 +71,5 @@ MEMBER: Mapping[tuple[MemberState, Sight], MemberState] = {
     for sight, row in _ROWS.items()
     for state, after in zip(MEMBER_STATES, row, strict=True)
 }
-FOLLOWED: frozenset[MemberState] = frozenset({"asked", "watching", "late", "returning"})
+FOLLOWED: frozenset[MemberState] = frozenset({"trying", "asked", "watching", "late", "returning"})
 """Members in these states are looked at; what the others say changes nothing."""

@@ -8,27 +8,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cloud.errors import ConflictError
 from cloud.fleet.rollout_health import worse
-from cloud.fleet.rollout_plan import Member, MemberState, Plan, Rollout, RolloutState, Seen
+from cloud.fleet.rollout_plan import Member, MemberState, Plan, Rollout, RolloutState, Seen, Trial
+from cloud.fleet.rollout_shadow import sight_of_trial
 from cloud.fleet.rollout_states import FOLLOWED, MEMBER, ROLLOUT, Order, Sight
 
 ASKED_AT_ONCE: Final = 200
-_BUSY: Final[frozenset[MemberState]] = frozenset({"waiting", "asked", "watching"})
+_BUSY: Final[frozenset[MemberState]] = frozenset({"waiting", "trying", "asked", "watching"})
 _UNDER_WAY: Final[frozenset[MemberState]] = frozenset({"asked", "watching", "late"})
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: the roll-out and the members that changed, who is to be asked, and who is sent back."""
+    """One step: the roll-out and the members that changed, who is to be asked, and who is sent back.
+
+    `try_out` are those who are to try the bundle in the shadow; of `end_trial` this is wanted no more.
+    """
 
     rollout: Rollout
     changed: tuple[Member, ...] = ()
     ask: tuple[str, ...] = ()
     send_back: tuple[str, ...] = ()
+    try_out: tuple[str, ...] = ()
+    end_trial: tuple[str, ...] = ()
 
 
 def obey(rollout: Rollout, members: Sequence[Member], order: Order, now_s: float) -> Step:
@@ -64,7 +70,12 @@ def advance(
         now_s: UTC seconds since 1970.
     """
     looked = [_looked_at(rollout.plan, member, seen, now_s) for member in members]
-    failed = [new.device for old, new in zip(members, looked, strict=True) if _just(old, new, "failed")]
+    # Who failed in the shadow runs what it ran all the time.
+    failed = [
+        new.device
+        for old, new in zip(members, looked, strict=True)
+        if _just(old, new, "failed") and old.state != "trying"
+    ]
     step = Step(rollout, (), (), tuple(failed))
     if rollout.state in {"aborting", "returning"}:
         step = _going_back(step, looked, seen, now_s)
@@ -74,22 +85,37 @@ def advance(
     before = {member.device: member for member in members}
     changed = tuple(member for name, member in final.items() if member != before[name])
     moved = step.rollout.model_copy(update={"updated_s": now_s}) if step.rollout != rollout else rollout
-    return Step(moved, changed, step.ask, step.send_back)
+    ended = tuple(one.device for one in members if one.state == "trying" and _is_over(final[one.device]))
+    return replace(step, rollout=moved, changed=changed, end_trial=ended)
 
 
 def sight_of(plan: Plan, member: Member, seen: Seen | None, now_s: float) -> tuple[Sight, str | None]:
     """Return what is to be seen of a member, and why."""
     if seen is None:
         return Sight.GONE, "the device was removed"
-    if seen.desired_sha256 != member.wanted_sha256:
+    wanted_sha256 = seen.shadow_sha256 if member.state == "trying" else seen.desired_sha256
+    if wanted_sha256 != member.wanted_sha256:
         return Sight.TAKEN, "somebody wants another bundle on it"
-    look = {"watching": _watched, "returning": _on_its_way_back}.get(member.state, _asked)
+    looks = {"trying": _tried, "watching": _watched, "returning": _on_its_way_back}
+    look = looks.get(member.state, _asked)
     return look(plan, member, seen, now_s)
 
 
 def counts(members: Sequence[Member]) -> dict[str, int]:
     """Return how many members are in each state."""
     return dict(Counter(member.state for member in members))
+
+
+def _tried(plan: Plan, member: Member, seen: Seen, now_s: float) -> tuple[Sight, str | None]:
+    if _silent_s(member, seen, now_s) > plan.late_after_s:
+        return Sight.SILENT, f"in the shadow trial {_silence(member, seen, now_s)}"
+    return sight_of_trial(
+        plan.shadow or Trial(),
+        seen.shadow,
+        member.wanted_sha256,
+        waited_s=now_s - member.since_s,
+        answer_s=plan.answer_s,
+    )
 
 
 def _asked(plan: Plan, member: Member, seen: Seen, now_s: float) -> tuple[Sight, str | None]:
@@ -154,6 +180,9 @@ def _looked_at(plan: Plan, member: Member, seen: Mapping[str, Seen | None], now_
     if after == member.state:
         return member
     moved = _to(member, after, now_s, reason)
+    if member.state == "trying":
+        went_well = sight is Sight.PROVEN
+        return moved.model_copy(update={"trial": reason or "it went well"}) if went_well else moved
     if sight in {Sight.PROVEN, Sight.WORSE} and of_device is not None:
         moved = moved.model_copy(update={"after": of_device.health})
     return moved
@@ -167,7 +196,7 @@ def _going_back(step: Step, members: Sequence[Member], seen: Mapping[str, Seen |
     ours = [m for m in members if m.state in states and _still_ours(m, seen.get(m.device))]
     chosen = ours[:ASKED_AT_ONCE]
     changed = tuple(_to(member, "returning", now_s) for member in chosen)
-    unasked = [member for member in members if member.state == "waiting"]
+    unasked = [member for member in members if member.state in {"waiting", "trying"}]
     waiting = tuple(_to(member, "skipped", now_s, "the roll-out ended before") for member in unasked)
     left = len(ours) > len(chosen) or bool(chosen) or any(member.state == "returning" for member in members)
     ended: RolloutState = "returned" if all_back else "aborted"
@@ -180,7 +209,8 @@ def _going_on(step: Step, members: Sequence[Member], now_s: float) -> Step:
     rollout = step.rollout
     if (problem := _halting(rollout, members)) is not None:
         recalled = [member for member in members if member.state in {"asked", "late"}]
-        changed = tuple(_to(member, "waiting", now_s, "called back") for member in recalled)
+        stopped = [*recalled, *(member for member in members if member.state == "trying")]
+        changed = tuple(_to(member, "waiting", now_s, "called back") for member in stopped)
         halted = rollout.model_copy(update={"state": "halted", "reason": problem})
         return Step(halted, changed, (), (*step.send_back, *(member.device for member in recalled)))
     if rollout.state == "paused":
@@ -189,10 +219,13 @@ def _going_on(step: Step, members: Sequence[Member], now_s: float) -> Step:
     if _may_go_on(rollout, members) and rollout.group + 1 < rollout.groups:
         rollout = rollout.model_copy(update={"group": rollout.group + 1})
     due = [member for member in members if member.state == "waiting" and member.group <= rollout.group]
-    asked = tuple(_to(member, "asked", now_s) for member in due[:ASKED_AT_ONCE])
+    due = due[:ASKED_AT_ONCE]
+    trying = tuple(_to(member, "trying", now_s) for member in due if _tries_first(rollout.plan, member))
+    asked = tuple(_to(member, "asked", now_s) for member in due if not _tries_first(rollout.plan, member))
     if not any(member.state in _BUSY for member in members):
         rollout = rollout.model_copy(update={"state": "done"})
-    return Step(rollout, (*moved, *asked), tuple(member.device for member in asked), step.send_back)
+    names, tries = (tuple(member.device for member in chosen) for chosen in (asked, trying))
+    return Step(rollout, (*moved, *asked, *trying), names, step.send_back, tries)
 
 
 def _halting(rollout: Rollout, members: Sequence[Member]) -> str | None:
@@ -245,6 +278,15 @@ def _with_a_canary(
 
 def _still_ours(member: Member, seen: Seen | None) -> bool:
     return seen is not None and seen.desired_sha256 == member.wanted_sha256
+
+
+def _tries_first(plan: Plan, member: Member) -> bool:
+    return plan.shadow is not None and member.group == 0 and member.trial is None
+
+
+def _is_over(member: Member) -> bool:
+    """Return whether nothing is wanted in the shadow any more; who is asked gets that with the question."""
+    return member.state not in {"trying", "asked"}
 
 
 def _just(old: Member, new: Member, state: MemberState) -> bool:

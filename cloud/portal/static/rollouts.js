@@ -25,7 +25,7 @@ const ORDERS = {
 };
 const ORDER_WORDS = { pause: "Pause", continue: "Go on", abort: "End it", roll_back: "Roll back", retry: "Try failed ones again" };
 const MEMBER_WORDS = {
-  waiting: "not asked yet", asked: "asked", watching: "runs it, is watched", succeeded: "succeeded", failed: "failed",
+  waiting: "not asked yet", trying: "tries it in the shadow", asked: "asked", watching: "runs it, is watched", succeeded: "succeeded", failed: "failed",
   late: "late", skipped: "left out", returning: "goes back", returned: "went back",
 };
 

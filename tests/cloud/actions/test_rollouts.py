@@ -14,7 +14,7 @@ from cloud.actions import devices as device_actions
 from cloud.actions import rollouts as actions
 from cloud.actions.rollout_preview import preview
 from cloud.errors import ConflictError, InputError
-from cloud.fleet.rollout_plan import Plan, Rollout, Selector
+from cloud.fleet.rollout_plan import Plan, Rollout, Selector, Trial
 from cloud.fleet.rollout_states import Order
 from cloud.fleet.rollouts import counts
 from cloud.store import audit, devices
@@ -23,7 +23,8 @@ from edge_agent.update.assembly import UpdaterParts, open_updater
 from edge_agent.update.disk import RealDisk
 from edge_agent.update.identity import Enrolment
 from edge_agent.update.updater import Updater
-from edge_agent.wire.sync import BundleTarget, MqttAccess, Reported
+from edge_agent.wire.shadow import ShadowCamera, ShadowReport
+from edge_agent.wire.sync import BundleTarget, Desired, MqttAccess, Reported
 from tests.cloud.bundle_files import PROFILE, note_version, write_bundle_file
 from tests.cloud.homes import add_detector, add_device, make_home
 from tests.edge_agent.update.conftest import MEMORY
@@ -63,6 +64,7 @@ class Device:
         reported = Reported(
             device=self.name, desired_version=desired.version, agent_version=AGENT_VERSION, profile=PROFILE,
             installed=current.target if current else None, outcomes=self.updater.outcomes(),
+            shadow=self._look_in_the_shadow(desired),
         )  # fmt: skip
         with self._fleet.home.database.write() as session:
             device_actions.note_report(session, reported, now_s=self._fleet.clock.now_s())
@@ -72,6 +74,13 @@ class Device:
     def runs(self) -> int | None:
         current = self.updater.current()
         return None if current is None else current.target.detector_version
+
+    @staticmethod
+    def _look_in_the_shadow(desired: Desired) -> ShadowReport | None:
+        if desired.shadow is None:
+            return None
+        seen = {"front": ShadowCamera(alerts_now=9, alerts_candidate=6, alerts_both=6, pictures=200)}
+        return ShadowReport(bundle_sha256=desired.shadow.sha256, since=0.0, until=60.0, cameras=seen)
 
     def _smoke_test(self, _path: Path) -> None:
         if self.version in self.broken:
@@ -146,6 +155,12 @@ class Fleet:
         raise AssertionError(self.state(number))
 
     @property
+    def wanted_in_the_shadow(self) -> set[int | None]:
+        with self.home.database.read() as session:
+            shadows = [devices.desired_of(session, name).shadow for name in NAMES]
+        return {None if one is None else one.detector_version for one in shadows}
+
+    @property
     def runs(self) -> list[int | None]:
         return [device.runs for device in self.devices.values()]
 
@@ -210,6 +225,22 @@ def test_newer_of_two_roll_outs_wins_the_devices_that_both_want(fleet: Fleet) ->
     assert fleet.until(older, "done") == {"skipped": 2, "succeeded": 2}
     fleet.until(newer, "done")
     assert fleet.runs == [1, 1, 2, 2]
+
+
+def test_canary_tries_it_in_the_shadow_before_it_is_asked(fleet: Fleet) -> None:
+    number = fleet.begin(fleet.plan(shadow=Trial(look_s=60.0)))
+    fleet.tick()
+    assert fleet.state(number)[1] == {"trying": 1, "waiting": 3}
+    assert fleet.wanted_in_the_shadow == {None, 2}
+    assert fleet.until(number, "done") == {"succeeded": 4}
+    assert (fleet.runs, fleet.wanted_in_the_shadow) == ([2] * 4, {None})
+
+
+def test_newer_roll_out_ends_the_trial_of_the_one_before(fleet: Fleet) -> None:
+    fleet.begin(fleet.plan(name="older", shadow=Trial(look_s=60.0)))
+    fleet.tick()
+    fleet.begin(fleet.plan(name="newer"))
+    assert fleet.wanted_in_the_shadow == {None}
 
 
 def test_same_name_twice_is_refused_while_the_first_is_under_way(fleet: Fleet) -> None:

@@ -9,6 +9,7 @@ from cloud.fleet.rollout_groups import Candidate, divide
 from cloud.fleet.rollout_plan import Health, Member, Plan, Rollout, Seen
 from cloud.fleet.rollout_states import Order
 from cloud.fleet.rollouts import advance, counts, obey
+from edge_agent.wire.shadow import ShadowReport
 
 OLD, NEW = "a" * 64, "b" * 64
 HEALTHY = Health(fps=10.0, inference_ms=20.0, memory_bytes=1e8)
@@ -16,7 +17,10 @@ HEALTHY = Health(fps=10.0, inference_ms=20.0, memory_bytes=1e8)
 
 @dataclass
 class Device:
-    """What a device does when it is asked; `installs` is false when it refuses the new bundle."""
+    """What a device does when it is asked; `installs` is false when it refuses the new bundle.
+
+    `counted` is what it tells of a trial in the shadow, `shadow` what is wanted there.
+    """
 
     name: str
     online: bool = True
@@ -28,6 +32,9 @@ class Device:
     last_seen_s: float = 0.0
     refusals: dict[str, str] = field(default_factory=dict)
     asked: int = 0
+    counted: ShadowReport | None = None
+    shadow: str | None = None
+    tried: int = 0
 
     def wish(self, sha256: str) -> int:
         self.desired, self.version = sha256, self.version + 1
@@ -48,7 +55,16 @@ class Device:
     def seen(self) -> Seen:
         health = self.after if self.runs == NEW else HEALTHY
         refusals = self.refusals if self.desired == NEW else {}
-        return Seen(self.desired, self.version, self.runs, dict(refusals), self.last_seen_s, health)
+        return Seen(
+            self.desired,
+            self.version,
+            self.runs,
+            dict(refusals),
+            self.last_seen_s,
+            health,
+            self.shadow,
+            self.counted if self.shadow else None,
+        )
 
 
 class World:
@@ -74,7 +90,14 @@ class World:
         step = advance(self.rollout, list(self.members.values()), seen, self.now_s)
         self.rollout = step.rollout
         self.members |= {member.device: member for member in step.changed}
+        for name in step.end_trial:
+            self.devices[name].shadow = None
+        for name in step.try_out:
+            self.devices[name].shadow = NEW
+            self.devices[name].tried += 1
+            self.members[name] = self.members[name].model_copy(update={"wanted_sha256": NEW})
         for name in step.ask:
+            self.devices[name].shadow = None
             known = tuple(self.devices[name].refusals)
             self._note(name, NEW, {"before": HEALTHY, "known_refusals": known})
         for name in step.send_back:
