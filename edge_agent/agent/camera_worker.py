@@ -15,6 +15,7 @@ import numpy as np
 
 from edge_agent.agent.label_sights import count_still, sight_of
 from edge_agent.agent.local_detector import LocalDetector
+from edge_agent.agent.looks import LiveView
 from edge_agent.agent.reporter import Reporter
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.shadow import Offer, ShadowTrial
@@ -28,6 +29,7 @@ from edge_agent.pipeline.attributes import AttributeReader
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
 from edge_agent.pipeline.cure import CameraCure, CuredDetector, CureMemory
 from edge_agent.pipeline.detector import LabelRule
+from edge_agent.pipeline.events import SeenObject
 from edge_agent.pipeline.result import Conditions, OffloadWanted, PipelineResult, SnapshotCandidate
 from edge_agent.pipeline.scene import unknown_labels
 from edge_agent.report.commands import RateLimitedLog
@@ -90,6 +92,7 @@ class CameraPorts:
         shadow: Tries a candidate beside what runs.
         beat: Told each time that the thread comes round.
         pace: Returns how often the camera may be looked at now.
+        live: Shows the camera to who looks; none: its pictures never leave.
     """
 
     detector: LocalDetector
@@ -107,6 +110,7 @@ class CameraPorts:
     shadow: ShadowTrial | None = None
     beat: Callable[[], None] = lambda: None
     pace: Callable[[], Pace] = Pace
+    live: LiveView | None = None
 
 
 @dataclass
@@ -223,13 +227,17 @@ class CameraWorker:
             return
         self._size = FrameSize(width_px=frame.width_px, height_px=frame.height_px)
         settings = self._ports.settings.get(self.name)
+        in_view: tuple[SeenObject, ...] = ()
         if settings.detect:
             result = self._pipeline.process(frame, self._conditions(settings))
             self._count(result)
             self._handle(result, frame)
+            in_view = result.in_view
             if result.inferred:
-                self._cure.note(result.in_view)
+                self._cure.note(in_view)
                 self._offer_to_shadow(frame, result, settings)
+        if self._ports.live is not None:
+            self._ports.live.show(self.name, frame, in_view)
 
     def _within_pace(self, frame: Frame | None) -> Frame | None:
         """Return the picture, or none when it comes too soon for what memory and heat allow."""

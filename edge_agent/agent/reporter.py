@@ -30,6 +30,7 @@ from edge_agent.report.outbox import Outbox
 from edge_agent.report.publisher import Publisher, will_of
 from edge_agent.report.spool import SpoolItem
 from edge_agent.wire.event import Event
+from edge_agent.wire.live import LivePicture
 from edge_agent.wire.sync import Ack
 from edge_agent.wire.topics import Topics
 
@@ -149,6 +150,13 @@ class Reporter:
         home = self._home
         if home is not None:
             self._inbox.put(lambda: say(home.publisher))
+
+    def live(self, picture: LivePicture) -> None:
+        """Leave a picture for who looks at the cloud; lost if the cloud cannot be reached now."""
+        cloud = self._cloud
+        if cloud is not None and cloud.link.connected:
+            message = Message(cloud.topics.up_look, picture.to_json().encode(), qos=0)
+            self._inbox.put(lambda: _publish(cloud.link, message))
 
     def do(self, work: Callable[[], None]) -> None:
         """Leave work to be done in the reporter's thread, which owns the spool."""
@@ -302,3 +310,7 @@ class Reporter:
         drain = self._home_drain
         if drain is not None:
             self._inbox.put(lambda: drain.acked(epoch, seq, taken))
+
+
+def _publish(link: Link, message: Message) -> None:
+    link.publish(message)

@@ -13,12 +13,14 @@ from edge_agent.agent.device import boot_id
 from edge_agent.agent.home_face import HomeFace
 from edge_agent.agent.installer import load_best
 from edge_agent.agent.local_detector import LocalDetector
+from edge_agent.agent.looks import LiveView, Looks
 from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
 from edge_agent.agent.self_care import SelfCare
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.states import OPERATION, Happening, Operation
 from edge_agent.agent.stores import (
+    live_maker,
     make_shadow_trial,
     open_keyframes,
     open_updater_for,
@@ -49,6 +51,7 @@ from edge_agent.report.outbox import Outbox
 from edge_agent.report.publisher import Publisher, will_of
 from edge_agent.report.snapshots import encode_jpeg
 from edge_agent.wire.correction import Feedback
+from edge_agent.wire.live import LookWanted
 from edge_agent.wire.offload import OffloadReply
 from edge_agent.wire.status import Stats
 from edge_agent.wire.sync import CameraSettings, DesiredHint
@@ -93,6 +96,7 @@ class Session:
         self._detector = LocalDetector(parts.open_bundle)
         self._settings = SettingsStore(config.state_dir / "settings.json", config.cameras)
         self._keyframes = open_keyframes(config, parts.clock)
+        self._looks = Looks(parts.clock)
         self._memory = CureMemory()
         self._cure_store = CureStore(config.state_dir, self._memory, parts.clock)
         self._updater = (
@@ -331,8 +335,16 @@ class Session:
             shadow=self._shadow,
             beat=self._care.progress.watch(f"camera {camera.name}"),
             pace=lambda: self._care.pace,
+            live=self._make_live_view(),
         )
         return CameraWorker(camera, self._parts.open_camera(camera), pipeline, ports)
+
+    def _make_live_view(self) -> LiveView | None:
+        """Return what shows cameras to who looks at the cloud, if their owner lets pictures leave at all."""
+        cloud, snapshots = self._config.cloud, self._config.snapshots
+        if cloud is None or cloud.never_send_pictures:
+            return None
+        return LiveView(self._looks, self._reporter, live_maker(snapshots), blurred=not snapshots.clear)
 
     def _show_home(self) -> None:
         self._generation_shown = self._detector.generation
@@ -366,6 +378,8 @@ class Session:
                 self._peer.install()
             case DesiredHint() if self._peer is not None:
                 self._peer.wake()
+            case LookWanted(camera=camera) if camera in self._cameras:
+                self._looks.want(command)
             case ForgetCorrections():
                 self._cure_store.forget()
             case Feedback():

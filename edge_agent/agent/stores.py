@@ -112,6 +112,16 @@ def ram_for_us_bytes(profile: str) -> int:
         return 0
 
 
+def live_maker(config: SnapshotsConfig) -> Callable[[Rgb, Float32, int], bytes]:
+    """Return what makes the picture for who looks: blurred as small pictures are, and without outlines."""
+    style: SnapshotStyle = "clear" if config.clear else config.blur
+
+    def make(rgb: Rgb, boxes_norm: Float32, max_px: int) -> bytes:
+        return make_snapshot(rgb, boxes_norm, style=style, max_px=max_px, outline=False)
+
+    return make
+
+
 def snapshot_maker(config: SnapshotsConfig) -> Callable[[Rgb, Float32], bytes]:
     """Return what makes the small picture that may leave, of a picture and boxes in it."""
     style: SnapshotStyle = "clear" if config.clear else config.blur

@@ -11,6 +11,7 @@ from typing import Literal
 from edge_agent.clock import Clock
 from edge_agent.errors import ProtocolError
 from edge_agent.wire.correction import Feedback
+from edge_agent.wire.live import LookWanted
 from edge_agent.wire.sync import Ack, DesiredHint
 from edge_agent.wire.topics import Topics
 
@@ -62,6 +63,7 @@ Command = (
     | Feedback
     | Ack
     | DesiredHint
+    | LookWanted
 )
 
 
@@ -78,7 +80,7 @@ def home_subscriptions(topics: Topics) -> tuple[str, ...]:
 
 def cloud_subscriptions(topics: Topics) -> tuple[str, ...]:
     """Return what to subscribe to at the cloud's broker."""
-    return (topics.down_ack, topics.down_desired)
+    return (topics.down_ack, topics.down_desired, topics.down_look)
 
 
 def parse_command(
@@ -107,8 +109,8 @@ def parse_command(
             return DesiredHint.from_json(payload)
         if retained:
             raise _refusal(topic, "a command must not be retained; publish it without")
-        if topic == topics.feedback:
-            return Feedback.from_json(payload)
+        if topic in {topics.feedback, topics.down_look}:
+            return (Feedback if topic == topics.feedback else LookWanted).from_json(payload)
     except ValueError as error:
         raise _refusal(topic, _first_line(error)) from error
     words: dict[str, tuple[bytes, Command]] = {

@@ -15,6 +15,7 @@ from edge_agent.wire.correction import Correction, Feedback
 from edge_agent.wire.detection import Detection
 from edge_agent.wire.event import Event
 from edge_agent.wire.homeassistant import HaDeviceDocument, HaEntity, HaTrigger
+from edge_agent.wire.live import LivePicture, LookWanted
 from edge_agent.wire.manifest import Manifest
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
 from edge_agent.wire.profile import DeviceProfile
@@ -51,6 +52,8 @@ DOCUMENTS: dict[str, type[Document]] = {
     "desired": Desired,
     "desired-hint": DesiredHint,
     "reported": Reported,
+    "look-wanted": LookWanted,
+    "live-picture": LivePicture,
     "event-batch": EventBatch,
     "ack": Ack,
     "offload-request": OffloadRequest,

@@ -13,11 +13,14 @@ from edge_agent.wire.base import Document
 from edge_agent.wire.correction import Feedback
 from edge_agent.wire.event import Event
 from edge_agent.wire.homeassistant import HaDeviceDocument, HaEntity, HaTrigger
+from edge_agent.wire.live import LivePicture, LookWanted
 from edge_agent.wire.status import CameraDetail, LabelAttributes, Stats, UpdateState
 from edge_agent.wire.sync import Ack, DesiredHint, EventBatch
 
 DEFAULT_PREFIX = "elfowl"
 DEFAULT_DISCOVERY_PREFIX = "homeassistant"
+SESSION_PROPERTY = "session"
+"""User property (MQTT 5) beside `online` and its will: another value is another connection of the device."""
 Direction = Literal["from agent", "to agent"]
 
 
@@ -40,7 +43,8 @@ TOPICS: tuple[TopicSpec, ...] = (
         1,
         True,
         "from agent",
-        "the agent is connected; `offline` is its will and its clean stop",
+        "the agent is connected; `offline` is its will and its clean stop; with MQTT 5 the user property "
+        "`session` names the connection, so that a will that comes late can be told",
     ),
     TopicSpec("<p>/<device>/stats", Stats, 0, False, "from agent", "health, every 60 s"),
     TopicSpec(
@@ -122,6 +126,10 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec(
         "<p>/<device>/down/desired", DesiredHint, 1, False, "to agent", "a newer desired state can be fetched"
     ),
+    TopicSpec(
+        "<p>/<device>/down/look", LookWanted, 0, False, "to agent", "somebody looks at a camera in the portal"
+    ),
+    TopicSpec("<p>/<device>/up/look", LivePicture, 0, False, "from agent", "a picture, while somebody looks"),
     # Before the row of any component: the first that fits counts.
     TopicSpec(
         "<h>/device_automation/<node>/<object>/config",
@@ -222,6 +230,16 @@ class Topics:
     def down_desired(self) -> str:
         """Return the topic of the cloud's hints."""
         return f"{self.base}/down/desired"
+
+    @property
+    def down_look(self) -> str:
+        """Return where the cloud says that somebody looks."""
+        return f"{self.base}/down/look"
+
+    @property
+    def up_look(self) -> str:
+        """Return where pictures go while somebody looks."""
+        return f"{self.base}/up/look"
 
     @property
     def homeassistant_status(self) -> str:

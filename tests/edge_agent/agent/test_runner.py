@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import threading
@@ -22,6 +23,7 @@ from edge_agent.report.link import Broker, Message
 from edge_agent.update.identity import Enrolment, load_or_make_key, save_enrolment
 from edge_agent.wire.detection import Detection, DetectorRef
 from edge_agent.wire.event import Event
+from edge_agent.wire.live import LivePicture, LookWanted
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
 from edge_agent.wire.rules import CameraRules, ZoneRule
 from edge_agent.wire.sync import (
@@ -284,6 +286,36 @@ def test_agent_that_never_sends_pictures_sends_none(world: World) -> None:
     assert all(item.thumbnail_jpeg_base64 is None for item in batch.items)
     assert world.cloud.frames == {}
     assert world.cloud.asked_for == []
+    look(world)
+    events = len(world.events())
+    assert until(lambda: len(world.events()) > events)
+    assert world.said("elfowl/porch/up/look", link=1) == []
+
+
+def look(world: World, camera: str = "front") -> None:
+    wanted = LookWanted(camera=camera, for_s=2.0, fps=10.0)
+    world.links[1].events.message("elfowl/porch/down/look", wanted.to_json().encode(), False)
+
+
+def test_agent_shows_its_camera_blurred_while_somebody_looks_and_only_then(world: World) -> None:
+    world.enrol()
+    world.start(world.config(cloud=CLOUD))
+    wait_up(world, links=2)
+    assert until(lambda: len(world.events()) > 0)
+    assert world.said("elfowl/porch/up/look", link=1) == []
+    look(world, "bedroom")
+    look(world)
+    topic = "elfowl/porch/up/look"
+    assert until(lambda: len(world.said(topic, link=1)) > 3)
+    shown = LivePicture.from_json(world.said(topic, link=1)[0])
+    assert (shown.camera, shown.blurred) == ("front", True)
+    jpeg = base64.b64decode(shown.jpeg_base64)
+    assert jpeg[:2] == b"\xff\xd8"
+    # A square is there for one second in five: by the end of the next event two seconds have gone by.
+    ends = sum(event.event_type == "end" for event in world.events())
+    assert until(lambda: sum(event.event_type == "end" for event in world.events()) > ends)
+    assert len(world.said(topic, link=1)) < 25
+    assert all(LivePicture.from_json(one).camera == "front" for one in world.said(topic, link=1))
 
 
 def test_agent_without_own_detector_lets_the_cloud_look(world: World) -> None:

@@ -22,6 +22,7 @@ from edge_agent.report.commands import (
     parse_command,
 )
 from edge_agent.wire.correction import Feedback
+from edge_agent.wire.live import LookWanted
 from edge_agent.wire.sync import Ack, DesiredHint
 from edge_agent.wire.topics import Topics
 from tests.fakes.clock import FakeClock
@@ -53,6 +54,11 @@ def parse(topic: str, payload: bytes, *, retained: bool = False) -> Command | No
         ),
         ("elfowl/porch/down/ack", b'{"epoch": "e", "seq": 4}', Ack(epoch="e", seq=4)),
         ("elfowl/porch/down/desired", b'{"version": 4}', DesiredHint(version=4)),
+        (
+            "elfowl/porch/down/look",
+            b'{"camera": "front", "for_s": 12}',
+            LookWanted(camera="front", for_s=12.0),
+        ),
     ],
 )
 def test_parse_documented_message_gives_command(topic: str, payload: bytes, command: Command | None) -> None:

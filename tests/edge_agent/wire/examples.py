@@ -23,6 +23,7 @@ from edge_agent.wire.homeassistant import (
     HaOrigin,
     HaTrigger,
 )
+from edge_agent.wire.live import LivePicture, LookWanted
 from edge_agent.wire.manifest import (
     AnchorFreeDecoder,
     AnchorFreeLevel,
@@ -280,6 +281,14 @@ EXAMPLES: dict[str, Document] = {
         frames_wanted=(FrameWanted(request_id="r1", event_id="0190a1b2c3d4-abcdef"),),
     ),
     "desired-hint": DesiredHint(version=7),
+    "look-wanted": LookWanted(camera="door", for_s=12.0, fps=5.0, max_px=480),
+    "live-picture": LivePicture(
+        camera="door",
+        frame_time=1_800_000_000.0,
+        blurred=True,
+        detections=(Detection(label="person", score=0.9, box=(0.1, 0.2, 0.3, 0.8)),),
+        jpeg_base64="/9j/",
+    ),
     "reported": Reported(
         device="porch",
         desired_version=7,

@@ -27,6 +27,8 @@ BUILT = {
     "<p>/<device>/up/events": T.up_events,
     "<p>/<device>/down/ack": T.down_ack,
     "<p>/<device>/down/desired": T.down_desired,
+    "<p>/<device>/down/look": T.down_look,
+    "<p>/<device>/up/look": T.up_look,
     "<h>/device_automation/<node>/<object>/config": T.discovery("device_automation", "door-seen-person"),
     "<h>/<component>/<node>/<object>/config": T.discovery("sensor", "door_person"),
     "<h>/device/<id>/config": T.discovery_device,
