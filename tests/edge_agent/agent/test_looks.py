@@ -26,7 +26,7 @@ def test_looks_end_by_themselves() -> None:
     clock = FakeClock()
     looks = Looks(clock)
     looks.want(LookWanted(camera="door", for_s=3.0, fps=15.0))
-    assert pictures_sent(looks, clock, 10.0, camera_fps=10.0) == 30
+    assert 29 <= pictures_sent(looks, clock, 10.0, camera_fps=10.0) <= 31
 
 
 @pytest.mark.parametrize(
