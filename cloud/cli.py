@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from cloud.commands import (
+    account,
     alert,
     attribute,
     bundle,
@@ -36,6 +37,7 @@ app.add_typer(rollout.app, name="rollout")
 app.add_typer(keys.app, name="keys")
 app.add_typer(attribute.app, name="attribute")
 app.add_typer(alert.app, name="alert")
+app.add_typer(account.app, name="account")
 app.add_typer(subnet.app, name="subnet")
 detector.app.command("suggest")(suggest.suggest)
 app.command("search")(search.search)
@@ -70,11 +72,16 @@ def serve(
     broker_port: Annotated[
         int | None, typer.Option(help="Port of the broker that is started, 1883 by default.")
     ] = None,
+    accounts: Annotated[
+        str | None, typer.Option(help="'off': no passwords; whoever reaches the server may do everything.")
+    ] = None,
     *,
     home: Home = None,
 ) -> None:
     """Serve portal, API and, unless told otherwise, an MQTT broker."""
-    settings = read_settings(home, host=host, port=port, broker=broker, broker_port=broker_port)
+    settings = read_settings(
+        home, host=host, port=port, broker=broker, broker_port=broker_port, accounts=accounts
+    )
     from cloud.commands.serve import serve as run
 
     run(settings)

@@ -14,6 +14,7 @@ from edge_agent.errors import ElfowlError, LinkError, ProtocolError
 
 _TIMEOUT_S = 60.0
 _ERRORS: dict[int, type[ElfowlError]] = {
+    401: DeniedError,
     403: DeniedError,
     404: NotFoundError,
     409: ConflictError,

@@ -35,6 +35,10 @@ class Settings(BaseModel):
         "none", description="'dynsec': each device gets an account of its own from Mosquitto's plugin"
     )
     access_token: str | None = Field(None, description="needed when `host` is not loopback")
+    accounts: Literal["on", "off"] = Field(
+        "on",
+        description="'off': whoever reaches the server may do everything, by the access token if one is set",
+    )
     offload_workers: int = Field(2, ge=1, le=64, description="one takes over at once when another dies")
     offload_requests_per_minute: float = Field(600.0, gt=0.0, description="of one device")
     offload_bytes_per_day: float = Field(500_000_000.0, gt=0.0, description="of pictures, of one device")
@@ -100,6 +104,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "broker_port": "ELFOWL_BROKER_PORT",
         "broker_accounts": "ELFOWL_BROKER_ACCOUNTS",
         "access_token": "ELFOWL_ACCESS_TOKEN",
+        "accounts": "ELFOWL_ACCOUNTS",
         "offload_workers": "ELFOWL_OFFLOAD_WORKERS",
         "offload_requests_per_minute": "ELFOWL_OFFLOAD_REQUESTS_PER_MINUTE",
         "offload_bytes_per_day": "ELFOWL_OFFLOAD_BYTES_PER_DAY",

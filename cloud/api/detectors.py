@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from cloud.actions import attributes as attribute_actions
 from cloud.actions import bundles as bundle_actions
@@ -19,10 +19,11 @@ from cloud.api.models import (
     TrainBody,
     VersionView,
 )
+from cloud.api.rollouts import who_asks
 from cloud.api.services import Used
 from cloud.api.views import bundle_view, detector_view, job_view, version_view
 from cloud.errors import InputError, NotFoundError
-from cloud.store import bundles, detectors
+from cloud.store import audit, bundles, detectors
 from edge_agent.errors import ConfigError
 from edge_agent.runtime.profiles import load_profile, profile_names
 
@@ -74,10 +75,12 @@ def change_detector(services: Used, detector_id: str, body: DetectorChange) -> D
 
 
 @router.delete("/detectors/{detector_id}", status_code=204)
-def delete_detector(services: Used, detector_id: str) -> None:
+def delete_detector(request: Request, services: Used, detector_id: str) -> None:
     """Remove a detector with its examples, versions and bundles; what cameras run goes on."""
     with services.database.write(durable=True) as session:
         found = detectors.find(session, detector_id)
+        now_s, who = services.clock.now_s(), who_asks(request)
+        audit.note(session, "detector removed", now_s=now_s, who=who, detail=f"{found.name} ({found.id})")
         detector_actions.delete(session, services.settings, found.id)
     services.teaching.forget(found.id)
 

@@ -1,4 +1,4 @@
-"""Who may come in: on loopback only pages of this very server, elsewhere only who knows the access token.
+"""Who may come in: pages of this very server, and of people those whom `cloud.api.door` knows.
 
 A page of another site that a browser has open can send requests to loopback: hence the checks of `Host`
 (against names rebound to 127.0.0.1) and of `Origin` (against forged requests). Devices bring own tokens.
@@ -6,33 +6,20 @@ A page of another site that a browser has open can send requests to loopback: he
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cloud.api.blurring import Blurring, asking_for_whole
+from cloud.api.door import SAFE_METHODS, FirstStartError, admit, needed, note_caller
 from cloud.api.problems import TooLargeError, UnauthorizedError, problem_of
 from cloud.errors import DeniedError
 from cloud.settings import Settings
 from edge_agent.errors import ConfigError, ElfowlError
 
-COOKIE = "elfowl_access"
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Devices show that they hold their own key, or a one-time token; signed metadata is for everybody.
-_OPEN_PATHS = (
-    "/api/v1/health",
-    "/api/v1/enrol",
-    "/api/v1/device/",
-    "/api/v1/offload",
-    "/tuf/",
-    "/login",
-    "/static/",
-)
 _UPLOAD_LIMIT_BYTES = 8_000_000_000
 _DOCUMENT_LIMIT_BYTES = 64_000_000
 _DEVICE_LIMIT_BYTES = 16_000_000
@@ -64,11 +51,6 @@ def refuse_open_door(settings: Settings) -> None:
         raise ConfigError(message)
 
 
-def cookie_value(token: str) -> str:
-    """Return what the login cookie holds: a digest, so that no browser stores the token itself."""
-    return hashlib.sha256(b"elfowl-cookie\0" + token.encode()).hexdigest()
-
-
 class Guard:
     """ASGI middleware: checks every request before anything reads it."""
 
@@ -83,44 +65,36 @@ class Guard:
             await self._app(scope, receive, send)
             return
         try:
-            self.check(scope)
+            self.check_origin(scope)
+            caller = await admit(scope, self._settings, is_local=self._loopback)
         except ElfowlError as error:
-            await _refuse(problem_of(error), scope, receive, send, self._wants_login(scope, error))
+            await _refuse(error, scope, receive, send)
             return
+        note_caller(scope, caller)
         if scope["type"] == "http":
             limit_bytes = _limit_of(scope["path"])
             if _announced_bytes(scope) > limit_bytes:
-                answer = problem_of(TooLargeError(_too_large(limit_bytes)))
-                await _refuse(answer, scope, receive, send, to_login=False)
+                await _refuse(TooLargeError(_too_large(limit_bytes)), scope, receive, send)
                 return
             receive = limited(receive, limit_bytes)
+            if caller is not None and caller.role == "viewer" and needed(scope) == "blurred":
+                scope, send = asking_for_whole(scope), Blurring(send)
         await self._app(scope, receive, send)
 
-    def check(self, scope: Scope) -> None:
-        """Check one request.
+    def check_origin(self, scope: Scope) -> None:
+        """Check where a request comes from.
 
         Raises:
             DeniedError: It comes from a page of another site.
-            UnauthorizedError: It lacks the access token.
         """
         headers = Headers(scope=scope)
         if self._loopback and not is_loopback(_host_name(headers.get("host", ""))):
             message = f"this server is for this machine only, not for host {headers.get('host', '')!r}"
             raise DeniedError(message)
-        state_changing = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
+        state_changing = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
         if state_changing and _is_foreign(headers):
             message = f"pages of {headers.get('origin', 'another site')} may not change anything here"
             raise DeniedError(message)
-        token = self._settings.access_token
-        if token is None or scope["path"].startswith(_OPEN_PATHS) or _knows(headers, token):
-            return
-        message = "send 'Authorization: Bearer <ELFOWL_ACCESS_TOKEN>', or log in at /login"
-        raise UnauthorizedError(message)
-
-    @staticmethod
-    def _wants_login(scope: Scope, error: ElfowlError) -> bool:
-        is_page = scope["type"] == "http" and not scope["path"].startswith(("/api/", "/tuf/"))
-        return is_page and isinstance(error, UnauthorizedError)
 
 
 def limited(receive: Receive, limit_bytes: int) -> Receive:
@@ -170,22 +144,22 @@ def _is_foreign(headers: Headers) -> bool:
     return origin is not None and urlsplit(origin).netloc != headers.get("host", "")
 
 
-def _knows(headers: Headers, token: str) -> bool:
-    scheme, _, given = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
-        return True
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return False
-    return cookie is not None and hmac.compare_digest(cookie.value, cookie_value(token))
-
-
-async def _refuse(answer: Response, scope: Scope, receive: Receive, send: Send, to_login: bool) -> None:
+async def _refuse(error: ElfowlError, scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 4403})
         return
-    if to_login:
-        answer = Response(status_code=303, headers={"Location": "/login"})
+    answer: Response = problem_of(error)
+    if isinstance(error, UnauthorizedError) and not scope["path"].startswith(("/api/", "/tuf/")):
+        answer = Response(status_code=303, headers={"Location": _way_in(error, scope)})
     await answer(scope, receive, send)
+
+
+def _way_in(error: UnauthorizedError, scope: Scope) -> str:
+    """Return where somebody without a session goes first; browsers are led back from there."""
+    if isinstance(error, FirstStartError):
+        return "/setup"
+    if scope["path"] == "/" or "text/html" not in Headers(scope=scope).get("accept", ""):
+        return "/login"
+    query = scope.get("query_string", b"").decode("ascii", "replace")
+    return "/login?next=" + quote(scope["path"] + (f"?{query}" if query else ""), safe="/")

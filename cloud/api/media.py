@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mimetypes
 from collections.abc import Iterator
 from typing import Annotated, BinaryIO
 
@@ -30,6 +31,7 @@ router = APIRouter(tags=["media"])
 
 _CHUNK_BYTES = 1 << 20
 MAX_FILE_BYTES = 8_000_000_000
+_PLAIN_TYPES = {"video": "video/mp4", "image": "image/jpeg"}
 _UPLOAD = {
     "requestBody": {
         "required": True,
@@ -125,7 +127,11 @@ def playback(services: Used, media_id: str) -> FileResponse:
     with services.database.read() as session:
         row = media.find(session, media_id)
     refuse_unready(row)
-    return FileResponse(services.settings.home / row.path, headers={"X-Content-Type-Options": "nosniff"})
+    path = services.settings.home / row.path
+    # What a name says of itself is not believed: a video named page.html would be a page of ours.
+    guessed = mimetypes.guess_type(path.name)[0] or ""
+    kind = guessed if guessed.startswith(f"{row.kind}/") and "svg" not in guessed else _PLAIN_TYPES[row.kind]
+    return FileResponse(path, media_type=kind, headers={"X-Content-Type-Options": "nosniff"})
 
 
 @router.get("/media/{media_id}/frames/{index}.jpg", response_class=FileResponse)

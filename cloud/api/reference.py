@@ -30,7 +30,8 @@ _TEXT: Final = """<!doctype html>
     <h1>HTTP API</h1>
     <p>elfowl {{ version }}. Requests and answers in full: <a href="/openapi.json">openapi.json</a>
       (OpenAPI 3.1). Errors are problem documents, <code>{type, title, status, detail}</code>.
-      Where an access token is set, send <code>Authorization: Bearer TOKEN</code>.</p>
+      Where people have accounts, send <code>Authorization: Bearer TOKEN</code>, with an API token of the page
+      <a href="/settings">Settings</a> or the server's access token.</p>
   {% for group, routes in groups.items() %}
     <h2>{{ group|capitalize }}</h2>
     <div class="scroll"><table>

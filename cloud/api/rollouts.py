@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from cloud.actions import rollouts as actions
 from cloud.actions.rollout_preview import Preview
 from cloud.actions.rollout_preview import preview as preview_of
+from cloud.api.door import caller_of
 from cloud.api.services import Used
 from cloud.fleet.rollout_plan import Member, Plan, Rollout, RolloutState
 from cloud.fleet.rollout_states import Order
@@ -145,5 +146,5 @@ def log(
 
 
 def who_asks(request: Request) -> str | None:
-    """Return the address of whoever asks, for the audit log."""
-    return request.client.host if request.client else None
+    """Return the name of whoever asks, or the address where nobody has accounts, for the audit log."""
+    return caller_of(request).name or (request.client.host if request.client else None)

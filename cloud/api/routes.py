@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from cloud.api import (
+    accounts,
     alerts,
     attributes,
     bundles,
@@ -50,6 +51,7 @@ for part in (
     offload.router,
     device.router,
     server.router,
+    accounts.router,
     detectors.router,
     evaluations.router,
     versions.router,

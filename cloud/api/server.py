@@ -7,20 +7,15 @@ import hmac
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Response, WebSocket, WebSocketDisconnect
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, RedirectResponse
 
-from cloud.api.guard import COOKIE, cookie_value
+from cloud.api.door import ACCESS_COOKIE, cookie_value
 from cloud.api.services import Used
 from cloud.errors import DeniedError, NotFoundError
 
 router = APIRouter(tags=["server"])
 pages = APIRouter(include_in_schema=False)
 
-_LOGIN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Log in · elfowl</title>
-<body style="font:16px system-ui;max-width:24rem;margin:4rem auto"><h1>elfowl</h1>
-<form method="post" action="/login"><label>Access token<br>
-<input name="token" type="password" autocomplete="current-password" required autofocus></label>
-<button>Log in</button></form></body></html>"""
 _COOKIE_AGE_S = 30 * 86_400
 
 
@@ -58,21 +53,17 @@ async def _until_gone(socket: WebSocket) -> None:
         return
 
 
-@pages.get("/login", response_class=HTMLResponse)
-def login_page() -> HTMLResponse:
-    """Ask for the access token."""
-    return HTMLResponse(_LOGIN)
-
-
 @pages.post("/login")
 def login(services: Used, token: Annotated[str, Form(max_length=1000)]) -> Response:
-    """Set the login cookie."""
+    """Set the cookie of the access token: the way in as long as nobody has an account."""
     expected = services.settings.access_token
     if expected is None or not hmac.compare_digest(token.strip().encode(), expected.encode()):
         message = "that is not the access token"
         raise DeniedError(message)
     answer = RedirectResponse("/", status_code=303)
-    answer.set_cookie(COOKIE, cookie_value(expected), max_age=_COOKIE_AGE_S, httponly=True, samesite="strict")
+    answer.set_cookie(
+        ACCESS_COOKIE, cookie_value(expected), max_age=_COOKIE_AGE_S, httponly=True, samesite="strict"
+    )
     return answer
 
 

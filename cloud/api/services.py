@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from fastapi.requests import HTTPConnection
 from sqlalchemy.orm import Session
 
+from cloud.actions.accounts import AccountDesk
 from cloud.actions.bundles import publish_again
 from cloud.actions.corrections import Recorded, record
 from cloud.api.problems import UnauthorizedError
@@ -100,7 +101,8 @@ class Services:
     """Everything that a request may need.
 
     `hint` tells a device over MQTT that its desired state changed; `mqtt` is what an enrolled device is told.
-    `leaving` are devices whose accounts at the broker are still to be taken.
+    `leaving` are devices whose accounts at the broker (`accounts`) are still to be taken; those of people are
+    at the desk `people`.
     """
 
     settings: Settings
@@ -119,6 +121,11 @@ class Services:
     sightings: Sightings = field(default_factory=Sightings)
     accounts: Accounts = field(default_factory=OpenDoor)
     leaving: set[str] = field(default_factory=set)
+    people: AccountDesk = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Open the desk of accounts on the same database."""
+        self.people = AccountDesk(self.database, self.clock)
 
     def tell(self, desired: Desired | None) -> None:
         """Hint a device that something new is wanted of it."""

@@ -19,7 +19,9 @@ Url = Annotated[
 ]
 Token = Annotated[
     str | None,
-    typer.Option("--token", envvar="ELFOWL_ACCESS_TOKEN", help="Access token of the cloud at --url."),
+    typer.Option(
+        "--token", envvar="ELFOWL_ACCESS_TOKEN", help="API token or access token of the cloud at --url."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON on stdout.")]
 Images = Annotated[Path | None, typer.Option("--images", metavar="DIR", help="Folder of pictures.")]

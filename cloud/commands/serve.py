@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 import socket
+from typing import cast
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 
+from cloud.actions.accounts import AccountDesk
+from cloud.api.guard import is_loopback
+from cloud.api.services import Services
 from cloud.app import create_app
 from cloud.ingest.broker import refuse_taken
 from cloud.settings import Settings
@@ -38,6 +43,19 @@ class _Server(uvicorn.Server):
         if self.started:
             where = f"http://{self._settings.host}:{self._settings.port}/"
             typer.echo(f"elfowl is at {where}  (data in {self._settings.home})", err=True)
+            app = cast("FastAPI", self.config.app)
+            services: Services = app.state.services
+            for line in first_start_lines(self._settings, services.people):
+                typer.echo(line, err=True)
+
+
+def first_start_lines(settings: Settings, people: AccountDesk) -> list[str]:
+    """Return what to do as long as nobody has an account; nothing once somebody has one."""
+    if settings.accounts == "off" or people.is_set_up():
+        return []
+    if is_loopback(settings.host):
+        return ["first start: open it in a browser and choose a password (--accounts off: none is needed)"]
+    return [f"first start: open it in a browser and make the owner's account; setup code {people.setup_code}"]
 
 
 def serve(settings: Settings) -> None:

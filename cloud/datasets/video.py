@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -49,6 +50,10 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 message = f"{path.name}: no video in this file; give MP4, MKV, AVI or MOV"
                 raise InputError(message)
             stream = container.streams.video[0]
+            # Typed as always there, but null where no decoder is: an SVG counts as a video of one frame.
+            if cast("object", stream.codec_context) is None:
+                message = f"{path.name}: cannot be read as a video (no decoder for it); re-export it as MP4"
+                raise InputError(message)
             stream.thread_type = "AUTO"
             yield container, stream
     except av.FFmpegError as error:

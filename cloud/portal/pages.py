@@ -123,3 +123,21 @@ def search(request: Request) -> HTMLResponse:
 def bundle(request: Request, bundle_id: str) -> HTMLResponse:
     """Show what compression made, and its receipt."""
     return _page(request, title="Receipt", module="bundle", bundle=bundle_id)
+
+
+@router.get("/settings")
+def settings(request: Request) -> HTMLResponse:
+    """Show who may come in, one's own tokens and browsers, and what was done."""
+    return _page(request, title="Settings", module="settings")
+
+
+@router.get("/login")
+def login(request: Request) -> HTMLResponse:
+    """Ask for name and password."""
+    return _page(request, title="Log in", module="login")
+
+
+@router.get("/setup")
+def setup(request: Request) -> HTMLResponse:
+    """Let the first account be made."""
+    return _page(request, title="First start", module="setup")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import numpy as np
@@ -39,7 +39,8 @@ def jpeg_of(seed: int, width_px: int = 320, height_px: int = 240) -> bytes:
 class PortalServer:
     """Starts `elfowl-cloud serve` and speaks to it as tests do."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, accounts: Literal["on", "off"] = "off") -> None:
+        self._accounts = accounts
         self.home = folder / "home"
         self.url = f"http://127.0.0.1:{free_port()}"
         self._log = folder / "server.log"
@@ -59,6 +60,8 @@ class PortalServer:
             port,
             "--broker-port",
             str(free_port()),
+            "--accounts",
+            self._accounts,
         ]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)

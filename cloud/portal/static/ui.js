@@ -3,6 +3,7 @@ import { h, render } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 import htm from "htm";
+import { wayIn } from "./way.js";
 import { duration, figureWords } from "./words.js";
 
 export const html = htm.bind(h);
@@ -28,19 +29,32 @@ export class ApiError extends Error {
   }
 }
 
+const SAFE = ["GET", "HEAD"];
+let asked = null;
+
+/** Who is here, asked once a page: {name, role, accounts, csrf …}. */
+export function whoAmI() {
+  asked ??= api("/me").catch((error) => { asked = null; throw error; });
+  return asked;
+}
+
+/** What every request that changes something carries, so that no other site can send it for us. */
+async function proof(path, method) {
+  if (SAFE.includes(method) || ["/login", "/setup"].includes(path)) return {};
+  const { csrf } = await whoAmI();
+  return csrf ? { "x-elfowl-csrf": csrf } : {};
+}
+
 /** Call the API; problem+json becomes an ApiError whose message can be shown as it is. */
 export async function api(path, { method = "GET", json, body } = {}) {
+  const headers = { ...(await proof(path, method)), ...(json === undefined ? {} : { "content-type": "application/json" }) };
   let response;
   try {
-    response = await fetch(`/api/v1${path}`, {
-      method,
-      body: json === undefined ? body : JSON.stringify(json),
-      headers: json === undefined ? {} : { "content-type": "application/json" },
-    });
+    response = await fetch(`/api/v1${path}`, { method, headers, body: json === undefined ? body : JSON.stringify(json) });
   } catch {
     throw new ApiError("The server cannot be reached. It may be restarting; this page tries again when you do.", 0);
   }
-  if (response.status === 401) location.assign("/login");
+  if (response.status === 401) location.assign(wayIn(location.pathname, location.search));
   // 204 has no body, whatever its content-type says.
   const isJson = response.status !== 204 && (response.headers.get("content-type") ?? "").includes("json");
   const document = isJson ? await response.json() : null;
@@ -82,7 +96,8 @@ export function useAction(action) {
 }
 
 /** Upload a file with progress; `onProgress` gets 0..1. */
-export function upload(path, file, onProgress) {
+export async function upload(path, file, onProgress) {
+  const headers = await proof(path, "POST");
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.upload.onprogress = (e) => e.lengthComputable && onProgress(e.loaded / e.total);
@@ -96,6 +111,7 @@ export function upload(path, file, onProgress) {
     const form = new FormData();
     form.append("file", file, file.name);
     request.open("POST", `/api/v1${path}`);
+    Object.entries(headers).forEach(([name, value]) => request.setRequestHeader(name, value));
     request.send(form);
   });
 }

@@ -1,0 +1,1 @@
+"""Who may do what: roles, passwords, limits of guessing, tokens; no database, no HTTP."""

@@ -1,0 +1,29 @@
+"""Who calls, as the door found out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cloud.accounts.roles import Role
+
+How = Literal["session", "api token", "access token", "open door"]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls and what it may do.
+
+    `name` and `account_id` are null for whoever holds the server's access token, or came through a door that
+    has no lock: no accounts. `session` is the digest of the session's id.
+    """
+
+    role: Role
+    how: How
+    name: str | None = None
+    account_id: str | None = None
+    session: str | None = None
+
+
+OPEN_DOOR = Caller("owner", "open door")
+BY_ACCESS_TOKEN = Caller("owner", "access token")

@@ -1,0 +1,92 @@
+"""`elfowl-cloud account`: who may come in; also the way back for an owner who forgot the password."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cloud.accounts.roles import ROLES, Role
+from cloud.commands.options import AsJson, Home, read_settings
+from cloud.commands.terminal import answer
+from cloud.errors import InputError
+
+if TYPE_CHECKING:
+    from cloud.actions.accounts import AccountDesk
+
+app = typer.Typer(no_args_is_help=True, help="People: who may come in, and what they may do.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the account; see `account list`.")]
+RoleOption = Annotated[str, typer.Option("--role", help="owner, manager or viewer.")]
+
+
+@app.command("list")
+def list_all(*, home: Home = None, as_json: AsJson = False) -> None:
+    """List all accounts."""
+    found = [
+        {"name": row.name, "role": row.role, "last_login": row.last_login} for row in _desk(home).every()
+    ]
+    lines = [f"{one['name']:24} {one['role']:8} {_last(one['last_login'])}" for one in found]
+    answer(found, lines or ["no accounts yet; the first one is made in the browser"], as_json=as_json)
+
+
+@app.command("add")
+def add(name: Name, *, role: RoleOption = "viewer", home: Home = None) -> None:
+    """Add an account; the password is asked for, or read from a pipe."""
+    row = _desk(home).add(name, _role(role), _password(name), None)
+    typer.echo(f"{row.name} is a {row.role}")
+
+
+@app.command("role")
+def change_role(name: Name, role: Annotated[str, typer.Argument()], *, home: Home = None) -> None:
+    """Give an account another role."""
+    row = _desk(home).change_role(name, _role(role), None)
+    typer.echo(f"{row.name} is a {row.role} from the next request on")
+
+
+@app.command("password")
+def set_password(name: Name, *, home: Home = None) -> None:
+    """Set the password of an account, asked for or read from a pipe; all its browsers are signed out."""
+    desk = _desk(home)
+    row = desk.reset_password(desk.find(name).id, _password(name), None)
+    typer.echo(f"{row.name} has a new password")
+
+
+@app.command("remove")
+def remove(name: Name, *, home: Home = None) -> None:
+    """Remove an account with its sessions and tokens."""
+    _desk(home).remove(name, None)
+    typer.echo(f"{name} is removed")
+
+
+def _desk(home: Path | None) -> AccountDesk:
+    from cloud.actions.accounts import AccountDesk
+    from cloud.actions.open_home import open_home
+    from edge_agent.clock import SystemClock
+
+    clock = SystemClock()
+    return AccountDesk(open_home(read_settings(home), clock).database, clock)
+
+
+def _password(name: str) -> str:
+    """Return a password, so that it never stands in the shell's history."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _role(text: str) -> Role:
+    for role in ROLES:
+        if role == text:
+            return role
+    message = f"role {text!r}: take one of {', '.join(ROLES)}"
+    raise InputError(message)
+
+
+def _last(at_s: float | None) -> str:
+    if at_s is None:
+        return "never logged in"
+    return f"last login {dt.datetime.fromtimestamp(at_s, dt.UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,52 @@
+"""Tables of accounts, their sessions and API tokens, of whose secrets only digests are kept."""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cloud.store.tables import Base
+
+
+class AccountRow(Base):
+    """A person; `key` is the name by which it is found, whatever its case."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    key: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    password_hash: Mapped[str] = mapped_column(Text)
+    created: Mapped[float]
+    last_login: Mapped[float | None]
+
+
+class SessionRow(Base):
+    """A browser that is logged in; it ends at `expires`, or when it was not `seen` for too long."""
+
+    __tablename__ = "sessions"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    created: Mapped[float]
+    seen: Mapped[float]
+    expires: Mapped[float]
+    address: Mapped[str]
+    browser: Mapped[str] = mapped_column(Text)
+
+
+class ApiTokenRow(Base):
+    """A token of a person for a program; it may do no more than its `role`, nor than the person may."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    role: Mapped[str]
+    created: Mapped[float]
+    expires: Mapped[float | None]
+    seen: Mapped[float | None]

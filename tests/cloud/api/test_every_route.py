@@ -1,0 +1,140 @@
+"""Every route that the app has, asked with no session, as a viewer and as a manager."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIWebSocketRoute, iter_route_contexts
+from fastapi.testclient import TestClient
+from starlette.routing import Mount
+from starlette.websockets import WebSocketDisconnect
+
+from cloud.accounts.roles import TABLE, access_of, is_at_least, least_role
+from cloud.api.routes import PREFIX
+from cloud.app import create_app
+from cloud.settings import Settings
+from tests.cloud.api.conftest import Cloud, make_cloud
+from tests.cloud.api.people import add_person, cheapen
+
+Asked = tuple[str, str]
+_PAGES = re.compile(r"/(openapi\.json|docs)?$|/(?!api/)[a-z]+(/.*)?$")
+
+
+def routes_of(app: FastAPI) -> Iterator[Asked]:
+    """Yield method and path of each route; a WebSocket has the method WS, a mounted folder GET."""
+    for route in iter_route_contexts(app.routes):
+        original = route.original_route
+        if isinstance(original, Mount):
+            yield "GET", f"{original.path}/x"
+        elif isinstance(original, APIWebSocketRoute):
+            yield "WS", str(route.path)
+        else:
+            yield from ((method, str(route.path)) for method in route.methods or () if method != "HEAD")
+
+
+def _of_api(routes: list[Asked]) -> set[Asked]:
+    return {(method, path.removeprefix(PREFIX)) for method, path in routes if path.startswith(f"{PREFIX}/")}
+
+
+@pytest.fixture(scope="module")
+def routes(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
+    return list(routes_of(create_app(Settings(home=tmp_path_factory.mktemp("routes")))))
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Cloud:
+    """Return a cloud that has an owner, so that nobody comes in without an account."""
+    folder: Path = tmp_path_factory.mktemp("locked")
+    cloud = make_cloud(folder)
+    cheapen(cloud)
+    add_person(cloud, "anna", "owner")
+    return cloud
+
+
+def test_every_route_has_a_row_that_says_who_may_and_every_row_a_route(routes: list[Asked]) -> None:
+    rows = {(row.method, row.path) for row in TABLE}
+    there = _of_api(routes)
+    assert len(there) > 100
+    assert there - rows == set(), "give them a row in cloud/accounts/roles.py: who may ask for this?"
+    assert rows - there == set(), "these rows are of no route"
+    assert len(rows) == len(TABLE), "a route has two rows"
+
+
+def test_only_what_has_to_is_open_to_anybody(routes: list[Asked]) -> None:
+    is_open = {path for method, path in _of_api(routes) if access_of(method, path) == "anybody"}
+    assert is_open == {
+        "/health", "/enrol", "/device/desired", "/device/reported", "/device/frames/{request_id}", "/offload",
+        "/door", "/setup", "/login",
+    }  # fmt: skip
+
+
+def test_what_changes_something_is_for_no_viewer_but_their_own_things(routes: list[Asked]) -> None:
+    changing = {
+        (method, path)
+        for method, path in _of_api(routes)
+        if method not in {"GET", "WS"} and access_of(method, path) in {"viewer", "blurred"}
+    }
+    assert {path for _, path in changing} == {
+        "/logout", "/me/password", "/me/sessions", "/me/sessions/{session}", "/me/tokens",
+        "/me/tokens/{token}", "/search/read",
+    }  # fmt: skip
+
+
+def test_request_that_fits_several_rows_needs_the_strictest_and_one_that_fits_none_an_owner() -> None:
+    assert access_of("GET", "/alerts/log") == "manager"
+    assert access_of("GET", "/nowhere") == "owner"
+    assert access_of("BREW", "/detectors") == "owner"
+    assert access_of("HEAD", "/detectors") == "viewer"
+
+
+def _status(client: TestClient, method: str, path: str) -> int:
+    """Return the answer to a request whose ids are of nothing; a WebSocket that opens counts as 101."""
+    filled = re.sub(r"\{[^}]+\}", "1", path)
+    if method != "WS":
+        return client.request(method, filled, follow_redirects=False).status_code
+    try:
+        with client.websocket_connect(filled):
+            return 101
+    except WebSocketDisconnect as closed:
+        return {4403: 403}.get(closed.code, closed.code)
+
+
+def test_without_a_session_every_route_is_closed_but_those_for_anybody(
+    locked: Cloud, routes: list[Asked]
+) -> None:
+    stranger = TestClient(locked.app, base_url="http://127.0.0.1:8420", raise_server_exceptions=False)
+    for method, path in routes:
+        status = _status(stranger, method, path)
+        if path.startswith(PREFIX):
+            is_open = access_of(method, path.removeprefix(PREFIX)) == "anybody"
+            # Devices are asked for tokens of their own by the route itself.
+            expected = {401} if path.startswith((f"{PREFIX}/device/", f"{PREFIX}/offload")) else {401, 403}
+            assert (status in expected) or is_open, (method, path, status)
+        elif path.startswith(("/login", "/setup", "/tuf/", "/static/")):
+            assert status in {200, 404, 422}, (method, path, status)
+        else:
+            assert _PAGES.match(path), path
+            assert status == 303, (method, path, status)
+
+
+@pytest.mark.parametrize("role", ["viewer", "manager"])
+def test_role_is_let_through_exactly_where_the_table_says(
+    locked: Cloud, routes: list[Asked], role: str
+) -> None:
+    known = "viewer" if role == "viewer" else "manager"
+    person = add_person(locked, role, known)
+    for method, path in sorted(routes):
+        if not path.startswith(f"{PREFIX}/") or path.endswith(("/logout", "/me/sessions")):
+            continue
+        access = access_of(method, path.removeprefix(PREFIX))
+        if access == "anybody" or (is_at_least(known, least_role(access)) and method in {"POST", "WS"}):
+            continue
+        status = _status(person.client, method, path)
+        if is_at_least(known, least_role(access)):
+            assert status not in {401, 403}, (method, path, status)
+        else:
+            assert status == 403, (method, path, status)
