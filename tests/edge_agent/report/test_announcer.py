@@ -29,6 +29,7 @@ from tests.fakes.link import FakeLink
 DEVICE = DeviceEntity("0", "x86-64", temperature=True)
 DOCUMENT = "homeassistant/device/elfowl-porch/config"
 ENTITY = "homeassistant/sensor/porch/front-count-cat/config"
+COUNT = "front-count-cat"
 MIGRATE = b'{"migrate_discovery": true}'
 World = dict[str, list[str]]
 
@@ -100,6 +101,39 @@ def test_device_document_breaks_no_rule_of_home_assistant(broker: Broker) -> Non
     broker.read()
     assert breaches(DOCUMENT, broker.retained[DOCUMENT].decode()) == []
     assert not any("/sensor/" in topic for topic in broker.retained)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        (("availability_mode",), "all", "root key availability_mode"),
+        (("~",), "elfowl/porch", "root key ~"),
+        (("device", "colour"), "red", "device key colour"),
+        (("device", "identifiers"), [], "device is not identified"),
+        (("origin", "homepage"), "x", "origin key homepage"),
+        (("origin", "name"), "", "origin has no name"),
+        (("components", COUNT, "unit"), "1", f"{COUNT}: key unit"),
+        (("components", COUNT, "platform"), "counter", f"{COUNT}: platform counter"),
+        (("components", COUNT, "icon"), None, f"null at /components/{COUNT}/icon"),
+        (
+            ("components", COUNT, "unique_id"),
+            "elfowl:porch:detector",
+            "unique_id elfowl:porch:detector twice",
+        ),
+        (("components", COUNT, "availability"), [{}], f"{COUNT}: no availability"),
+    ],
+)
+def test_breach_of_a_rule_of_home_assistant_is_named(
+    broker: Broker, path: tuple[str, ...], value: object, says: str
+) -> None:
+    broker.agent({"front": ["cat"]}, style="device")
+    broker.read()
+    document = json.loads(broker.retained[DOCUMENT])
+    inner = document
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    assert any(says in breach for breach in breaches(DOCUMENT, json.dumps(document)))
 
 
 def test_component_that_goes_is_named_once_with_its_platform_then_left_out(broker: Broker) -> None:
