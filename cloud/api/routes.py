@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from cloud.api import (
     accounts,
     alerts,
+    analytics,
     attributes,
     bundles,
     detectors,
@@ -68,6 +69,7 @@ for part in (
     search.router,
     search_parts.router,
     saved_searches.router,
+    analytics.router,
     alerts.router,
     devices.router,
     rollouts.router,

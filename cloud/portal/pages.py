@@ -22,6 +22,7 @@ IMPORTS: Final = {
     "@preact/signals-core": "/static/vendor/signals-core.mjs",
     "@preact/signals": "/static/vendor/signals.mjs",
     "htm": "/static/vendor/htm.mjs",
+    "uplot": "/static/vendor/uplot.mjs",
 }
 _IMPORT_MAP: Final = json.dumps({"imports": IMPORTS})
 
@@ -117,6 +118,12 @@ def event(request: Request, event_id: str) -> HTMLResponse:
 def search(request: Request) -> HTMLResponse:
     """Show when something was seen."""
     return _page(request, title="Search", module="search")
+
+
+@router.get("/analytics")
+def analytics(request: Request) -> HTMLResponse:
+    """Show how often, when and where things were seen."""
+    return _page(request, title="Analytics", module="analytics")
 
 
 @router.get("/bundles/{bundle_id}")

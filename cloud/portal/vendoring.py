@@ -34,6 +34,8 @@ FILES = (
     Vendored("preact", "11.2.0", "MIT", "package/hooks/dist/hooks.mjs", "hooks.mjs"),
     Vendored("@preact/signals", "2.11.4", "MIT", "package/dist/signals.mjs", "signals.mjs"),
     Vendored("@preact/signals-core", "1.14.5", "MIT", "package/dist/signals-core.mjs", "signals-core.mjs"),
+    Vendored("uplot", "1.6.32", "MIT", "package/dist/uPlot.esm.js", "uplot.mjs"),
+    Vendored("uplot", "1.6.32", "MIT", "package/dist/uPlot.min.css", "uplot.css"),
     Vendored("htm", "3.1.1", "Apache-2.0", "package/dist/htm.mjs", "htm.mjs"),
 )
 

@@ -13,6 +13,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Integer, cast, func, select
 from sqlalchemy.orm import Session
 
+from cloud.search.chosen import Chosen, conditions
 from cloud.store.tables import EventState
 
 By = Literal["hour", "day", "device", "camera", "label"]
@@ -64,12 +65,12 @@ def as_csv(by: Sequence[By], counts: Sequence[Count]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream)
     writer.writerow([*by, "events"])
-    writer.writerows([*map(_harmless, count.key), count.events] for count in counts)
+    writer.writerows([*map(harmless, count.key), count.events] for count in counts)
     return stream.getvalue()
 
 
-def _harmless(text: str) -> str:
-    # Spreadsheets run what begins like a formula; labels come from outside.
+def harmless(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula: labels come from outside."""
     return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
@@ -80,14 +81,5 @@ def _slot(session: Session) -> ColumnElement[int]:
 
 
 def _wanted(counting: Counting) -> list[ColumnElement[bool]]:
-    given = (
-        (EventState.label, counting.label),
-        (EventState.camera, counting.camera),
-        (EventState.device, counting.device),
-    )
-    wanted = [column == value for column, value in given if value is not None]
-    if counting.since_s is not None:
-        wanted.append(EventState.start_time >= counting.since_s)
-    if counting.until_s is not None:
-        wanted.append(EventState.start_time < counting.until_s)
-    return wanted
+    chosen = Chosen(counting.since_s, counting.until_s, counting.label, counting.camera, counting.device)
+    return conditions(chosen)

@@ -20,7 +20,7 @@ from cloud.portal import pages, vendoring
 _PAGES = (
     *("/detectors/det_1/watch", "/detectors/det_1/versions"),
     *("/", "/detectors/det_1", "/detectors/det_1/attributes", "/devices", "/rollouts", "/events", "/search"),
-    *("/events/0190a1b2c3d4-abcdef", "/bundles/bun_1", "/settings", "/login", "/setup"),
+    *("/analytics", "/events/0190a1b2c3d4-abcdef", "/bundles/bun_1", "/settings", "/login", "/setup"),
 )
 _IMPORT = re.compile(r'(?:^|;)\s*(?:import|export)\b[^"\';]*?from\s*["\']([^"\']+)["\']', re.MULTILINE)
 _HOSTILE = '<img src=x onerror="alert(1)">'
@@ -135,9 +135,8 @@ def test_vendored_files_are_those_that_vendor_json_names() -> None:
     rows = json.loads((vendoring.VENDOR / "vendor.json").read_text())
 
     files = {row["file"]: row["sha256"] for row in rows}
-    there = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in vendoring.VENDOR.glob("*.mjs")
-    }
+    vendored = [*vendoring.VENDOR.glob("*.mjs"), *vendoring.VENDOR.glob("*.css")]
+    there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in vendored}
     assert there == files
     assert {(row["package"], row["version"]) for row in rows} == {
         (f.package, f.version) for f in vendoring.FILES
