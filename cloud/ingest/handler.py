@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from cloud.ingest.batches import ParsedBatch, parse_batch, store_batch
 from cloud.ingest.live import LiveFeed
+from cloud.ingest.presence import Presence
 from cloud.store import devices, events
 from cloud.store.database import Database
 from cloud.store.ids import new_id
@@ -29,11 +30,12 @@ _KEPT_PAYLOAD_BYTES = 65_536
 
 @dataclass(frozen=True)
 class Incoming:
-    """One message as it came."""
+    """One message as it came; `session` is the connection of the device that it names, where it does."""
 
     topic: str
     payload: bytes
     retained: bool = False
+    session: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Handler:
         self._prefix = prefix
         self._alerts = alerts or NoAlerts()
         self._strangers: set[str] = set()
+        self._presence = Presence()
 
     def handle(self, messages: list[Incoming]) -> list[Outgoing]:
         """Store messages and return the answers; all batches together are one commit.
@@ -158,6 +161,11 @@ class Handler:
 
     def _note_availability(self, device: str, message: Incoming) -> None:
         online = message.payload == b"online"
+        if online:
+            self._presence.came(device, message.session)
+        elif self._presence.is_stale(device, message.session):
+            _LOG.info("device %r: a connection that it had before is gone; it is back by another one", device)
+            return
         if message.retained and online:
             # It says what was, perhaps long ago: the device will speak for itself.
             return

@@ -12,7 +12,8 @@ import queue
 import threading
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -21,13 +22,15 @@ from cloud.ingest.handler import Handler, Incoming
 from edge_agent.clock import Clock
 from edge_agent.errors import ElfowlError
 from edge_agent.wire.sync import DesiredHint
-from edge_agent.wire.topics import DEFAULT_PREFIX, Topics
+from edge_agent.wire.topics import DEFAULT_PREFIX, SESSION_PROPERTY, Topics
 
 _LOG = logging.getLogger(__name__)
 _SUBSCRIPTIONS = ("+/up/events", "+/available", "+/stats", "+/feedback/set")
 _WAITING = 2_000
 _GROUP = 200
 _PAUSE_S = 2.0
+_SESSION_S = 7 * 86_400
+_OTHER_VERSION_S = 1.0
 
 
 class Subscriber:
@@ -49,17 +52,10 @@ class Subscriber:
         self._queue: queue.Queue[Incoming | None] = queue.Queue(_WAITING)
         self._writer = threading.Thread(target=self._write, name="ingest-writer", daemon=True)
         self._connected = threading.Event()
-        # A session that the broker keeps: what devices send while the cloud restarts waits there.
-        self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False)
-        self._client.on_connect = self._on_connect
-        self._client.on_subscribe = self._on_subscribe
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = self._on_message
-        self._client.reconnect_delay_set(min_delay=1, max_delay=10)
-        if address.username is not None:
-            self._client.username_pw_set(address.username, address.password)
-        if address.tls:
-            self._client.tls_set()
+        self._stopping = threading.Event()
+        self._client_id = client_id
+        self._was_answered = False
+        self._client = self._make_client(MQTTProtocolVersion.MQTTv5)
 
     @property
     def is_connected(self) -> bool:
@@ -69,8 +65,7 @@ class Subscriber:
     def start(self) -> None:
         """Connect, and keep connecting for as long as it takes."""
         self._writer.start()
-        self._client.connect_async(self._address.host, self._address.port, keepalive=30)
-        self._client.loop_start()
+        self._connect()
 
     def wait_connected(self, timeout_s: float) -> bool:
         """Return whether the broker was reached, and the subscriptions confirmed, in time."""
@@ -78,6 +73,7 @@ class Subscriber:
 
     def stop(self) -> None:
         """Store what waits, answer, and leave."""
+        self._stopping.set()
         self._queue.put(None)
         if self._writer.is_alive():
             self._writer.join(timeout=10.0)
@@ -90,9 +86,51 @@ class Subscriber:
             topic = Topics(device, self._prefix).down_desired
             self._client.publish(topic, DesiredHint(version=version).to_json(), qos=1)
 
+    def _make_client(self, protocol: MQTTProtocolVersion) -> Client:
+        is_5 = protocol == MQTTProtocolVersion.MQTTv5
+        # A session that the broker keeps: what devices send while the cloud restarts waits there.
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            clean_session=None if is_5 else False,
+            protocol=protocol,
+        )
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.reconnect_delay_set(min_delay=1, max_delay=10)
+        if self._address.username is not None:
+            client.username_pw_set(self._address.username, self._address.password)
+        if self._address.tls:
+            client.tls_set()
+        return client
+
+    def _connect(self) -> None:
+        if self._stopping.is_set():
+            return
+        host, port = self._address.host, self._address.port
+        if self._client.protocol == MQTTProtocolVersion.MQTTv5:
+            kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            kept.SessionExpiryInterval = _SESSION_S
+            self._client.connect_async(host, port, keepalive=30, clean_start=False, properties=kept)
+        else:
+            self._client.connect_async(host, port, keepalive=30)
+        self._client.loop_start()
+
+    def _speak_other_version(self) -> None:
+        """Try MQTT 3.1.1 instead of 5, or the other way round: some brokers only hang up on what is new."""
+        is_5 = self._client.protocol == MQTTProtocolVersion.MQTTv5
+        self._client.loop_stop()
+        self._client = self._make_client(MQTTProtocolVersion.MQTTv311 if is_5 else MQTTProtocolVersion.MQTTv5)
+        retry = threading.Timer(_OTHER_VERSION_S, self._connect)
+        retry.daemon = True
+        retry.start()
+
     def _on_connect(
         self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _p: Properties | None
     ) -> None:
+        self._was_answered = str(code) != "Unsupported protocol version"
         if code.is_failure:
             _LOG.warning("MQTT broker %s:%d refuses: %s", self._address.host, self._address.port, code)
             return
@@ -105,9 +143,12 @@ class Subscriber:
 
     def _on_disconnect(self, *_arguments: object) -> None:
         self._connected.clear()
+        if not self._was_answered and not self._stopping.is_set():
+            self._speak_other_version()
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        incoming = Incoming(message.topic, bytes(message.payload), message.retain)
+        session = _session_of(message)
+        incoming = Incoming(message.topic, bytes(message.payload), message.retain, session)
         try:
             self._queue.put_nowait(incoming)
         except queue.Full:
@@ -156,3 +197,9 @@ class Subscriber:
             return
         for message in group:
             self._store([message])
+
+
+def _session_of(message: MQTTMessage) -> str | None:
+    """Return the name of the connection by which a device spoke; none where it gives none."""
+    properties = getattr(message.properties, "UserProperty", None) or ()
+    return next((str(value) for name, value in properties if name == SESSION_PROPERTY), None)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.clock import Clock
 from edge_agent.report.protocol import Broker, Link, LinkEvents, Message
+from edge_agent.wire.topics import SESSION_PROPERTY
 
 _log = logging.getLogger(__name__)
 
@@ -186,6 +188,9 @@ class _Connection:
         self.was_up = False
         self.speaks_other_version = False
         self.reason = "connection closed"
+        # Whoever hears that we are gone can tell by this whether that was said of an earlier connection.
+        self._session = secrets.token_hex(8)
+        self._will_topic = will.topic
         self._client = self._make_client(will)
 
     def run(self, stopping: threading.Event) -> None:
@@ -206,7 +211,8 @@ class _Connection:
     def publish(self, message: Message, on_ack: Callable[[bool], None] | None) -> bool:
         if not self.up.is_set():
             return False
-        info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        properties = self._named(PacketTypes.PUBLISH) if message.topic == self._will_topic else None
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             return False
         with self._lock:
@@ -264,7 +270,8 @@ class _Connection:
         client.suppress_exceptions = True
         client.max_inflight_messages_set(_MAX_INFLIGHT)
         client.max_queued_messages_set(_MAX_QUEUED)
-        client.will_set(will.topic, will.payload, will.qos, will.retain)
+        named = self._named(PacketTypes.WILLMESSAGE)
+        client.will_set(will.topic, will.payload, will.qos, will.retain, named)
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)
         if self._broker.tls:
@@ -279,6 +286,14 @@ class _Connection:
         client.on_publish = self._on_publish
         client.on_message = self._on_message
         return client
+
+    def _named(self, packet: int) -> Properties | None:
+        """Return the name of this connection for a packet; none where the protocol has no place for it."""
+        if self._protocol != MQTTProtocolVersion.MQTTv5:
+            return None
+        properties = Properties(packet)  # type: ignore[no-untyped-call]
+        properties.UserProperty = (SESSION_PROPERTY, self._session)
+        return properties
 
     def _on_connect(
         self, client: mqtt.Client, _data: object, _flags: object, code: ReasonCode, _properties: object

@@ -114,6 +114,40 @@ def test_availability_is_noted_but_an_old_online_is_not_believed(
         assert devices.find(session, DEVICE).online is online
 
 
+@pytest.mark.parametrize(
+    ("words", "online"),
+    [
+        ([("online", "s1"), ("online", "s2"), ("offline", "s1")], True),
+        ([("online", "s1"), ("online", "s2"), ("offline", "s2")], False),
+        ([("online", "s1"), ("offline", "s1"), ("online", "s2"), ("offline", "s1")], True),
+        ([("online", "s1"), ("online", None), ("offline", "s1")], False),
+        ([("online", "s1"), ("offline", None)], False),
+    ],
+)
+def test_will_of_an_earlier_connection_is_ignored(
+    handler: Handler, home: Home, words: list[tuple[str, str | None]], online: bool
+) -> None:
+    for payload, name in words:
+        handler.handle([Incoming(TOPICS.available, payload.encode(), session=name)])
+    with home.database.read() as session:
+        assert devices.find(session, DEVICE).online is online
+
+
+def test_will_is_told_from_the_present_connection_also_after_a_restart(handler: Handler, home: Home) -> None:
+    handler.handle(
+        [
+            Incoming(
+                TOPICS.stats,
+                Stats(device=DEVICE, agent_version="1", uptime_s=1.0, cameras={}).to_json().encode(),
+            )
+        ]
+    )
+    handler.handle([Incoming(TOPICS.available, b"online", retained=True, session="s2")])
+    handler.handle([Incoming(TOPICS.available, b"offline", session="s1")])
+    with home.database.read() as session:
+        assert devices.find(session, DEVICE).online
+
+
 def test_stats_are_kept_and_show_that_the_device_lives(handler: Handler, home: Home) -> None:
     stats = Stats(device=DEVICE, agent_version="0.1.0", uptime_s=5.0, cameras={})
     handler.handle([Incoming(TOPICS.stats, stats.to_json().encode())])
