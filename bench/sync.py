@@ -43,6 +43,7 @@ STEADY_S, DOWN_S, BACK_S, HERD_S = 180.0, 20.0, 90.0, 90.0
 WINDOWS = 3
 _PORT, _BROKER_PORT = 18_421, 18_884
 _THREADS = 16
+_FIRST_ROUNDS = 12
 
 
 def run(*, quick: bool = False) -> Result:
@@ -129,11 +130,15 @@ def _play(home: Path, identities: list[Identity], clock: Clock, scale: float) ->
     tally = Tally()
     with _client(tally, clock) as http:
         devices = _devices(home, identities, http, clock, POLL_S * scale)
-        simulation = Simulation(devices, clock, random.Random(1))  # noqa: S311 - spreads polls
         with _server(home, clock) as server:
             # Each device tells first what it runs; this is not the steady state.
             _tell("first looks")
-            _run(simulation, POLL_S * scale * 1.3)
+            first = Simulation(devices, clock, random.Random(0))  # noqa: S311 - spreads polls
+            for _ in range(_FIRST_ROUNDS):
+                _run(first, POLL_S * scale / 3)
+                if first.reachable == len(devices):
+                    break
+            simulation = Simulation(devices, clock, random.Random(1))  # noqa: S311 - spreads polls
             _fresh(tally)
             for window in range(WINDOWS):
                 _tell(f"steady, {window + 1} of {WINDOWS}")
