@@ -1,16 +1,19 @@
 """Hours of agent, broker and Home Assistant at 50 times the speed, with restarts and kills by chance.
 
 After each: Home Assistant's states are the agent's truth. At the end: a consumer that tells messages apart by
-id and type missed only what a killed broker can have lost, and the broker keeps what it kept at first.
+id and type missed only what a killed broker can have lost, and the broker keeps what it kept at first. What
+happened, and how much of it, is left in `figures.json` in the test's folder.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +45,7 @@ class World:
         self.folder = folder
         self.rng = rng
         self.kills_s: list[float] = []
+        self.happened: Counter[str] = Counter()
         self.broker = Mosquitto(folder, *PERSISTENCE, f"persistence_location {folder}/")
         self.broker.start()
         self.ear = Ear(self.broker.port)
@@ -92,6 +96,7 @@ class World:
 
     def check(self) -> None:
         """Let the world stand still and compare what Home Assistant shows with what there is."""
+        self.happened["check"] += 1
         with_square = self.rng.random() < 0.5
         self.hold(with_square=with_square)
         truth = {
@@ -107,17 +112,34 @@ class World:
 
     def missed(self) -> list[str]:
         """Return events that were sent, that no kill of the broker can have lost, and that nobody heard."""
-        heard = {(event.id, event.event_type) for event in self.ear.events()}
-        sent: dict[tuple[str, str], float] = {}
-        for line in (self.folder / "sent.log").read_text().splitlines():
-            moment, event_id, kind = line.split()
-            sent[event_id, kind] = float(moment)
         return [
             f"{event_id} {kind}"
-            for (event_id, kind), moment_s in sent.items()
-            if (event_id, kind) not in heard
-            and not any(-LOST_BEFORE_S < moment_s - kill_s < LOST_AFTER_S for kill_s in self.kills_s)
+            for (event_id, kind), moment_s in self._unheard().items()
+            if not any(-LOST_BEFORE_S < moment_s - kill_s < LOST_AFTER_S for kill_s in self.kills_s)
         ]
+
+    def write_figures(self) -> None:
+        """Leave what happened beside the logs, for people."""
+        events = self.ear.events()
+        told = Counter((event.id, event.event_type, event.frame_time) for event in events)
+        figures = dict(self.happened) | {
+            "documents_sent": len(self._sent()),
+            "lost_with_a_killed_broker": len(self._unheard()) - len(self.missed()),
+            "missed": len(self.missed()),
+            "told_again": sum(told.values()) - len(told),
+            "visits": len({event.id for event in events}),
+            "whole_visits": len({event.id for event in events if event.event_type == "end"}),
+        }
+        (self.folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
+
+    def _sent(self) -> dict[tuple[str, str], float]:
+        """Return when each document was last handed to the broker, by id and type."""
+        rows = [line.split() for line in (self.folder / "sent.log").read_text().splitlines()]
+        return {(event_id, kind): float(moment) for moment, event_id, kind in rows}
+
+    def _unheard(self) -> dict[tuple[str, str], float]:
+        heard = {(event.id, event.event_type) for event in self.ear.events()}
+        return {key: moment_s for key, moment_s in self._sent().items() if key not in heard}
 
     def close(self) -> None:
         self.agent.kill()
@@ -155,12 +177,14 @@ def live(world: World, simulated_s: float) -> None:
         turns += 1
         time.sleep(world.rng.uniform(1.0, 6.0))
         happening()
+        world.happened[happening.__name__] += 1
         world.check()
     world.hold(with_square=False)
     time.sleep(5.0)
     assert retained(world.broker.port).keys() == kept
     world.end_agent()
     world.ear.wait(lambda: world.ear.last("elfowl/porch/available") == b"offline")
+    world.write_figures()
     events = world.ear.events()
     # At least one visit of three was whole, through all restarts.
     assert len({event.id for event in events if event.event_type == "end"}) > simulated_s / 30.0 / 3.0
