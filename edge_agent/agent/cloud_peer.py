@@ -109,6 +109,12 @@ class CloudPeer:
         return self._desired.bundle if self._desired else None
 
     @property
+    def running(self) -> BundleTarget | None:
+        """Return as what the bundle that runs was published; none when it did not come from the cloud."""
+        current = self._updater.current() if self._updater is not None else None
+        return current.target if current is not None and current.path == self._ports.detector.path else None
+
+    @property
     def installing(self) -> bool:
         """Return whether an installation is under way."""
         return self._installer is not None and self._installer.phase() != "idle"

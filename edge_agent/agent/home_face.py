@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Protocol
 
 from edge_agent.agent.camera_worker import CameraWorker
 from edge_agent.agent.device import agent_version, temperature_c
-from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.reporter import Reporter
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.report.discovery import (
@@ -26,6 +26,25 @@ from edge_agent.wire.topics import Topics
 
 _NONE = "none"
 _THRESHOLD = 0.5
+
+
+class Updates(Protocol):
+    """What is needed of a `CloudPeer`."""
+
+    @property
+    def running(self) -> BundleTarget | None:
+        """Return as what the bundle that runs was published; none when it did not come from the cloud."""
+        ...
+
+    @property
+    def assigned(self) -> BundleTarget | None:
+        """Return the bundle that the cloud wants to run."""
+        ...
+
+    @property
+    def installing(self) -> bool:
+        """Return whether an installation is under way."""
+        ...
 
 
 class HomeFace:
@@ -80,18 +99,40 @@ class HomeFace:
             threshold = self._lowest.get(camera, _THRESHOLD)
         self._reporter.publish(partial(_say_settings, camera, settings, threshold))
 
-    def show_detector(
-        self, detector: LocalDetector, latest: BundleTarget | None, *, in_progress: bool = False
-    ) -> None:
-        """Say what runs, and what the cloud wants to run."""
-        installed = version_of_manifest(detector.manifest)
-        state = UpdateState(
-            installed_version=installed,
-            latest_version=version_of_target(latest) if latest is not None else installed,
-            title="Detector",
-            in_progress=in_progress,
-        )
+    def show_detector(self, manifest: Manifest | None, updates: Updates | None) -> None:
+        """Say what runs, and what the cloud wants to run, if there is one; see `update_state`."""
+        state = update_state(manifest, None, None)
+        if updates is not None:
+            state = update_state(manifest, updates.running, updates.assigned, in_progress=updates.installing)
         self._reporter.publish(lambda home: home.detector(state))
+
+
+def update_state(
+    manifest: Manifest | None,
+    installed: BundleTarget | None,
+    latest: BundleTarget | None,
+    *,
+    in_progress: bool = False,
+) -> UpdateState:
+    """Return what Home Assistant's `update` entity shows: both versions are equal only for the same bundle.
+
+    Args:
+        manifest: Of the bundle that runs; none: nothing runs.
+        installed: As what that one was published, if it came from the cloud: its manifest was written before,
+            and knows no release of the cloud's.
+        latest: The bundle that the cloud wants to run, if any.
+        in_progress: An installation is under way.
+    """
+    # A bundle that is published again has a new release, and stays the same.
+    same = installed is not None and latest is not None and installed.sha256 == latest.sha256
+    runs = latest if same else installed
+    version = version_of_target(runs) if runs is not None else version_of_manifest(manifest)
+    return UpdateState(
+        installed_version=version,
+        latest_version=version_of_target(latest) if latest is not None else version,
+        title="Detector",
+        in_progress=in_progress,
+    )
 
 
 def version_of_manifest(manifest: Manifest | None) -> str:

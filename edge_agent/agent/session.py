@@ -355,9 +355,7 @@ class Session:
 
     def _show_detector(self) -> None:
         if self._face is not None:
-            assigned = self._peer.assigned if self._peer is not None else None
-            installing = self._peer is not None and self._peer.installing
-            self._face.show_detector(self._detector, assigned, in_progress=installing)
+            self._face.show_detector(self._detector.manifest, self._peer)
 
     def _setting_changed(self, camera: str, settings: CameraSettings) -> None:
         if self._face is not None:
