@@ -141,6 +141,7 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", metavar="NAME", default="x86-64", help="what kind of device they are")
     parser.add_argument("--prefix", metavar="NAME", default="sim", help="how their names begin")
     parser.add_argument("--refuse", action="store_true", help="let every bundle fail its smoke test")
+    parser.add_argument("--mqtt", action="store_true", help="let each connect to the cloud's broker as well")
     parser.add_argument("--access-token", metavar="T", help="the cloud's, if it has one")
     parser.add_argument(
         "--state-dir", type=Path, metavar="DIR", default=Path("elfowl-simulated"), help="where they remember"
@@ -367,7 +368,7 @@ def _simulate(options: argparse.Namespace) -> int:
         access_token=options.access_token,
         behaviour=Behaviour(options.poll, options.refuse),
     )
-    print(json.dumps(simulate(order, options.seconds)))
+    print(json.dumps(simulate(order, options.seconds, mqtt=options.mqtt)))
     return 0
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import signal
 import threading
+from collections.abc import Sequence
 
 import httpx
 
+from edge_agent.agent.simulated_device import SimulatedDevice
+from edge_agent.agent.simulated_link import open_link, say_goodbye
 from edge_agent.agent.simulation import (
     FleetOrder,
     Simulation,
@@ -16,13 +20,19 @@ from edge_agent.agent.simulation import (
     join_fleet,
     make_devices,
 )
-from edge_agent.clock import SystemClock
+from edge_agent.clock import Clock, SystemClock
+from edge_agent.report.link import MqttLink
 
 _CONNECTIONS = 64
 
 
-def simulate(order: FleetOrder, seconds: float) -> dict[str, float]:
+def simulate(order: FleetOrder, seconds: float, *, mqtt: bool = False) -> dict[str, float]:
     """Let devices join and live for so long, or until SIGTERM or Ctrl-C; return what was measured.
+
+    Args:
+        order: Which devices, and where.
+        seconds: How long.
+        mqtt: Each connects to the cloud's broker too, with two threads of its own.
 
     Raises:
         ConfigError: The cloud refused a device.
@@ -38,7 +48,10 @@ def simulate(order: FleetOrder, seconds: float) -> dict[str, float]:
     with httpx.Client(transport=transport, timeout=20.0, trust_env=False) as http:
         devices = make_devices(order, join_fleet(order, http), http, clock, rng)
         simulation = Simulation(devices, clock, rng)
+        links = _connect(devices, simulation, clock, rng) if mqtt else []
         simulation.run(seconds, stopping=stopping)
+        for device, link in zip(devices, links, strict=False):
+            say_goodbye(device.identity, link)
         return {
             "devices": len(devices),
             "in_step": simulation.reachable,
@@ -47,3 +60,15 @@ def simulate(order: FleetOrder, seconds: float) -> dict[str, float]:
             "p50_s": tally.quantile_s(0.5),
             "p99_s": tally.quantile_s(0.99),
         }
+
+
+def _connect(
+    devices: Sequence[SimulatedDevice], simulation: Simulation, clock: Clock, rng: random.Random
+) -> list[MqttLink]:
+    """Give each device its connection; a hint there lets it look at once."""
+    links = []
+    for number, device in enumerate(devices):
+        link = open_link(device.identity, functools.partial(simulation.wake, number), clock, rng)
+        device.link = link
+        links.append(link)
+    return links

@@ -88,6 +88,8 @@ class Simulation:
         firsts = [now_s + rng.uniform(0.0, device.behaviour.poll_s) for device in devices]
         self._due = [(first_s, number) for number, first_s in enumerate(firsts)]
         heapq.heapify(self._due)
+        self._stepping: set[int] = set()
+        self._woken: set[int] = set()
         self._lock = threading.Lock()
 
     @property
@@ -100,6 +102,11 @@ class Simulation:
         with self._lock:
             self._due = [(self._clock.monotonic_s(), number) for _, number in self._due]
             heapq.heapify(self._due)
+
+    def wake(self, number: int) -> None:
+        """Let one device look now, or once more when it is at it; from any thread."""
+        with self._lock:
+            self._woken.add(number)
 
     def run(self, seconds: float, *, threads: int = 8, stopping: threading.Event | None = None) -> None:
         """Run for so long, or until it is stopped."""
@@ -119,13 +126,25 @@ class Simulation:
                 continue
             pause_s = self._devices[number].step()
             with self._lock:
+                self._stepping.discard(number)
                 heapq.heappush(self._due, (self._clock.monotonic_s() + pause_s, number))
 
     def _next(self) -> int | None:
         with self._lock:
+            self._bring_forward()
             if not self._due or self._due[0][0] > self._clock.monotonic_s():
                 return None
-            return heapq.heappop(self._due)[1]
+            number = heapq.heappop(self._due)[1]
+            self._stepping.add(number)
+            return number
+
+    def _bring_forward(self) -> None:
+        woken = self._woken - self._stepping
+        if woken:
+            now_s = self._clock.monotonic_s()
+            self._due = [(now_s if number in woken else due_s, number) for due_s, number in self._due]
+            heapq.heapify(self._due)
+            self._woken -= woken
 
 
 @dataclass(frozen=True)

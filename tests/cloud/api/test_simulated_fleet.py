@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -108,6 +109,34 @@ def test_simulation_lets_every_device_look_again_and_again_until_stopped() -> No
     before = [device.looks for device in devices]
     simulation.run(60.0, stopping=stopping)
     assert [device.looks for device in devices] == before
+
+
+class SleepyDevice:
+    """Stands in for a device that looks once an hour: ends the simulation when it looked often enough."""
+
+    behaviour = Behaviour(poll_s=3600.0)
+    reachable = True
+
+    def __init__(self, enough: int, stopping: threading.Event) -> None:
+        self.looks, self._enough, self._stopping = 0, enough, stopping
+        self.while_looking: Callable[[], None] = lambda: None
+
+    def step(self) -> float:
+        self.looks += 1
+        self.while_looking()
+        if self.looks == self._enough:
+            self._stopping.set()
+        return 3600.0
+
+
+def test_device_that_is_woken_looks_at_once_and_again_when_that_came_while_it_looked() -> None:
+    stopping = threading.Event()
+    devices = [SleepyDevice(2, stopping) for _ in range(3)]
+    simulation = Simulation(devices, SystemClock(), random.Random(1))  # type: ignore[arg-type]
+    devices[1].while_looking = lambda: simulation.wake(1)
+    simulation.wake(1)
+    simulation.run(60.0, threads=2, stopping=stopping)
+    assert [device.looks for device in devices] == [0, 2, 0]
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 51.0), (0.99, 100.0), (1.0, 100.0)])
