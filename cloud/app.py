@@ -31,6 +31,7 @@ from cloud.ingest.broker import Broker, choose_broker
 from cloud.ingest.handler import Handler
 from cloud.ingest.live import LiveFeed
 from cloud.ingest.subscriber import Subscriber
+from cloud.ingest.wall import Wall
 from cloud.jobs.runner import JobRunner
 from cloud.jobs.teaching import TeachingService
 from cloud.jobs.teaching_protocol import LiveState
@@ -45,6 +46,7 @@ from cloud.store.tables import Job
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.errors import ElfowlError
 from edge_agent.wire.correction import Correction
+from edge_agent.wire.live import LookWanted
 from edge_agent.wire.sync import MqttAccess
 from edge_agent.wire.topics import DEFAULT_PREFIX
 
@@ -140,7 +142,14 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         stack.push_async_callback(asyncio.to_thread, alerts.stop)
         alerts.start()
         handler = Handler(database, clock, live, record, DEFAULT_PREFIX, alerts)
-        subscriber = Subscriber(broker.address, handler, clock, client_id=_client_id(settings))
+
+        def ask_look(device: str, wanted: LookWanted) -> None:
+            subscriber.ask_look(device, wanted)
+
+        wall = Wall(ask_look)
+        subscriber = Subscriber(
+            broker.address, handler, clock, client_id=_client_id(settings), on_look=wall.take
+        )
         running = _Running(broker, subscriber, offload, teaching)
         services = Services(
             settings=settings,
@@ -151,6 +160,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             jobs=jobs,
             offload=offload,
             teaching=teaching,
+            wall=wall,
             hint=subscriber.hint_desired,
             mqtt=lambda request: _mqtt_access(broker, request),
             health=lambda: _health(services, running),

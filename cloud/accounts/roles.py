@@ -42,6 +42,7 @@ owner    PATCH DELETE   /accounts/{account}
 manager  GET            /audit
 
 viewer   WS             /live
+viewer   WS             /wall
 viewer   GET            /profiles
 viewer   GET            /detectors
 manager  POST           /detectors
@@ -132,6 +133,7 @@ manager  DELETE         /alerts/{alert}
 
 viewer   GET            /devices
 viewer   GET            /devices/{name}
+viewer   GET            /devices/{name}/cameras/{camera}/live.mjpeg
 owner    DELETE         /devices/{name}
 manager  POST           /devices/{name}/accept
 manager  POST           /devices/{name}/revoke

@@ -10,9 +10,9 @@ import hmac
 from http.cookies import CookieError, SimpleCookie
 from typing import Final, cast
 
-from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from cloud.accounts.caller import BY_ACCESS_TOKEN, OPEN_DOOR, Caller
@@ -95,7 +95,7 @@ def note_caller(scope: Scope, caller: Caller | None) -> None:
     scope[_CALLER] = caller
 
 
-def caller_of(request: Request) -> Caller:
+def caller_of(request: HTTPConnection) -> Caller:
     """Return who calls a route that the door let somebody through to."""
     caller = request.scope.get(_CALLER)
     return caller if isinstance(caller, Caller) else OPEN_DOOR

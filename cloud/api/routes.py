@@ -31,6 +31,7 @@ from cloud.api import (
     suggestions,
     teaching,
     versions,
+    wall,
     watching,
 )
 
@@ -72,6 +73,7 @@ for part in (
     analytics.router,
     alerts.router,
     devices.router,
+    wall.router,
     rollouts.router,
 ):
     _say_what_routes_do(part)

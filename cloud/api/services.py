@@ -22,6 +22,7 @@ from cloud.fleet.sightings import Sightings
 from cloud.fleet.tuf_repository import UpdateRepository
 from cloud.ingest.accounts import Accounts, OpenDoor
 from cloud.ingest.live import LiveFeed
+from cloud.ingest.wall import Wall
 from cloud.jobs.teaching_protocol import LiveDetections, LiveState
 from cloud.settings import Settings
 from cloud.store import devices
@@ -121,6 +122,7 @@ class Services:
     sightings: Sightings = field(default_factory=Sightings)
     accounts: Accounts = field(default_factory=OpenDoor)
     leaving: set[str] = field(default_factory=set)
+    wall: Wall = field(default_factory=lambda: Wall(lambda _device, _wanted: None))
     people: AccountDesk = field(init=False)
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections.abc import Callable
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -21,11 +22,13 @@ from cloud.ingest.broker import BrokerAddress
 from cloud.ingest.handler import Handler, Incoming
 from edge_agent.clock import Clock
 from edge_agent.errors import ElfowlError
+from edge_agent.wire.live import LookWanted
 from edge_agent.wire.sync import DesiredHint
 from edge_agent.wire.topics import DEFAULT_PREFIX, SESSION_PROPERTY, Topics
 
 _LOG = logging.getLogger(__name__)
-_SUBSCRIPTIONS = ("+/up/events", "+/available", "+/stats", "+/feedback/set")
+_SUBSCRIPTIONS = ("+/up/events", "+/up/look", "+/available", "+/stats", "+/feedback/set")
+_LOOK = "/up/look"
 _WAITING = 2_000
 _GROUP = 200
 _PAUSE_S = 2.0
@@ -44,7 +47,10 @@ class Subscriber:
         *,
         client_id: str,
         prefix: str = DEFAULT_PREFIX,
+        on_look: Callable[[str, bytes], None] = lambda _device, _payload: None,
     ) -> None:
+        """Prepare; `on_look` takes what devices send while somebody looks, in the network's thread."""
+        self._on_look = on_look
         self._address = address
         self._handler = handler
         self._clock = clock
@@ -127,6 +133,11 @@ class Subscriber:
         retry.daemon = True
         retry.start()
 
+    def ask_look(self, device: str, wanted: LookWanted) -> None:
+        """Tell a device that somebody looks at one of its cameras; lost when the broker is not there."""
+        if self.is_connected:
+            self._client.publish(Topics(device, self._prefix).down_look, wanted.to_json(), qos=0)
+
     def _on_connect(
         self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _p: Properties | None
     ) -> None:
@@ -147,6 +158,12 @@ class Subscriber:
             self._speak_other_version()
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        if message.topic.endswith(_LOOK):
+            # Shown or forgotten, never stored: it must not wait behind what is.
+            self._on_look(
+                message.topic.removeprefix(f"{self._prefix}/").removesuffix(_LOOK), bytes(message.payload)
+            )
+            return
         session = _session_of(message)
         incoming = Incoming(message.topic, bytes(message.payload), message.retain, session)
         try:

@@ -96,6 +96,12 @@ def devices(request: Request) -> HTMLResponse:
     return _page(request, title="Cameras", module="devices")
 
 
+@router.get("/wall")
+def wall(request: Request, device: str = "", camera: str = "") -> HTMLResponse:
+    """Show what the cameras see now; with `device` and `camera` one of them, large."""
+    return _page(request, title="Live wall", module="wall", device=device, camera=camera)
+
+
 @router.get("/rollouts")
 def rollouts(request: Request) -> HTMLResponse:
     """Show how bundles reach many cameras, and which cameras wait to be let in."""
