@@ -4,7 +4,7 @@ Invariants:
 - What `append` and `keep` returned for survives kill -9 and power cuts (WAL, synchronous=FULL; one commit per
   call).
 - (epoch, seq) is an event's identity; a new file has a new epoch, and a seq is never used twice in one: a
-  clean end writes the last one down, and after any other a thousand are left out.
+  clean end writes the last one down, and after any other a thousand are left out, and reported as such.
 - A row goes some time after all consumers acknowledged it, or when the quota drops it, which is remembered
   and reported.
 - Acknowledgements survive kill -9 once flushed; a power cut may forget some, and those events go out again.
@@ -44,7 +44,7 @@ CREATE TEMP VIEW IF NOT EXISTS sized AS SELECT seq,
     length(document) + length(topic) + ifnull(length(thumbnail), 0) + 64 AS bytes FROM event;
 """
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_QUOTA_REASON = "quota"
+_QUOTA_REASON, _KILLED_REASON = "quota", "not used: the agent was killed"
 _ROWS_AT_A_TIME = 200
 # A row is smaller than the usual page of 4 kB, and each commit writes whole ones.
 _PAGE_BYTES = 1024
@@ -225,6 +225,7 @@ class Spool:
         ]
         with self._errors(), self._db:
             self._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
+            self._write_cursors()
             self._grow(sum(item.bytes for item in items))
         self.last_seq = last = self.last_seq + len(rows)
         self._reserved = 0
@@ -335,6 +336,8 @@ class Spool:
         last = max([self._last_written_seq(), *map(int, marks.values())])
         if "closed_at_seq" not in marks and last:
             # Not closed in order: rows that were never written may have gone out with numbers beyond it.
+            left_out = (last + 1, last + _RESERVED_AT_MOST, _KILLED_REASON)
+            self._db.execute("INSERT OR REPLACE INTO dropped VALUES (?, ?, ?)", left_out)
             last += _RESERVED_AT_MOST
         self._db.execute("DELETE FROM meta WHERE key = 'closed_at_seq'")
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('opened_at_seq', ?)", (str(last),))

@@ -125,7 +125,7 @@ def programs_below(home: Path) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class SpoolFile:
-    """What stands in an agent's spool."""
+    """What stands in the spool of an agent that was stopped."""
 
     epoch: str
     last_seq: int
@@ -133,11 +133,12 @@ class SpoolFile:
 
 
 def read_spool(path: Path) -> SpoolFile:
-    """Read a spool as it is on the disk; its agent may be running."""
+    """Read a spool as it is on the disk."""
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
         (epoch,) = database.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
-        last = database.execute("SELECT max(seq) FROM event").fetchone()
+        query = "SELECT value FROM meta WHERE key = 'closed_at_seq'"
+        last = database.execute(query).fetchone()
         query = "SELECT count(*) FROM event WHERE seq > (SELECT min(seq) FROM cursor)"
         (waiting,) = database.execute(query).fetchone()
         return SpoolFile(epoch, int(last[0]) if last else 0, waiting)

@@ -129,12 +129,15 @@ def _twice(stored: Sequence[Event]) -> list[str]:
 
 
 def missing_numbers(patient: Patient) -> dict[str, list[int]]:
-    """Return which numbers of a spool, between its first and last that came, the cloud does not have."""
+    """Return which numbers of a spool, between its first and last that came, the cloud knows nothing of.
+
+    Of those that a killed agent left out it was told.
+    """
     by_epoch: dict[str, set[int]] = {}
     for document in patient.world.stored(patient.name):
         by_epoch.setdefault(document.epoch, set()).add(document.seq)
     return {
         epoch: missing
         for epoch, seqs in by_epoch.items()
-        if (missing := sorted(set(range(1, max(seqs) + 1)) - seqs))
+        if (missing := sorted(set(range(1, max(seqs) + 1)) - seqs - patient.world.left_out(epoch)))
     }

@@ -14,8 +14,11 @@ from pathlib import Path
 import httpx
 import yaml
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy import select
 
 from cloud.processes import foreign
+from cloud.store.database import open_database
+from cloud.store.tables import EventGap
 from edge_agent.update.enrol import DeviceFacts, enrol
 from edge_agent.update.fetcher import open_client
 from edge_agent.update.identity import save_enrolment
@@ -98,6 +101,17 @@ class World:
     def stored(self, device: str) -> list[StoredDocument]:
         """Return what the cloud stored of a device."""
         return [document for document in stored_documents(self.home) if document.device == device]
+
+    def left_out(self, epoch: str) -> set[int]:
+        """Return which numbers the cloud was told that nothing has, for its agent was killed."""
+        database = open_database(self.home / "elfowl.sqlite")
+        try:
+            with database.read() as session:
+                gaps = session.scalars(select(EventGap).where(EventGap.epoch == epoch)).all()
+                told = [gap for gap in gaps if gap.reason.startswith("not used")]
+                return {seq for gap in told for seq in range(gap.first_seq, gap.last_seq + 1)}
+        finally:
+            database.close()
 
     def state(self, topic: str) -> str:
         """Return what was said last on a topic."""
