@@ -125,6 +125,13 @@ viewer   GET            /searches
 manager  POST           /searches
 manager  DELETE         /searches/{search}
 viewer   GET            /counts
+viewer   GET            /analytics/together
+viewer   GET            /analytics/dwell
+viewer   GET            /analytics/heat
+viewer   GET            /analytics/events.csv
+viewer   GET            /analytics/events.parquet
+viewer   GET            /scans
+manager  POST           /scans
 
 manager  GET POST       /alerts
 manager  GET            /alerts/log
