@@ -130,13 +130,19 @@ viewer   GET            /analytics/dwell
 viewer   GET            /analytics/heat
 viewer   GET            /analytics/events.csv
 viewer   GET            /analytics/events.parquet
+viewer   GET            /analytics/together
+viewer   GET            /analytics/dwell
+viewer   GET            /analytics/heat
+viewer   GET            /analytics/events.csv
+viewer   GET            /analytics/events.parquet
 viewer   GET            /scans
 manager  POST           /scans
 
 manager  GET POST       /alerts
 manager  GET            /alerts/log
 manager  POST           /alerts/{alert}/test
-manager  DELETE         /alerts/{alert}
+manager  PUT DELETE     /alerts/{alert}
+manager  GET            /alerts/kinds
 
 viewer   GET            /devices
 viewer   GET            /devices/{name}

@@ -25,6 +25,18 @@ def add_alert(services: Used, body: AlertRule) -> AlertView:
     return _desk(services).add(body)
 
 
+@router.put("/alerts/{alert}")
+def change_alert(services: Used, alert: str, body: AlertRule) -> AlertView:
+    """Put another rule in the place of one; a channel `kept://0` is the first address that it has."""
+    return _desk(services).change(alert, body)
+
+
+@router.get("/alerts/kinds")
+def list_kinds(services: Used) -> list[str]:
+    """List the kinds of address that alerts may go to here."""
+    return sorted(services.settings.alert_schemes)
+
+
 @router.get("/alerts/log")
 def list_messages(
     services: Used,

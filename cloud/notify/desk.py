@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pydantic import BaseModel
+from sqlalchemy.orm import Session
 
 from cloud.errors import InputError
 from cloud.notify.channels import AppriseChannel, Message, masked
@@ -15,6 +16,8 @@ from cloud.store.alert_tables import AlertMessageRow, AlertRuleRow
 from cloud.store.database import Database
 from edge_agent.clock import Clock
 from edge_agent.errors import ElfowlError
+
+_KEPT = "kept://"
 
 
 class AlertView(BaseModel):
@@ -67,13 +70,26 @@ class AlertDesk:
             NotFoundError: There is no such saved search.
         ConflictError: Another one has its name.
         """
-        for address in rule.channels:
-            self._channel.check(address)
+        self._check(rule)
         with self._database.write(durable=True) as session:
             now_s = self._clock.now_s()
-            if rule.search is not None:
-                rule = rule.model_copy(update={"search": saved_searches.find(session, rule.search).id})
+            rule = _with_search(session, rule)
             return _view(alerts.add_rule(session, name=rule.name, body=rule.model_dump_json(), now_s=now_s))
+
+    def change(self, name_or_id: str, rule: AlertRule) -> AlertView:
+        """Put another rule in the place of one; a channel `kept://0` is the first address that it has.
+
+        Raises:
+            NotFoundError: There is no such rule, or no such saved search.
+            InputError: One of the addresses cannot be used here, or is none that it has.
+            ConflictError: Another one has its name.
+        """
+        with self._database.write(durable=True) as session:
+            row = alerts.find_rule(session, name_or_id)
+            before = rule_of(row)
+            rule = _with_search(session, _with_kept(rule, () if before is None else before.channels))
+            self._check(rule)
+            return _view(alerts.change_rule(session, row, name=rule.name, body=rule.model_dump_json()))
 
     def every(self) -> list[AlertView]:
         """Return all rules by name."""
@@ -114,12 +130,38 @@ class AlertDesk:
             rule_id = None if name_or_id is None else alerts.find_rule(session, name_or_id).id
             return [_message_view(row) for row in alerts.newest_messages(session, rule_id, limit)]
 
+    def _check(self, rule: AlertRule) -> None:
+        for address in rule.channels:
+            self._channel.check(address)
+
     def _try(self, address: str, message: Message) -> TestView:
         try:
             self._channel.send(address, message)
         except ElfowlError as error:
             return TestView(address=masked(address), arrived=False, error=str(error))
         return TestView(address=masked(address), arrived=True)
+
+
+def _with_search(session: Session, rule: AlertRule) -> AlertRule:
+    """Return the rule with the id of its saved search, which may be given by name."""
+    if rule.search is None:
+        return rule
+    return rule.model_copy(update={"search": saved_searches.find(session, rule.search).id})
+
+
+def _with_kept(rule: AlertRule, kept: tuple[str, ...]) -> AlertRule:
+    """Return the rule with the addresses that it keeps: people see them masked, and cannot repeat them."""
+    addresses = []
+    for address in rule.channels:
+        number = address.removeprefix(_KEPT)
+        if not address.startswith(_KEPT):
+            addresses.append(address)
+        elif number.isdecimal() and int(number) < len(kept):
+            addresses.append(kept[int(number)])
+        else:
+            message = f"channel {address}: the alert has {len(kept)} addresses, the first is {_KEPT}0"
+            raise InputError(message)
+    return rule.model_copy(update={"channels": tuple(addresses)})
 
 
 def _view(row: AlertRuleRow) -> AlertView:

@@ -126,6 +126,12 @@ def search(request: Request) -> HTMLResponse:
     return _page(request, title="Search", module="search")
 
 
+@router.get("/alerts")
+def alerts(request: Request) -> HTMLResponse:
+    """Show who is told of what, and what became of each message."""
+    return _page(request, title="Alerts", module="alerts")
+
+
 @router.get("/analytics")
 def analytics(request: Request) -> HTMLResponse:
     """Show how often, when and where things were seen."""

@@ -87,6 +87,20 @@ def find_rule(session: Session, name_or_id: str) -> AlertRuleRow:
     return row
 
 
+def change_rule(session: Session, row: AlertRuleRow, *, name: str, body: str) -> AlertRuleRow:
+    """Put another rule in the place of one; what it said of events stays said.
+
+    Raises:
+        ConflictError: Another one has its name.
+    """
+    other = select(AlertRuleRow).where(AlertRuleRow.name == name, AlertRuleRow.id != row.id)
+    if session.scalar(other) is not None:
+        message = f"there is an alert {name!r} already; choose another name"
+        raise ConflictError(message)
+    row.name, row.body = name, body
+    return row
+
+
 def remove_rule(session: Session, row: AlertRuleRow) -> None:
     """Forget a rule and the messages of it that wait; what was sent stays in the log."""
     session.execute(

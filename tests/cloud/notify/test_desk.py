@@ -78,3 +78,29 @@ def test_alert_is_added_listed_tested_and_removed_from_the_command_line(tmp_path
 def test_wrong_option_is_refused_with_the_reason(tmp_path: Path, options: list[str], words: str) -> None:
     done = CliRunner().invoke(app, ["alert", "add", "door", *options, "--home", str(tmp_path)])
     assert words in str(done.exception)
+
+
+def test_alert_is_changed_and_keeps_the_addresses_that_nobody_sees(tmp_path: Path) -> None:
+    client = make_cloud(tmp_path).client
+    with receiving() as receiver:
+        rule = {"name": "door", "channels": [receiver.address, "ntfy://127.0.0.1/topic"]}
+        made = client.post("/api/v1/alerts", json=rule).json()
+        changed = {"name": "front door", "labels": ["person"], "enabled": False, "channels": ["kept://0"]}
+        answer = client.put(f"/api/v1/alerts/{made['id']}", json=changed).json()
+        assert (answer["id"], answer["name"], answer["rule"]["channels"]) == (
+            made["id"], "front door", ["json://…"],
+        )  # fmt: skip
+        client.post("/api/v1/alerts/front%20door/test")
+        assert receiver.take()["title"] == "front door: test"
+    client.post("/api/v1/alerts", json={"name": "yard", "channels": ["json://127.0.0.1/"]})
+    table = [
+        ("kept://1", "the alert has 1 addresses"),
+        ("kept://x", "the first is"),
+        ("syslog://", "not allowed"),
+    ]
+    for address, words in table:
+        refused = client.put("/api/v1/alerts/front%20door", json={**changed, "channels": [address]})
+        assert (refused.status_code, words in refused.text) == (422, True)
+    assert client.put("/api/v1/alerts/yard", json={**changed, "channels": ["kept://0"]}).status_code == 409
+    assert client.put("/api/v1/alerts/gone", json=changed).status_code == 404
+    assert "json" in client.get("/api/v1/alerts/kinds").json()
