@@ -130,11 +130,6 @@ viewer   GET            /analytics/dwell
 viewer   GET            /analytics/heat
 viewer   GET            /analytics/events.csv
 viewer   GET            /analytics/events.parquet
-viewer   GET            /analytics/together
-viewer   GET            /analytics/dwell
-viewer   GET            /analytics/heat
-viewer   GET            /analytics/events.csv
-viewer   GET            /analytics/events.parquet
 viewer   GET            /scans
 manager  POST           /scans
 
