@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cloud.ingest.broker_config import iotcore_config, mosquitto_config
+from cloud.ingest.broker_config import AccountsPlugin, iotcore_config, mosquitto_config
+from cloud.ingest.first_accounts import CLOUD, find_plugin, make_accounts
 from cloud.processes import Supervisor, foreign, start_child
 from cloud.settings import Settings
 from cloud.store.files import write_file
@@ -84,15 +85,27 @@ def choose_broker(settings: Settings, clock: Clock) -> Broker:
     """Return the broker that the settings ask for, not started yet.
 
     Raises:
-        ConfigError: The address is wrong, the port is taken, or no broker program is installed.
+        ConfigError: The address is wrong, the port is taken, no broker program is installed, or it is to keep
+            accounts and cannot.
+        StorageError: The home folder cannot be written.
     """
     if settings.broker != "auto":
         return Broker(parse_broker(settings.broker), None, "existing")
     port = _free_port() if settings.broker_port == 0 else settings.broker_port
     refuse_taken(_LOOPBACK, port, _broker_advice(port))
     folder = settings.home / "broker"
-    if (program := find_mosquitto()) is not None:
+    address = BrokerAddress(_LOOPBACK, port)
+    if (program := find_mosquitto()) is not None and settings.broker_accounts == "dynsec":
+        plugin = find_plugin()
+        file, password = make_accounts(folder)
+        address = BrokerAddress(_LOOPBACK, port, CLOUD, password)
+        accounts = AccountsPlugin(plugin, file)
+        command, kind = _mosquitto_command(program, port, folder, accounts), "mosquitto"
+    elif program is not None:
         command, kind = _mosquitto_command(program, port, folder), "mosquitto"
+    elif settings.broker_accounts == "dynsec":
+        message = "ELFOWL_BROKER_ACCOUNTS=dynsec needs Mosquitto 2, which is not installed"
+        raise ConfigError(message)
     elif importlib.util.find_spec("iotcore") is not None:
         command, kind = _iotcore_command(port, folder), "iotcore"
     else:
@@ -105,7 +118,7 @@ def choose_broker(settings: Settings, clock: Clock) -> Broker:
     def start() -> subprocess.Popen[str]:
         return start_child(command)
 
-    return Broker(BrokerAddress(_LOOPBACK, port), Supervisor(kind, start, clock), kind)
+    return Broker(address, Supervisor(kind, start, clock), kind)
 
 
 def with_free_broker_port(settings: Settings) -> Settings:
@@ -193,9 +206,11 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _mosquitto_command(program: str, port: int, folder: Path) -> list[str]:
+def _mosquitto_command(
+    program: str, port: int, folder: Path, accounts: AccountsPlugin | None = None
+) -> list[str]:
     config = folder / "mosquitto.conf"
-    write_file(config, mosquitto_config(port, folder, getpass.getuser()).encode())
+    write_file(config, mosquitto_config(port, folder, getpass.getuser(), accounts).encode())
     return foreign(program, "-c", str(config))
 
 

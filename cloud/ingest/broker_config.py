@@ -1,11 +1,12 @@
 """Configuration files of the brokers that elfowl starts by itself; pure.
 
-Both listen on loopback only and let everybody on this machine in: whoever needs more runs a broker of their
-own and names it with `--broker`.
+Both listen on loopback only. They let everybody on this machine in, unless Mosquitto is to keep accounts;
+whoever needs more runs a broker of their own and names it with `--broker`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 _MAX_PACKET_BYTES = 4_194_304
@@ -13,11 +14,31 @@ _MAX_PACKET_BYTES = 4_194_304
 _CHANGES_PER_SAVE = 10
 
 
-def mosquitto_config(port: int, folder: Path, user: str) -> str:
-    """Return the configuration of Mosquitto; it keeps retained states and sessions in `folder`."""
+@dataclass(frozen=True)
+class AccountsPlugin:
+    """Mosquitto's dynamic security plugin, and the file in which it keeps accounts."""
+
+    plugin: Path
+    file: Path
+
+
+def mosquitto_config(port: int, folder: Path, user: str, accounts: AccountsPlugin | None = None) -> str:
+    """Return the configuration of Mosquitto; it keeps retained states and sessions in `folder`.
+
+    Args:
+        port: Where it listens, on loopback.
+        folder: Its own.
+        user: As whom it runs.
+        accounts: Who may come in; none: everybody on this machine.
+    """
+    door = (
+        "allow_anonymous true"
+        if accounts is None
+        else f"allow_anonymous false\nplugin {accounts.plugin}\nplugin_opt_config_file {accounts.file}"
+    )
     return f"""\
 listener {port} 127.0.0.1
-allow_anonymous true
+{door}
 user {user}
 persistence true
 persistence_location {folder}/

@@ -12,8 +12,9 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from cloud.ingest.accounts import DynamicSecurity, asking
-from cloud.ingest.broker import BrokerAddress
+from cloud.ingest.accounts import DynamicSecurity, asking, choose_accounts
+from cloud.ingest.broker import BrokerAddress, choose_broker
+from cloud.settings import Settings
 from edge_agent.clock import SystemClock
 from edge_agent.errors import LinkError
 from edge_agent.wire.sync import MqttAccess
@@ -175,3 +176,30 @@ def test_broker_without_the_plugin_says_so(tmp_path: Path) -> None:
     plain.stop()
     with pytest.raises(LinkError, match="cannot be reached"):
         accounts.prepare()
+
+
+def test_broker_of_our_own_lets_in_the_cloud_its_devices_and_home_only(tmp_path: Path) -> None:
+    if not PLUGINS:
+        pytest.skip("mosquitto has no dynamic security plugin here")
+    settings = Settings(home=tmp_path, broker_port=0, broker_accounts="dynsec")
+    broker = choose_broker(settings, CLOCK)
+    broker.start(CLOCK)
+    try:
+        accounts = choose_accounts(settings, broker.address)
+        accounts.prepare()
+        open_door = MqttAccess(host="127.0.0.1", port=broker.address.port)
+        porch = Guest(accounts.give("porch", open_door))
+        password = (tmp_path / "broker" / "home-password").read_text().strip()
+        home = Guest(open_door.model_copy(update={"username": "home", "password": password}), "assistant")
+        stranger = Guest(open_door, "stranger")
+        wrong = Guest(open_door.model_copy(update={"username": "home", "password": "home"}), "wrong")
+        assert [porch.is_in, home.is_in, stranger.is_in, wrong.is_in] == [True, True, False, False]
+        assert home.says("elfowl/porch/cam/front/detect/set") == 0x10
+        assert {home.says("elfowl/porch/down/ack"), home.says("$CONTROL/dynamic-security/v1")} == {0x87}
+        for guest in (porch, home, stranger, wrong):
+            guest.leave()
+    finally:
+        broker.stop()
+    again = choose_broker(settings, CLOCK)
+    assert again.address.password == broker.address.password
+    assert {path.stat().st_mode & 0o77 for path in (tmp_path / "broker").glob("*-password")} == {0}
