@@ -26,6 +26,7 @@ from cloud.api.rolling import keep_rolling
 from cloud.api.services import Services
 from cloud.api.views import job_view
 from cloud.fleet.enrolment import GuessLimit
+from cloud.fleet.sightings import Sightings
 from cloud.ingest.accounts import choose_accounts
 from cloud.ingest.broker import Broker, choose_broker
 from cloud.ingest.handler import Handler
@@ -107,7 +108,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
     """Start everything in order; whatever was started is stopped, also when a later start fails."""
     loop = asyncio.get_running_loop()
     home = open_home(settings, clock)
-    database, live = home.database, LiveFeed()
+    database, live, sightings = home.database, LiveFeed(), Sightings()
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(database.close)
         repository = open_repository(settings, clock)
@@ -141,7 +142,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         alerts = AlertSender(database, clock, AppriseChannel(settings.alert_schemes))
         stack.push_async_callback(asyncio.to_thread, alerts.stop)
         alerts.start()
-        handler = Handler(database, clock, live, record, DEFAULT_PREFIX, alerts)
+        handler = Handler(database, clock, live, record, DEFAULT_PREFIX, alerts, sightings.forget)
 
         def ask_look(device: str, wanted: LookWanted) -> None:
             subscriber.ask_look(device, wanted)
@@ -165,6 +166,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             mqtt=lambda request: _mqtt_access(broker, request),
             health=lambda: _health(services, running),
             guesses=GuessLimit(clock),
+            sightings=sightings,
             accounts=accounts,
         )
         app.state.services = services

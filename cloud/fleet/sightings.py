@@ -17,6 +17,11 @@ class Sightings:
         with self._lock:
             self._seen[device] = now_s
 
+    def forget(self, device: str) -> float | None:
+        """Return the note on a device, and forget it: it said meanwhile that it leaves."""
+        with self._lock:
+            return self._seen.pop(device, None)
+
     def take(self) -> dict[str, float]:
         """Return the notes since the last call: device → UTC seconds since 1970."""
         with self._lock:

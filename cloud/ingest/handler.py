@@ -87,7 +87,21 @@ class Handler:
         record: RecordCorrection,
         prefix: str,
         alerts: Alerts | None = None,
+        forget_sighting: Callable[[str], float | None] = lambda _device: None,
     ) -> None:
+        """Prepare.
+
+        Args:
+            database: Where all goes.
+            clock: Where the time comes from.
+            live: Hears what is news.
+            record: Stores corrections.
+            prefix: Of all topics.
+            alerts: Tells people of events; none: nobody is told.
+            forget_sighting: Returns when a device was seen over HTTP, where that is not stored yet; what is
+                stored afterwards must not say that a device is there which has said goodbye.
+        """
+        self._forget_sighting = forget_sighting
         self._database = database
         self._clock = clock
         self._live = live
@@ -169,7 +183,10 @@ class Handler:
         if message.retained and online:
             # It says what was, perhaps long ago: the device will speak for itself.
             return
+        seen_s = None if online else self._forget_sighting(device)
         with self._database.write() as session:
+            if seen_s is not None:
+                devices.note_seen(session, device, now_s=seen_s)
             known = devices.note_seen(session, device, now_s=self._clock.now_s(), online=online)
         if known:
             self._live.publish({"type": "device", "device": device, "online": online})

@@ -9,6 +9,7 @@ import pytest
 
 from cloud.actions.corrections import record
 from cloud.actions.open_home import Home
+from cloud.fleet.sightings import Sightings
 from cloud.ingest.handler import Handler, Incoming
 from cloud.ingest.live import LiveFeed
 from cloud.store import corrections, devices, events
@@ -146,6 +147,17 @@ def test_will_is_told_from_the_present_connection_also_after_a_restart(handler: 
     handler.handle([Incoming(TOPICS.available, b"offline", session="s1")])
     with home.database.read() as session:
         assert devices.find(session, DEVICE).online
+
+
+def test_device_that_left_is_not_brought_back_by_what_was_seen_before(home: Home, recorder: Recorder) -> None:
+    sightings = Sightings()
+    sightings.note(DEVICE, 5.0)
+    handler = Handler(home.database, home.clock, LiveFeed(), recorder, "elfowl", None, sightings.forget)
+    handler.handle([Incoming(TOPICS.available, b"offline")])
+    assert sightings.take() == {}
+    with home.database.read() as session:
+        device = devices.find(session, DEVICE)
+        assert (device.online, device.last_seen) == (False, 5.0)
 
 
 def test_stats_are_kept_and_show_that_the_device_lives(handler: Handler, home: Home) -> None:
