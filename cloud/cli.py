@@ -22,6 +22,7 @@ from cloud.commands import (
     device,
     keys,
     rollout,
+    scan,
     search,
     subnet,
     suggest,
@@ -41,6 +42,7 @@ app.add_typer(account.app, name="account")
 app.add_typer(subnet.app, name="subnet")
 detector.app.command("suggest")(suggest.suggest)
 app.command("search")(search.search)
+app.command("scan")(scan.scan)
 app.command("correct")(correct.correct)
 app.command("corrections")(correct.list_corrections)
 app.command("withdraw")(correct.withdraw)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -17,16 +17,27 @@ from cloud.search.parse import parse_query
 from cloud.search.relax import labels_seen, nearest
 from cloud.search.zone import zone_of
 from cloud.store import events as stored
+from cloud.store import scans
+from cloud.store.scans import SCAN_DEVICE
 
 router = APIRouter(tags=["search"])
 
 Zone = Annotated[str, Query(description="of dates and times of day, such as Europe/Berlin")]
 
 
+class RecordedView(BaseModel):
+    """Where a scan saw it: the recording, the medium that it is (null: a file), and its first picture."""
+
+    recording: str
+    name: str
+    media: str | None
+    frame: int
+
+
 class SeenView(BaseModel):
     """An event of a moment; times in UTC seconds since 1970, `box` normalised xyxy of its last look.
 
-    `thumbnail` tells whether a small picture of it came.
+    `thumbnail` tells whether a small picture of it came; `recorded` where a scan saw it, null for cameras.
     """
 
     device: str
@@ -38,6 +49,7 @@ class SeenView(BaseModel):
     top_score: float
     box: tuple[float, float, float, float]
     thumbnail: bool = False
+    recorded: RecordedView | None = None
 
 
 class MomentView(BaseModel):
@@ -97,6 +109,7 @@ def search_view(
     seen = [(event.device, event.event_id) for moment in page.moments for event in moment.events]
     pictured = stored.with_thumbnail(session, seen)
     moments = [_moment_view(moment, pictured) for moment in page.moments]
+    _say_where(session, moments)
     view = SearchView(query=str(query), moments=moments, after=page.after)
     if not page.moments and page.after is None and after is None:
         view.nearest = [
@@ -152,6 +165,16 @@ def _moment_view(moment: Moment, pictured: Collection[tuple[str, str]] = ()) -> 
         _seen_view(event, thumbnail=(event.device, event.event_id) in pictured) for event in moment.events
     ]
     return MomentView(at=moment.at_s, start=moment.start_s, end=moment.end_s, events=events)
+
+
+def _say_where(session: Session, moments: Iterable[MomentView]) -> None:
+    """Say of events that a scan saw where in which recording they are."""
+    seen = [event for moment in moments for event in moment.events if event.device == SCAN_DEVICE]
+    rows = scans.of_cameras(session, {event.camera for event in seen}) if seen else {}
+    for event in seen:
+        if (row := rows.get(event.camera)) is not None:
+            frame = round((event.start - row.began) * row.fps)
+            event.recorded = RecordedView(recording=row.id, name=row.name, media=row.media_id, frame=frame)
 
 
 def _seen_view(event: Seen, *, thumbnail: bool) -> SeenView:

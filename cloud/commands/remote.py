@@ -134,6 +134,10 @@ class RemoteCloud:
         body: Json = {"count": count} | ({} if media is None else {"media_id": media})
         return self._follow(self._client.post(f"/detectors/{reference}/suggest", body), show, stopped)
 
+    def scan(self, order: Json, show: Show, stopped: Stopped) -> Json:
+        """Look through recordings in the cloud's folder of recordings."""
+        return self._follow(self._client.post("/scans", order), show, stopped)
+
     def _follow(self, job: Json, show: Show, stopped: Stopped) -> Json:
         cancelled = False
         while job["state"] not in _ENDED:

@@ -37,7 +37,7 @@ for long)."""
 Statement = Select[*tuple[Any, ...]]
 
 _EVENTS: Table = EventState.__table__  # type: ignore[assignment]
-_ALL = 2**31
+_ALL = 2**31 - 1
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,12 @@ def _watch(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
     return watch(home, job, progress=_tell, cancelled=cancelled)
 
 
+def _scan(home: Home, job: Job, cancelled: Cancelled) -> dict[str, Any]:
+    from cloud.worker.scan import scan  # noqa: PLC0415
+
+    return scan(home, job, progress=_tell, cancelled=cancelled)
+
+
 _KINDS: dict[str, Callable[[Home, Job, Cancelled], dict[str, Any]]] = {
     "train": _train,
     "prepare": _prepare,
@@ -125,6 +131,7 @@ _KINDS: dict[str, Callable[[Home, Job, Cancelled], dict[str, Any]]] = {
     "compare": _compare,
     "compress": _compress,
     "attribute": _attribute,
+    "scan": _scan,
     "watch": _watch,
 }
 

@@ -1,0 +1,1 @@
+"""Looks through recordings, many times faster than real time, and tells what it saw as events."""

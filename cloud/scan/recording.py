@@ -1,0 +1,149 @@
+"""Reads recordings: what their headers say, their key frames, and a few pictures of each second."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import TypeVar
+
+from cloud.datasets.video import glance, open_video, to_rgb
+from edge_agent.vision.arrays import Rgb
+
+SUFFIXES = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".ts", ".m4v"})
+"""What files of recordings are called."""
+
+_USUAL_FPS = 25
+_WAIT_S = 0.2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a recording says of itself; nobody has counted its pictures.
+
+    `began` is UTC seconds since 1970 of its first picture; none when it does not say.
+    """
+
+    fps: float
+    duration_s: float
+    width_px: int
+    height_px: int
+    began: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One picture of a recording: its number, and `at_s`, seconds since the first one."""
+
+    index: int
+    at_s: float
+    rgb: Rgb
+
+
+def read_header(path: Path) -> Header:
+    """Return what a recording says of itself.
+
+    Raises:
+        InputError: It is no video, or empty.
+    """
+    width_px, height_px = glance(path)
+    with open_video(path) as (container, stream):
+        fps = float(stream.average_rate or stream.guessed_rate or _USUAL_FPS)
+        base = stream.time_base or Fraction(1, 1000)
+        duration_s = float(stream.duration * base) if stream.duration else (container.duration or 0) / 1e6
+        began = {**container.metadata, **stream.metadata}.get("creation_time")
+    return Header(fps, duration_s, width_px, height_px, None if began is None else _utc_s(began))
+
+
+def key_frames(path: Path, fps: float, every_s: float) -> Iterator[Sample]:
+    """Yield key frames, none nearer than `every_s` to the one before; nothing else is decoded.
+
+    Raises:
+        InputError: It is no video, or broken.
+    """
+    with open_video(path) as (container, stream):
+        stream.codec_context.skip_frame = "NONKEY"
+        first_s, last_s = None, float("-inf")
+        for frame in container.decode(stream):
+            if frame.time is None:
+                continue
+            first_s = frame.time if first_s is None else first_s
+            at_s = frame.time - first_s
+            if at_s - last_s >= every_s:
+                last_s = at_s
+                yield Sample(round(at_s * fps), at_s, to_rgb(frame, path))
+
+
+def samples(path: Path, fps: float, a_second: float) -> Iterator[Sample]:
+    """Yield about so many pictures of each second; all are decoded, only these are made RGB.
+
+    Raises:
+        InputError: It is no video, or broken.
+    """
+    step = max(1, round(fps / a_second))
+    with open_video(path) as (container, stream):
+        for index, frame in enumerate(container.decode(stream)):
+            if index % step == 0:
+                yield Sample(index, index / fps, to_rgb(frame, path))
+
+
+def ahead(items: Iterator[T], depth: int) -> Generator[T, None, None]:
+    """Yield what an iterator yields, which a thread takes up to `depth` items ahead.
+
+    What it raises is raised here. The thread ends when this iterator is closed.
+    """
+    queue: Queue[tuple[T | None, BaseException | None]] = Queue(depth)
+    closed = Event()
+
+    def put(item: T | None, error: BaseException | None) -> None:
+        while not closed.is_set():
+            try:
+                queue.put((item, error), timeout=_WAIT_S)
+            except Full:
+                continue
+            return
+
+    def take() -> None:
+        error: BaseException | None = None
+        try:
+            for item in items:
+                put(item, None)
+                if closed.is_set():
+                    return
+        except BaseException as raised:  # noqa: BLE001 - raised again by whoever waits for the items
+            error = raised
+        put(None, error)
+
+    thread = Thread(target=take, name="decode", daemon=True)
+    thread.start()
+    try:
+        yield from _taken(queue)
+    finally:
+        closed.set()
+        thread.join()
+
+
+def _taken(queue: Queue[tuple[T | None, BaseException | None]]) -> Iterator[T]:
+    while True:
+        try:
+            item, error = queue.get(timeout=_WAIT_S)
+        except Empty:
+            continue
+        if error is not None:
+            raise error
+        if item is None:
+            return
+        yield item
+
+
+def _utc_s(text: str) -> float | None:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None
