@@ -20,6 +20,7 @@ from fastapi.staticfiles import StaticFiles
 from cloud.actions.bundles import open_repository
 from cloud.actions.open_home import open_home
 from cloud.api import reference, routes, server
+from cloud.api.forgetting import keep_forgetting
 from cloud.api.guard import Guard, refuse_open_door
 from cloud.api.problems import add_handlers
 from cloud.api.rolling import keep_rolling
@@ -175,10 +176,8 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         await asyncio.to_thread(jobs.start)
         stack.push_async_callback(asyncio.to_thread, jobs.stop)
         offload.warm()
-        refreshing = asyncio.create_task(_keep_fresh(services))
-        stack.callback(refreshing.cancel)
-        rolling = asyncio.create_task(keep_rolling(services))
-        stack.callback(rolling.cancel)
+        for work in (_keep_fresh, keep_rolling, keep_forgetting):
+            stack.callback(asyncio.create_task(work(services)).cancel)
         yield
 
 

@@ -20,6 +20,7 @@ from cloud.commands import (
     correct,
     detector,
     device,
+    events,
     keys,
     rollout,
     scan,
@@ -38,6 +39,7 @@ app.add_typer(rollout.app, name="rollout")
 app.add_typer(keys.app, name="keys")
 app.add_typer(attribute.app, name="attribute")
 app.add_typer(alert.app, name="alert")
+app.add_typer(events.app, name="events")
 app.add_typer(account.app, name="account")
 app.add_typer(subnet.app, name="subnet")
 detector.app.command("suggest")(suggest.suggest)

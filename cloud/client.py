@@ -56,9 +56,9 @@ class CloudClient:
         """Replace what is at `path` and return the answer."""
         return self._json("PUT", path, json=body)
 
-    def delete(self, path: str) -> None:
-        """Remove what is at `path`."""
-        self._json("DELETE", path)
+    def delete(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """Remove what is at `path` and return the answer."""
+        return self._json("DELETE", path)
 
     def upload(self, path: str, *files: Path) -> Any:  # noqa: ANN401 - JSON
         """Send files as parts of one form and return the answer."""

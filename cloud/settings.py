@@ -48,6 +48,10 @@ class Settings(BaseModel):
         description="kinds of address that alerts may go to, as Apprise names them",
     )
 
+    keep_events_days: float | None = Field(
+        None, gt=0.0, description="events that came longer ago are deleted; for ever by default"
+    )
+
     @field_validator("alert_schemes", mode="before")
     @classmethod
     def _split_schemes(cls, value: object) -> object:
@@ -109,6 +113,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "offload_requests_per_minute": "ELFOWL_OFFLOAD_REQUESTS_PER_MINUTE",
         "offload_bytes_per_day": "ELFOWL_OFFLOAD_BYTES_PER_DAY",
         "alert_schemes": "ELFOWL_ALERT_SCHEMES",
+        "keep_events_days": "ELFOWL_KEEP_EVENTS_DAYS",
     }
     given = {field: environment[name] for field, name in names.items() if name in environment}
     home = Path(environment["ELFOWL_HOME"]) if "ELFOWL_HOME" in environment else default_home(environment)

@@ -111,6 +111,7 @@ manager  GET            /bundles/{bundle_id}/receipt.html
 manager  GET            /bundles/{bundle_id}/bundle.zip
 
 viewer   GET            /events
+owner    DELETE         /events
 viewer   GET            /events/{event_id}
 blurred  GET            /events/{event_id}/thumbnail.jpg
 viewer   GET            /corrections

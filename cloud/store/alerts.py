@@ -221,5 +221,16 @@ def pairs(rows: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
     return tuple((device, event_id) for device, event_id in rows)
 
 
+def forget_events(session: Session, device: str, event_ids: Sequence[str]) -> None:
+    """Take events that are deleted out of the messages that wait; one about nothing else is dropped."""
+    gone = {(device, event_id) for event_id in event_ids}
+    for row in session.scalars(select(AlertMessageRow).where(AlertMessageRow.state == WAITING)):
+        left = [list(one) for one in pairs(row.events) if one not in gone]
+        if not left:
+            session.delete(row)
+        elif len(left) < len(row.events):
+            row.events = left
+
+
 def _due(row: AlertMessageRow) -> Due:
     return Due(row.id, row.rule_name, row.address, row.picture, pairs(row.events), row.attempts)
