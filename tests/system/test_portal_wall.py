@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import numpy as np
@@ -67,6 +68,26 @@ def drawn(page: Page, index: int = 0) -> int:
     return int(page.locator("canvas").nth(index).get_attribute("data-pictures") or 0)
 
 
+def draw_zone(page: Page, name: str) -> None:
+    """Draw a zone of four corners, the last click closes it, and give it a name."""
+    page.keyboard.press("z")
+    layer = page.locator(".zones")
+    layer.scroll_into_view_if_needed()
+    area = layer.bounding_box()
+    assert area is not None
+    for x, y in ((0.2, 0.3), (0.7, 0.3), (0.7, 0.8), (0.2, 0.8), (0.2, 0.3)):
+        page.mouse.click(area["x"] + x * area["width"], area["y"] + y * area["height"])
+    field = page.get_by_label("Name of the zone")
+    expect(field).to_have_value("zone")
+    field.fill(name)
+    field.press("Tab")
+
+
+def zones_of(reported: dict[str, Any]) -> list[tuple[str, int]]:
+    rules = reported["cameras"]["yard"].get("rules") or {}
+    return [(zone["name"], len(zone["corners"])) for zone in rules.get("zones", ())]
+
+
 def test_wall_shows_a_camera_in_step_while_it_is_on_the_screen(stack: StarterStack, browser: Browser) -> None:
     ear = Ear(stack.broker_port)
     page = browser.new_page()
@@ -85,6 +106,13 @@ def test_wall_shows_a_camera_in_step_while_it_is_on_the_screen(stack: StarterSta
         expect(page.locator(".tile")).to_contain_text("blurred")
         page.get_by_role("link", name="yard on porch").click()
         wait_until(lambda: drawn(page) > 5, 60.0)
+        draw_zone(page, "Einfahrt")
+        rules = f"{stack.url}/api/v1/devices/porch"
+        wait_until(
+            lambda: zones_of(httpx.get(rules).json()["reported"]) == [("Einfahrt", 4)],
+            60.0,
+            lambda: (httpx.get(rules).json(), page.locator(".tile").inner_text()),
+        )
         assert complaints == []
         page.close()
         sent = len([one for one in ear.heard if one.topic == _LOOK])

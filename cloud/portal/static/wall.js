@@ -5,6 +5,7 @@ import { connection } from "./states.js";
 import { Copy, Empty, Failure, Loading, State, api, html, liveNews, mount, useLoad } from "./ui.js";
 import { openWall, tileKey, tilesOf, waitingWords } from "./wallfeed.js";
 import { plural } from "./words.js";
+import { useZones, ZoneLayer, ZonePanel } from "./zones.js";
 
 const TICK_MS = 1000;
 const LABEL_PX = 14;
@@ -38,6 +39,12 @@ async function paint(canvas, picture, labels) {
 
 const seenWords = (detections) => (detections.length ? detections.map((one) => one.label).join(", ") : "nothing in view");
 
+/** Zones of a large tile, once its settings are known. */
+function Zoned({ tile, settings, children }) {
+  const editor = useZones(tile.device, tile.camera, settings);
+  return html`<div class="screen">${children}<${ZoneLayer} editor=${editor} /></div><${ZonePanel} editor=${editor} />`;
+}
+
 function Tile({ tile, last, now, large, onCanvas, onVisible }) {
   const canvas = useRef(null);
   useEffect(() => {
@@ -52,11 +59,11 @@ function Tile({ tile, last, now, large, onCanvas, onVisible }) {
   const here = connection(tile);
   const path = `/wall?device=${encodeURIComponent(tile.device)}&camera=${encodeURIComponent(tile.camera)}`;
   const embed = `${location.origin}/api/v1/devices/${tile.device}/cameras/${tile.camera}/live.mjpeg`;
+  const screen = html`
+    <canvas ref=${canvas} width="480" height="270" role="img" aria-label=${`Live picture of ${tile.camera} on ${tile.device}: ${last?.picture ? seenWords(last.picture.detections) : "none yet"}`}></canvas>
+    ${waiting && html`<p class="waiting" role="status">${waiting}</p>`}`;
   return html`<li class=${large ? "card tile large" : "card tile"}>
-    <div class="screen">
-      <canvas ref=${canvas} width="480" height="270" role="img" aria-label=${`Live picture of ${tile.camera} on ${tile.device}: ${last?.picture ? seenWords(last.picture.detections) : "none yet"}`}></canvas>
-      ${waiting && html`<p class="waiting" role="status">${waiting}</p>`}
-    </div>
+    ${large ? html`<${Zoned} tile=${tile} settings=${tile.settings}>${screen}<//>` : html`<div class="screen">${screen}</div>`}
     <div class="row apart">
       <h3 class="clip"><a href=${large ? "/wall" : path}>${tile.camera} <span class="muted">on ${tile.device}</span></a></h3>
       <${State} ...${here}>${here.words}<//>

@@ -44,11 +44,14 @@ export function openWall({ draw, onConnected }) {
   };
 }
 
+// What is wanted counts more than what was said last: it is on its way.
+const settingsOf = (device, camera) => device.desired?.cameras?.[camera] ?? device.reported.cameras[camera];
+
 /** Every camera of every device, in a fixed order: [{device, camera, online, why}]. */
 export function tilesOf(devices) {
   return devices
     .filter((device) => device.state === "enrolled")
-    .flatMap((device) => Object.keys(device.reported?.cameras ?? {}).sort().map((camera) => ({ device: device.name, camera, online: device.online, last_seen: device.last_seen })))
+    .flatMap((device) => Object.keys(device.reported?.cameras ?? {}).sort().map((camera) => ({ device: device.name, camera, online: device.online, last_seen: device.last_seen, settings: settingsOf(device, camera) })))
     .sort((a, b) => tileKey(a).localeCompare(tileKey(b)));
 }
 
