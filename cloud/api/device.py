@@ -56,8 +56,9 @@ async def desired(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Desired | Response:
     """Fetch what is wanted of the calling device; 304 when it has that already."""
-    # Thousands of devices look all the time, and nearly always there is nothing new: that is one row by its key,
-    # which takes less than to hand it to a thread; in a crowd, threads waiting for each other take twice as long.
+    # Thousands of devices look all the time, and nearly always there is nothing new: that is one row by its
+    # key, and takes less than to hand it to a thread. In a crowd, threads that wait for each other take twice
+    # as long.
     with services.database.read() as session:
         device, version = looking_device(request, session)
         state = Desired(device=device, version=version)
