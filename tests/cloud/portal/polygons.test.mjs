@@ -1,7 +1,7 @@
 // Polygons of zones, without a browser.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { closes, cornerNear, inside, tidy, withCorner, withCornerAt, zoneName } from "../../../cloud/portal/static/polygons.js";
+import { closes, cornerNear, inside, tidy, withCorner, withCornerAt, zoneName } from "./static/polygons.js";
 
 const SQUARE = [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]];
 

@@ -1,7 +1,7 @@
 // The live wall's words and wire, without a browser.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { parsePicture, tileKey, tilesOf, waitingWords } from "../../../cloud/portal/static/wallfeed.js";
+import { parsePicture, tileKey, tilesOf, waitingWords } from "./static/wallfeed.js";
 
 const message = (header, jpeg) => {
   const head = new TextEncoder().encode(JSON.stringify(header));
