@@ -21,12 +21,12 @@ def watched_path(settings: Settings, row: Media, version: int, frames: Frames) -
 
 
 def watched(settings: Settings, row: Media, version: int) -> tuple[Frames, Kept] | None:
-    """Return what a version saw in a video; of two passes the one that looked at every frame."""
+    """Return what a version saw in a video; of two passes the one that came further, or that saw more."""
     found: tuple[Frames, Kept] | None = None
     modes: tuple[Frames, ...] = get_args(Frames)
     for frames in modes:
         kept = read_kept(watched_path(settings, row, version, frames))
-        if kept is not None:
+        if kept is not None and (found is None or kept.until >= found[1].until):
             found = (frames, kept)
     return found
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from cloud.actions.measured import comparison_files, evaluation_files
 from cloud.actions.versions import set_thresholds, thresholds_of
 from cloud.api.models import DetectorView
 from cloud.api.services import Services, Used
@@ -31,6 +32,33 @@ class ThresholdsView(BaseModel):
 
     version: int
     thresholds: dict[str, float]
+
+
+class MeasuredView(BaseModel):
+    """What was measured of a version: whether there is a report, and with which others it was compared."""
+
+    version: int
+    report: bool
+    compared_with: list[int]
+
+
+@router.get("/measured")
+def show_measured(services: Used, detector_id: str, version: int) -> MeasuredView:
+    """Show which reports on a version there are."""
+    with services.database.read() as session:
+        found = detectors.find(session, detector_id)
+        detectors.find_version(session, found.id, version)
+        others = [row.version for row in found.versions if row.version != version]
+    settings = services.settings
+    return MeasuredView(
+        version=version,
+        report=evaluation_files(settings, found.id, version).document.is_file(),
+        compared_with=[
+            other
+            for other in others
+            if comparison_files(settings, found.id, other, version).document.is_file()
+        ],
+    )
 
 
 @router.post("/use")

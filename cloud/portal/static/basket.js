@@ -137,7 +137,7 @@ export class Basket {
   }
 }
 
-const SIGNS = { right: "✓", wrong: "✕ not", other_class: "↔", missed: "＋" };
+const SIGNS = { right: "✓", wrong: "✕ not", other_class: "↔", missed: "+" };
 
 /** The boxes of a frame as they are shown: what the version saw, with what was said about it, and what was drawn. */
 export function boxesAt(seen, said) {

@@ -57,7 +57,7 @@ function Hourly({ one, footage, threshold, alarms }) {
   return html`<div><dt>False alarms an hour</dt><dd class="muted">not known: watch a video with this version first</dd></div>`;
 }
 
-export function Explorer({ detector, version, report, onSaved }) {
+export function Explorer({ detector, version, report }) {
   const names = Object.keys(report.per_class);
   const path = `/detectors/${detector.id}/versions/${version}/thresholds`;
   const own = useLoad(() => api(path), [path]);
@@ -69,7 +69,6 @@ export function Explorer({ detector, version, report, onSaved }) {
     await api(path, { method: "PUT", json: { thresholds: wanted } });
     await own.reload();
     setWanted({});
-    onSaved();
   });
   if (own.error) return html`<${Failure} error=${own.error} retry=${own.reload} />`;
   const kept = own.value?.thresholds[name] ?? one.in_use.threshold;

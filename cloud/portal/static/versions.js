@@ -7,9 +7,6 @@ import { confusionRows, figureWithRange } from "./versionlines.js";
 import { ago, ap50, measuredOn, percent, plural, when } from "./words.js";
 
 const askedVersion = Number(new URLSearchParams(location.search).get("version")) || null;
-/** What the server has, or null where it was not made yet. */
-const orNull = (path) => api(path).catch((error) => { if (error.status === 404) return null; throw error; });
-
 function Row({ detector, version, chosen, onChoose, onUse, busy }) {
   const used = version.version === detector.in_use;
   const { metrics } = version;
@@ -68,32 +65,40 @@ function Gallery({ title, findings, none }) {
 
 /** What a version fixed and broke against the one before it. */
 function Against({ detector, version, old }) {
-  const compared = useLoad(() => orNull(`/detectors/${detector.id}/compare?a=${old}&b=${version}`), [detector.id, version, old]);
+  const compared = useLoad(async () => {
+    const { compared_with: others } = await api(`/detectors/${detector.id}/versions/${version}/measured`);
+    return others.includes(old) ? { document: await api(`/detectors/${detector.id}/compare?a=${old}&b=${version}`) } : {};
+  }, [detector.id, version, old]);
   if (compared.error) return html`<${Failure} error=${compared.error} retry=${compared.reload} />`;
-  if (compared.value === null) {
+  if (!compared.value) return html`<${Loading} />`;
+  if (!compared.value.document) {
     return html`<p class="muted">Not compared with version ${old} yet: both look at the test frames that neither has learned from.</p>
       <${MakeIt} detector=${detector} kind="compare" path=${`/detectors/${detector.id}/compare?a=${old}&b=${version}`} words=${`Compare with version ${old}`} onDone=${compared.reload} />`;
   }
-  const { words, fixed, broken, images } = compared.value;
+  const { words, fixed, broken, images } = compared.value.document;
   return html`<p class="lead">${words}.</p>
     <${Gallery} title=${`Fixed since version ${old}`} findings=${fixed} none=${`Nothing that version ${old} got wrong is right now.`} />
     <${Gallery} title=${`Broken since version ${old}`} findings=${broken} none=${`Nothing that version ${old} got right is wrong now.`} />
     <p class="muted">On the same ${plural(images, "test frame")}. <a href=${`/api/v1/detectors/${detector.id}/compare.html?a=${old}&b=${version}`}>The whole comparison</a></p>`;
 }
 
-function Measured({ detector, version, onThreshold }) {
-  const report = useLoad(() => orNull(`/detectors/${detector.id}/versions/${version}/report`), [detector.id, version]);
+function Measured({ detector, version }) {
+  const report = useLoad(async () => {
+    const path = `/detectors/${detector.id}/versions/${version}`;
+    return (await api(`${path}/measured`)).report ? { document: await api(`${path}/report`) } : {};
+  }, [detector.id, version]);
   if (report.error) return html`<${Failure} error=${report.error} retry=${report.reload} />`;
-  if (report.value === null) {
+  if (!report.value) return html`<${Loading} />`;
+  if (!report.value.document) {
     return html`<section class="card stack tight" aria-labelledby="measured-title"><h2 id="measured-title">How good version ${version} is</h2>
       <p>It was not measured in full yet. It looks at the frozen test frames, also made darker, blurred and small, and keeps what it finds.</p>
       <${MakeIt} detector=${detector} kind="evaluate" path=${`/detectors/${detector.id}/versions/${version}/evaluate`} words="Measure it" onDone=${report.reload} /></section>`;
   }
-  const found = report.value;
+  const found = report.value.document;
   return html`<section class="card stack tight" aria-labelledby="measured-title"><h2 id="measured-title">How good version ${version} is</h2>
       <${Figures} report=${found} /><p><a href=${`/api/v1/detectors/${detector.id}/versions/${version}/report.html`}>The whole report</a></p></section>
     <section class="card stack tight" aria-labelledby="explorer-title"><h2 id="explorer-title">From which score on it reports</h2>
-      <${Explorer} detector=${detector} version=${version} report=${found} onSaved=${onThreshold} /></section>
+      <${Explorer} detector=${detector} version=${version} report=${found} /></section>
     <section class="card stack tight" aria-labelledby="confusion-title"><h2 id="confusion-title">What it takes for what</h2><${Confusion} table=${found.confusion} /></section>
     <section class="card stack tight" aria-labelledby="mistakes-title"><h2 id="mistakes-title">What it still gets wrong</h2>
       <${Gallery} title=${Object.entries(found.mistake_counts).map(([kind, n]) => `${n} ${kind}`).join(", ") || "Mistakes"} findings=${found.mistakes} none="Nothing on these frames." /></section>`;
@@ -121,7 +126,7 @@ function Page({ detector: id }) {
 
   return html`<div class="stack">${back}
     <${VersionTable} detector=${detector} chosen=${version} onChoose=${choose} onChanged=${setChanged} />
-    <${Measured} key=${version} detector=${withJob("evaluate")} version=${version} onThreshold=${() => {}} />
+    <${Measured} key=${version} detector=${withJob("evaluate")} version=${version} />
     ${old > 0 && html`<section class="card stack tight" key=${`against-${version}`} aria-labelledby="against-title"><h2 id="against-title">Against version ${old}</h2>
       <${Against} detector=${withJob("compare")} version=${version} old=${old} /></section>`}
   </div>`;

@@ -23,9 +23,16 @@ export function useWatched(detectorId, mediaId, version) {
       try {
         const view = await api(`${path}/${mediaId}?version=${version}&first=${known.until}&count=${PART}`);
         if (!isWanted) return;
+        if (known.until && view.frames !== known.frames) {
+          // Another pass, which looked at more, has come as far.
+          Object.assign(known, { looked: [], until: 0, frames: view.frames });
+          take();
+          return;
+        }
+        known.frames = view.frames;
         view.looked.forEach((one) => { known.looked[one.frame] = one.seen; });
         known.until = view.next ?? view.until;
-        setWatched({ ...known, version, frames: view.frames, job: view.job, count: view.frame_count });
+        setWatched({ ...known, version, job: view.job, count: view.frame_count });
         setError(null);
         if (view.next != null) take();
         else if (view.job) timer = setTimeout(take, AGAIN_MS);

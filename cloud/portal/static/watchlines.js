@@ -45,14 +45,15 @@ export function doubtsOf(scores, threshold, gap) {
 export const after = (frames, here) => frames.find((frame) => frame > here) ?? null;
 export const before = (frames, here) => frames.findLast((frame) => frame < here) ?? null;
 
-/** `width` columns, each the greatest of its share; NaN where nothing is known. */
+/** `width` columns, each the greatest of its share of the frames, at least one; NaN where nothing is known. */
 export function columnsOf(scores, width) {
-  const columns = new Float32Array(width).fill(NaN);
-  scores.forEach((score, frame) => {
-    const at = Math.min(width - 1, Math.floor((frame * width) / scores.length));
-    if (score >= 0 && !(columns[at] >= score)) columns[at] = score;
+  return Float32Array.from({ length: width }, (_, x) => {
+    const first = Math.floor((x * scores.length) / width);
+    const end = Math.max(first + 1, Math.floor(((x + 1) * scores.length) / width));
+    let best = NaN;
+    for (let frame = first; frame < end; frame += 1) if (!(best >= scores[frame])) best = scores[frame] >= 0 ? scores[frame] : best;
+    return best;
   });
-  return columns;
 }
 
 export const isShown = (thresholds) => (one) => one.score >= (thresholds[one.label] ?? 0);

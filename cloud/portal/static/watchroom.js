@@ -10,6 +10,7 @@ import { MomentBar, ScoreStrip } from "./scorestrip.js";
 import { isRunning, useJob } from "./training.js";
 import { Copy, Failure, Progress, api, html } from "./ui.js";
 import { playerKeys } from "./watchkeys.js";
+import { speechOf } from "./watchspeech.js";
 import { after, before, differences, doubtsOf, eventsOf, isShown, scoresOf, seenAt } from "./watchlines.js";
 import { BasketCard, DifferenceList, EventList } from "./watchside.js";
 import { PlayerButtons, Stage, usePlayer } from "./watchstage.js";
@@ -19,7 +20,10 @@ const NUDGE = 0.005;
 const NEW_BOX = [0.35, 0.35, 0.65, 0.65];
 const GAP_S = 0.5;
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const way = (key) => WAYS[key.split("+").at(-1)].map((by) => by * NUDGE);
 const NOTHING = { looked: [], until: 0 };
+
+const boxWords = (boxes, at) => `box ${at + 1} of ${boxes.length}: ${boxes[at].sign ?? ""} ${boxes[at].label} ${boxes[at].score == null ? "" : percent(boxes[at].score)}`;
 
 /** How far the version has looked, and what can be done about it. */
 function LookLine({ name, version, source, count }) {
@@ -83,9 +87,11 @@ export function WatchRoom({ detector, media, version, source, own, other, first,
   );
 
   useEffect(() => here.subscribe(() => setChosen(-1)), [here]);
+  const rests = useRef(onHere);
+  rests.current = onHere;
   useEffect(() => {
     let timer = 0;
-    const stop = here.subscribe((frame) => { clearTimeout(timer); timer = setTimeout(() => onHere(frame), 400); });
+    const stop = here.subscribe((frame) => { clearTimeout(timer); timer = setTimeout(() => rests.current(frame), 400); });
     return () => { clearTimeout(timer); stop(); };
   }, [here]);
   useEffect(() => {
@@ -102,57 +108,19 @@ export function WatchRoom({ detector, media, version, source, own, other, first,
     return { boxes: boxesAt(seen, said.filter((item) => item.frame === frame)), others: others.map((one) => ({ ...one, sign: `v${other.version}` })) };
   };
   const now = () => boxesOf(here.peek()).boxes;
-  const chosen = () => now()[chosenBox] ?? null;
   const tell = (words) => setHeard(`${words} at ${clockAt(here.peek(), fps)}`);
-
-  /** The box that a verdict is about: the chosen one, or the surest of which nothing was said. */
-  const subject = () => chosen() ?? now().filter((one) => one.seen && !one.key).sort((a, b) => b.score - a.score)[0] ?? null;
-  const say = (verdict, more = {}) => {
-    player.current.video.pause();
-    const one = subject();
-    if (!one) { tell("no box to speak of"); return; }
-    const content = { verdict, label: more.label ?? one.seen?.label ?? one.label, box: one.key && verdict !== "wrong" ? one.box : (one.seen?.box ?? one.box) };
-    if (one.key && one.verdict === "missed" && verdict !== "missed") { if (verdict === "wrong") basket.remove(one.key); }
-    else if (one.key) basket.change(one.key, content);
-    else basket.say({ frame: here.peek(), ...content });
-    tell(`${verdict === "other_class" ? "is" : verdict} ${content.label}`);
-  };
-  const addMissed = (box, name = label) => {
-    if (!name) return;
-    basket.say({ frame: here.peek(), verdict: "missed", label: name, box });
-    tell(`missed ${name}`);
-  };
-  const mend = (shape) => {
-    const one = chosen();
-    if (!one) return;
-    if (one.key) basket.change(one.key, { box: shape(one.box) });
-    else basket.say({ frame: here.peek(), verdict: "right", label: one.label, box: shape(one.box) });
-  };
-  /** The editor changed the boxes: one was drawn, or the chosen one was moved or resized. */
-  const changed = (next) => {
-    const boxes = now();
-    if (next.length > boxes.length) { addMissed(next.at(-1).box); setDrawing(false); return; }
-    const at = next.findIndex((one, i) => one.box !== boxes[i].box);
-    if (at < 0) return;
-    if (boxes[at].key) basket.change(boxes[at].key, { box: next[at].box });
-    else basket.say({ frame: here.peek(), verdict: "right", label: boxes[at].label, box: next[at].box });
-  };
+  const speech = speechOf({ basket, here, now, chosenBox, label, tell });
+  const { chosen, lastDrawn } = speech;
   const go = (frame) => { if (frame !== null) player.current.seek(frame); };
   const walk = (by) => {
     const boxes = now();
     const next = chosenBox + by;
-    if (playing.peek() || !boxes.length || next >= boxes.length || next < -1) { setChosen(-1); return false; }
-    setChosen(next);
-    if (boxes[next]) setHeard(`box ${next + 1} of ${boxes.length}: ${boxes[next].sign ?? ""} ${boxes[next].label} ${boxes[next].score == null ? "" : percent(boxes[next].score)}`);
-    return next >= 0;
-  };
-  const lastDrawn = () => {
-    const others = said.filter((item) => item.verdict === "missed" && item.frame !== here.peek());
-    const at = others.at(-1)?.frame;
-    return others.filter((item) => item.frame === at);
+    const isThere = !playing.peek() && next >= 0 && next < boxes.length;
+    setChosen(isThere ? next : -1);
+    if (isThere) setHeard(boxWords(boxes, next));
+    return isThere;
   };
   const starts = [...new Set(events.map((one) => one.first))];
-  const way = (key) => WAYS[key.split("+").at(-1)].map((by) => by * NUDGE);
   const act = {
     toggle: () => player.current.toggle(),
     step: (by) => player.current.step(by),
@@ -160,29 +128,23 @@ export function WatchRoom({ detector, media, version, source, own, other, first,
     nextEvent: () => go(after(starts, player.current.here)),
     previousEvent: () => go(before(starts, player.current.here)),
     nextDoubt: () => go(after(doubts, player.current.here) ?? doubts[0] ?? null),
-    right: () => say("right"),
-    wrong: () => say("wrong"),
-    draw: () => { player.current.video.pause(); setDrawing(true); },
-    takeClass: (i) => {
-      const name = labels[i];
-      if (!name) return;
-      setLabel(name);
-      const one = chosen();
-      if (one?.verdict === "missed") basket.change(one.key, { label: name });
-      else if (one || !drawing) { if (subject()) say(name === subject().seen?.label ? "right" : "other_class", { label: name }); }
-    },
+    right: () => { video.current.pause(); speech.say("right"); },
+    wrong: () => { video.current.pause(); speech.say("wrong"); },
+    draw: () => { video.current.pause(); setDrawing(true); },
+    takeClass: (i) => { if (!labels[i]) return; setLabel(labels[i]); speech.takeClass(labels[i], drawing); },
     nextBox: () => { if (!walk(1)) walk(1); },
-    move: (key) => mend((box) => moved(box, ...way(key))),
-    resize: (key) => mend((box) => resized(box, ...way(key))),
-    remove: () => { const one = chosen(); if (one?.key) { basket.remove(one.key); tell("taken back"); } else if (one) say("wrong"); },
+    move: (key) => speech.mend((box) => moved(box, ...way(key))),
+    resize: (key) => speech.mend((box) => resized(box, ...way(key))),
+    remove: speech.remove,
     undo: () => basket.undo(),
     redo: () => basket.redo(),
     toggleBoxes: () => setBoxesShown(!boxesShown),
-    repeat: () => lastDrawn().forEach((item) => addMissed(item.box, item.label)),
-    middleBox: () => { addMissed(NEW_BOX); setDrawing(false); },
+    repeat: speech.repeat,
+    middleBox: () => { speech.addMissed(NEW_BOX); setDrawing(false); },
     help: () => setSheet(true),
     escape: () => { setDrawing(false); setChosen(-1); },
   };
+  const changed = (next) => { if (speech.changed(next)) setDrawing(false); };
   const table = playerKeys(act);
   useKeys(table);
   // After a click keys belong to the player again: Space must not press the same button once more.

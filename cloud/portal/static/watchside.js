@@ -4,7 +4,7 @@ import { Failure, Progress, html } from "./ui.js";
 import { percent, plural } from "./words.js";
 
 const MOST = 100;
-const SAID = { right: "✓ right", wrong: "✕ wrong", other_class: "↔ is", missed: "＋ missed" };
+const SAID = { right: "✓ right", wrong: "✕ wrong", other_class: "↔ is", missed: "+ missed" };
 
 function More({ rows }) {
   return rows.length > MOST ? html`<p class="muted">and ${rows.length - MOST} more, on the lines below the video</p>` : null;

@@ -37,7 +37,7 @@ export function Stage({ media, video, here, playing, boxesOf, labels, drawing, l
   const picture = html`<video ref=${video} src=${`/api/v1/media/${media.id}/playback`} muted playsInline preload="auto" aria-hidden="true"></video>`;
   return html`<div class=${drawing ? "watchstage drawing" : "watchstage"} data-frame=${frame} tabindex="0" role="group" aria-label=${`${media.name} at ${clockAt(frame, media.fps)}; Tab chooses a box`} onKeyDown=${tab}>
     <${BoxEditor} picture=${picture} size=${[media.width_px, media.height_px]} boxes=${boxes} proposals=${others} labels=${labels}
-      label=${drawing ? label : null} chosen=${playing.value ? -1 : chosen} onChoose=${onChoose} onChange=${onChange} readOnly=${playing.value} />
+      label=${drawing ? label : null} chosen=${playing.value || chosen >= boxes.length ? -1 : chosen} onChoose=${onChoose} onChange=${onChange} readOnly=${playing.value} />
   </div>`;
 }
 
@@ -51,30 +51,30 @@ export function PlayerButtons({ act, playing, drawing, boxesShown, chosen, canUn
   return html`<div class="stack tight">
     <div class="row">
       <${Button} words=${playing.value ? "❚❚ Pause" : "▶ Play"} keys="Space" shown="Space" run=${act.toggle} class="primary" />
-      <${Button} words="−10" name="Ten frames back" keys="Shift+ArrowLeft" run=${() => act.step(-10)} />
+      <${Button} words=${html`−10<span class="sr"> frames</span>`} keys="Shift+ArrowLeft" run=${() => act.step(-10)} />
       <${Button} words="◀" name="One frame back" keys="ArrowLeft" shown="←" run=${() => act.step(-1)} />
       <${Button} words="▶" name="One frame on" keys="ArrowRight" shown="→" run=${() => act.step(1)} />
-      <${Button} words="+10" name="Ten frames on" keys="Shift+ArrowRight" run=${() => act.step(10)} />
-      <${Button} words="−5 s" name="Five seconds back" keys="J" shown="J" run=${() => act.seconds(-5)} />
-      <${Button} words="+5 s" name="Five seconds on" keys="L" shown="L" run=${() => act.seconds(5)} />
+      <${Button} words=${html`+10<span class="sr"> frames</span>`} keys="Shift+ArrowRight" run=${() => act.step(10)} />
+      <${Button} words="−5 s" keys="J" shown="J" run=${() => act.seconds(-5)} />
+      <${Button} words="+5 s" keys="L" shown="L" run=${() => act.seconds(5)} />
       <${Button} words="Event before" keys="P" shown="P" run=${act.previousEvent} />
       <${Button} words="Next event" keys="N" shown="N" run=${act.nextEvent} />
-      <${Button} words="Unsure" name="Next unsure moment" keys="U" shown="U" run=${act.nextDoubt} />
+      <${Button} words="Next unsure" keys="U" shown="U" run=${act.nextDoubt} />
     </div>
     <div class="row">
       <${Button} words="✓ Right" keys="R" shown="R" run=${act.right} />
       <${Button} words="✕ Wrong" keys="W" shown="W" run=${act.wrong} />
-      <${Button} words="＋ Missed: draw it" keys="D" shown="D" run=${act.draw} aria-pressed=${drawing} />
-      ${labels.slice(0, 9).map((label, i) => html`<${Button} key=${label} words=${html`<span class="clip">${label}</span>`} name=${`It is ${label}`} keys=${String(i + 1)} shown=${i + 1} run=${() => act.takeClass(i)} class="chip" style=${`--class:var(--class-${(i % 9) + 1})`} />`)}
+      <${Button} words="+ Missed: draw it" keys="D" shown="D" run=${act.draw} aria-pressed=${drawing} />
+      ${labels.slice(0, 9).map((label, i) => html`<${Button} key=${label} words=${html`<span class="clip">${label}</span>`} keys=${String(i + 1)} shown=${i + 1} run=${() => act.takeClass(i)} class="chip" style=${`--class:var(--class-${(i % 9) + 1})`} />`)}
     </div>
     <div class="row">
       <${Button} words="Next box" keys="Tab" shown="Tab" run=${act.nextBox} />
-      <${Button} words="Delete" name="Delete the chosen box" keys="Delete" shown="Del" run=${act.remove} disabled=${no} />
+      <${Button} words="Delete box" keys="Delete" shown="Del" run=${act.remove} disabled=${no} />
       ${[["←", "Left"], ["→", "Right"], ["↑", "Up"], ["↓", "Down"]].map(([sign, way]) => html`<${Button} key=${way} words=${sign} name=${`Move the chosen box ${way.toLowerCase()}`} keys=${`Alt+Arrow${way}`} run=${() => act.move(`Arrow${way}`)} disabled=${no} class="small" />`)}
       <${Button} words="Wider" keys="Alt+Shift+ArrowRight" run=${() => act.resize("ArrowRight")} disabled=${no} />
       <${Button} words="Narrower" keys="Alt+Shift+ArrowLeft" run=${() => act.resize("ArrowLeft")} disabled=${no} />
       <${Button} words="Taller" keys="Alt+Shift+ArrowDown" run=${() => act.resize("ArrowDown")} disabled=${no} />
-      <${Button} words="Lower" name="Less tall" keys="Alt+Shift+ArrowUp" run=${() => act.resize("ArrowUp")} disabled=${no} />
+      <${Button} words="Shorter" keys="Alt+Shift+ArrowUp" run=${() => act.resize("ArrowUp")} disabled=${no} />
     </div>
     <div class="row">
       <${Button} words="Undo" keys="Control+Z" shown="Ctrl+Z" run=${act.undo} disabled=${!canUndo} />

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from cloud.actions.detectors import version_path
+from cloud.actions.measured import comparison_files, evaluation_files, write_report
 from cloud.store import detectors
 from tests.cloud.api.conftest import Cloud
 from tests.cloud.homes import add_detector
@@ -85,3 +86,14 @@ def test_wrong_threshold_is_refused_and_nothing_changes(
     assert cloud.client.put(path, json={"thresholds": thresholds}).status_code == 422
 
     assert cloud.client.get(path).json()["thresholds"] == {"person": 0.4}
+
+
+def test_reports_that_were_made_are_named(cloud: Cloud, detector_id: str) -> None:
+    path = f"/api/v1/detectors/{detector_id}/versions/2/measured"
+    assert cloud.client.get(path).json() == {"version": 2, "report": False, "compared_with": []}
+    settings = cloud.home.settings
+
+    write_report(evaluation_files(settings, detector_id, 2), "{}", "page")
+    write_report(comparison_files(settings, detector_id, 1, 2), "{}", "page")
+
+    assert cloud.client.get(path).json() == {"version": 2, "report": True, "compared_with": [1]}

@@ -79,13 +79,16 @@ def test_what_was_seen_is_read_in_parts_while_it_grows(cloud: Cloud, detector_id
     assert ([one["frame"] for one in rest["looked"]], rest["next"]) == ([9], None)
 
 
-def test_every_frame_counts_more_than_those_with_motion(cloud: Cloud, detector_id: str, video: str) -> None:
+@pytest.mark.parametrize(("until", "shown_frames"), [(10, "motion"), (COUNT, "every")])
+def test_every_frame_counts_more_than_those_with_motion_once_it_is_as_far(
+    cloud: Cloud, detector_id: str, video: str, until: int, shown_frames: Frames
+) -> None:
     keep(cloud, video, COUNT)
-    keep(cloud, video, 10, "every")
+    keep(cloud, video, until, "every")
 
     shown = cloud.client.get(f"/api/v1/detectors/{detector_id}/watch/{video}").json()
 
-    assert (shown["frames"], shown["until"]) == ("every", 10)
+    assert (shown["frames"], shown["until"]) == (shown_frames, COUNT)
 
 
 @pytest.mark.parametrize(

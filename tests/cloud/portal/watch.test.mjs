@@ -5,6 +5,7 @@ import { Basket, boxesAt } from "./static/basket.js";
 import { clockAt, frameAt, middleOf } from "./static/frames.js";
 import { FramePlayer } from "./static/frameplayer.js";
 import { confusionRows, falsePerHour, falsePerHundred, workingAt } from "./static/versionlines.js";
+import { speechOf } from "./static/watchspeech.js";
 import { after, before, columnsOf, differences, doubtsOf, eventsOf, scoresOf, seenAt } from "./static/watchlines.js";
 
 const BOX = [0.2, 0.2, 0.4, 0.6];
@@ -169,7 +170,7 @@ test("nothing can be said before it is known what was said", async () => {
 test("what was said is shown at what was seen, and what was drawn beside it", () => {
   const said = [{ key: "a", verdict: "wrong", label: "person", box: BOX }, { key: "b", verdict: "missed", label: "dog", box: FAR }];
   const shown = boxesAt([person(0.8)], said);
-  assert.deepEqual(shown.map(({ label, key, sign }) => [label, key, sign]), [["person", "a", "✕ not"], ["dog", "b", "＋"]]);
+  assert.deepEqual(shown.map(({ label, key, sign }) => [label, key, sign]), [["person", "a", "✕ not"], ["dog", "b", "+"]]);
   assert.deepEqual(boxesAt([person(0.8)], []).map(({ key, sign }) => [key, sign]), [[null, ""]]);
 });
 
@@ -191,4 +192,42 @@ test("the shares of a row of what was taken for what are of its own row", () => 
   const rows = confusionRows({ classes: ["cat"], counts: [[3, 1], [2, 0]] });
   assert.deepEqual(rows.map(({ name, cells }) => [name, cells.map(({ share }) => share)]), [["cat", [0.75, 0.25]], ["nothing (false alarm)", [1, 0]]]);
   assert.deepEqual(confusionRows({ classes: [], counts: [[0]] })[0].cells, [{ count: 0, share: 0 }]);
+});
+
+async function speaker(seen, chosenBox = -1) {
+  const basket = await opened(server());
+  const heard = [];
+  const here = { peek: () => 7 };
+  const now = () => boxesAt(seen, basket.items.peek().filter((item) => item.frame === 7));
+  const speech = speechOf({ basket, here, now, chosenBox, label: "dog", tell: (words) => heard.push(words) });
+  return { speech, heard, standing: () => basket.items.peek().map(({ verdict, label, box }) => [verdict, label, box]) };
+}
+test("without a choice the surest box of which nothing was said is meant", async () => {
+  const { speech, standing, heard } = await speaker([person(0.7, FAR), person(0.9)]);
+  speech.say("wrong");
+  speech.say("right");
+  speech.say("right");
+  assert.deepEqual(standing(), [["wrong", "person", BOX], ["right", "person", FAR]]);
+  assert.deepEqual(heard, ["wrong person", "right person", "no box to speak of"]);
+});
+test("another class and the same class are told apart, and what was said last counts", async () => {
+  const { speech, standing } = await speaker([person(0.9)], 0);
+  speech.takeClass("dog", false);
+  assert.deepEqual(standing(), [["other_class", "dog", BOX]]);
+  speech.takeClass("person", false);
+  assert.deepEqual(standing(), [["right", "person", BOX]]);
+  speech.mend(() => [0.25, 0.25, 0.45, 0.6]);
+  assert.deepEqual(standing(), [["right", "person", [0.25, 0.25, 0.45, 0.6]]]);
+  speech.remove();
+  assert.deepEqual(standing(), []);
+});
+test("a drawn box is missed, takes another class, and goes when it is called wrong", async () => {
+  const { speech, standing } = await speaker([], 0);
+  assert.equal(speech.changed([{ label: "dog", box: FAR }]), true);
+  speech.takeClass("person", true);
+  assert.deepEqual(standing(), [["missed", "person", FAR]]);
+  assert.equal(speech.changed([{ label: "person", box: BOX }]), false);
+  assert.deepEqual(standing(), [["missed", "person", BOX]]);
+  speech.say("wrong");
+  assert.deepEqual(standing(), []);
 });
