@@ -37,7 +37,7 @@ function Members({ number }) {
   if (!one.value) return html`<${Loading} />`;
   return html`<table><thead><tr><th>Group</th><th>Camera</th><th>State</th><th>Why</th></tr></thead>
     <tbody>${one.value.members.map((member) => html`<tr key=${member.device}>
-      <td>${member.group + 1}</td><td class="clip">${member.device}</td><td>${MEMBER_WORDS[member.state]}</td><td>${member.reason ?? ""}</td>
+      <td>${member.group + 1}</td><td class="clip">${member.device}</td><td>${MEMBER_WORDS[member.state]}</td><td>${member.reason ?? member.trial ?? ""}</td>
     </tr>`)}</tbody></table>`;
 }
 
@@ -74,8 +74,12 @@ function Beginning({ bundles, groups, onBegun }) {
   const [bundle, setBundle] = useState("");
   const [group, setGroup] = useState("");
   const [name, setName] = useState("");
+  const [shadowS, setShadowS] = useState("");
   const [shown, setShown] = useState(null);
-  const plan = () => ({ name: name || bundle, bundle_ids: [bundle], selector: { groups: group ? [group] : [] } });
+  const plan = () => ({
+    name: name || bundle, bundle_ids: [bundle], selector: { groups: group ? [group] : [] },
+    shadow: shadowS ? { look_s: Number(shadowS) } : null,
+  });
   const [look, looking, lookError] = useAction(async () => setShown(await api("/rollouts/preview", { method: "POST", json: plan() })));
   const [begin, beginning, beginError] = useAction(async () => {
     await api("/rollouts", { method: "POST", json: plan() });
@@ -90,6 +94,8 @@ function Beginning({ bundles, groups, onBegun }) {
         ${bundles.map((one) => html`<option key=${one.id} value=${one.id}>${`${one.id} · version ${one.detector_version} · ${one.profile}`}</option>`)}</select></label>
       <label>Cameras<select value=${group} onChange=${change(setGroup)}><option value="">all</option>
         ${groups.map((one) => html`<option key=${one} value=${one}>group ${one}</option>`)}</select></label>
+      <label>The first ones<select value=${shadowS} onChange=${change(setShadowS)}><option value="">install it at once</option>
+        <option value="3600">try it in the shadow for an hour</option><option value="86400">try it in the shadow for a day</option></select></label>
       <label>Name<input value=${name} maxlength="80" placeholder=${bundle} onInput=${change(setName)} /></label>
     </div>
     ${error && html`<${Failure} error=${error} />`}
@@ -134,7 +140,7 @@ function Page() {
     <${Waiting} devices=${devices.value.filter((one) => one.state === "pending")} onChange=${reload} />
     ${published.length > 0 && html`<${Beginning} bundles=${published} groups=${groups} onBegun=${reload} />`}
     ${rollouts.value.length
-      ? html`<ul class="cards">${rollouts.value.map((one) => html`<${Card} key=${one.number} rollout=${one} onChange=${reload} />`)}</ul>`
+      ? html`<ul class="plain stack">${rollouts.value.map((one) => html`<${Card} key=${one.number} rollout=${one} onChange=${reload} />`)}</ul>`
       : html`<${Empty} title="No roll-out yet"><p>A roll-out brings a published bundle to a few cameras first, then to more, and stops when something goes wrong.</p><//>`}
   </div>`;
 }
