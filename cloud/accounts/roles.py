@@ -55,6 +55,7 @@ manager  POST           /detectors/{detector_id}/publish
 viewer   GET            /detectors/{detector_id}/versions/{version}
 manager  POST           /detectors/{detector_id}/versions/{version}/evaluate
 manager  POST           /detectors/{detector_id}/versions/{version}/use
+viewer   GET            /detectors/{detector_id}/versions/{version}/measured
 viewer   GET            /detectors/{detector_id}/versions/{version}/thresholds
 manager  PUT            /detectors/{detector_id}/versions/{version}/thresholds
 viewer   GET            /detectors/{detector_id}/versions/{version}/report
