@@ -1,7 +1,7 @@
 // The moments that a search found: pictures, a strip of who was in sight when, links to the events.
-import { useEffect, useRef } from "preact/hooks";
-import { stripOf } from "./searchparts.js";
-import { html } from "./ui.js";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { playerLink, stripOf } from "./searchparts.js";
+import { api, html } from "./ui.js";
 import { ago, clockTime, plural, when } from "./words.js";
 
 const WIDE = 1000;
@@ -11,6 +11,24 @@ function Picture({ event }) {
   if (!event.thumbnail) return html`<a class="nopicture" href=${`/events/${event.event_id}`}>no picture<span class="sr"> of ${event.label}</span></a>`;
   return html`<a href=${`/events/${event.event_id}`}><img src=${`/api/v1/events/${event.event_id}/thumbnail.jpg`} alt=${`${event.label} at ${event.camera}`} loading="lazy" /></a>`;
 }
+
+const media = new Map();
+
+/** The medium of an id, asked for once a page; null when it is gone. */
+function mediumOf(id) {
+  if (!media.has(id)) media.set(id, api(`/media/${id}`).catch(() => null));
+  return media.get(id);
+}
+
+/** A link into the player where a scan saw it in a video that is kept here. */
+function Watch({ event }) {
+  const [medium, setMedium] = useState(null);
+  const { media: id } = event.recorded;
+  useEffect(() => { if (id) mediumOf(id).then(setMedium); }, [id]);
+  return medium && html`<a class="button" href=${playerLink(medium.detector_id, event.recorded)}>Watch<span class="sr"> ${event.label} in ${event.recorded.name}</span></a>`;
+}
+
+const Where = ({ event }) => (event.recorded ? html`in ${event.recorded.name}, picture ${event.recorded.frame}` : html`${event.camera} on ${event.device}`);
 
 function Strip({ moment }) {
   const { at, bars } = stripOf(moment);
@@ -29,7 +47,7 @@ function Moment({ moment, chosen, onChoose, number }) {
     <div class="pictures">${moment.events.map((one) => html`<${Picture} key=${one.event_id} event=${one} />`)}</div>
     <div class="what stack tight">
       <h3><time datetime=${new Date(moment.at * 1000).toISOString()}>${when(moment.at)}</time> <span class="muted">${ago(moment.at)} · ${seconds} s</span></h3>
-      <ul class="plain whos">${moment.events.map((one, i) => html`<li key=${one.event_id}><span class=${`dot bar${i + 1}`} aria-hidden="true"></span> <a href=${`/events/${one.event_id}`}>${one.label}</a> <span class="muted">${one.camera} on ${one.device} · ${Math.round(one.top_score * 100)} %</span></li>`)}</ul>
+      <ul class="plain whos">${moment.events.map((one, i) => html`<li key=${one.event_id}><span class=${`dot bar${i + 1}`} aria-hidden="true"></span> <a href=${`/events/${one.event_id}`}>${one.label}</a> <span class="muted"><${Where} event=${one} /> · ${Math.round(one.top_score * 100)} %</span> ${one.recorded && html`<${Watch} event=${one} />`}</li>`)}</ul>
       <${Strip} moment=${moment} />
     </div>
   </li>`;

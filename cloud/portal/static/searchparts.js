@@ -62,6 +62,9 @@ export function stripOf(moment) {
   return { at: share(moment.at), bars: moment.events.map((one) => ({ label: one.label, from: share(one.start), to: share(one.end) })) };
 }
 
+/** The player at the picture in which a scan first saw something. */
+export const playerLink = (detector, { media, frame }) => `/detectors/${detector}/watch?${new URLSearchParams({ video: media, frame })}`;
+
 /** A text cut at a mistake: {before, wrong, after}; `place` counts from 1. */
 export function cutAt(text, place) {
   const at = Math.min(Math.max(0, place - 1), text.length);
