@@ -74,7 +74,9 @@ class Candidates:
     def of(self, part: Slice) -> list[Marks]:
         """Return what could be moments of a slice, newest first, in the order of moments."""
         found = set(self._alone(part) if self._other is None else self._pairs(self._other, part))
-        left = [marks for marks in found if _can_be(self._query, self._span, marks)]
+        # What lies outside of the slice is found in its own one too.
+        here = Span(max(self._span.since_s, part.begin_s), part.end_s, self._span.zone)
+        left = [marks for marks in found if _can_be(self._query, here, marks)]
         return sorted(left, key=lambda marks: (at_s(marks), marks), reverse=True)
 
     def _count(self, thing: Thing) -> int:
