@@ -18,7 +18,7 @@ from cloud.settings import Settings
 from edge_agent.clock import Clock
 from edge_agent.errors import ConfigError, ElfowlError
 
-_READY_S = 60.0
+_READY_S = 120.0
 _STOP_S = 20.0
 _POLL_S = 0.2
 

@@ -1,4 +1,4 @@
-"""Install in Home Assistant starts the update that a roll-out waits for: real cloud, broker and agent."""
+"""What is said in Home Assistant reaches the cloud, and back: with a real cloud, broker and agent."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 TOPICS = Topics("porch")
 PROFILE = "x86-64"
+CAMERA = "yard"
 # What a busy machine measures is not to decide here.
 NO_GATES = dict.fromkeys(
     ("fps_ratio_min", "inference_ratio_max", "memory_ratio_max", "event_ratio_max", "event_ratio_min")
@@ -81,16 +82,20 @@ class Loop:
         self.stack = WaitingStack(settings, CLOCK)
         self.bundle_id = publish_newer(settings, folder / "made")
         self.ear = Ear(settings.broker_port)
-        self.stack.start_server_side()
         self.http = httpx.Client(base_url=f"{self.stack.url}/api/v1", timeout=60.0)
-        (folder / "token").write_text(self.http.post("/enrolment-tokens").json()["token"])
+        self._settings, self._token = settings, folder / "token"
+
+    def start(self) -> None:
+        self.stack.start_server_side()
+        self._token.write_text(self.http.post("/enrolment-tokens").json()["token"])
         clip = obtain_clip(
             find_sample_task("persons"),
-            cache_dir=settings.cache_path / "footage",
+            cache_dir=self._settings.cache_path / "footage",
             runner=SystemCommandRunner(),
             report=lambda _line: None,
         )
-        self.stack.start_camera(CameraPlan(TOPICS.device, PROFILE, clip, folder / "token"))
+        self.stack.start_camera(CameraPlan(TOPICS.device, PROFILE, clip, self._token))
+        wait_until(lambda: self.device() is not None, 90.0, self.last_words)
 
     def shown(self) -> UpdateState | None:
         """Return the `update` entity's state, as Home Assistant is told."""
@@ -105,6 +110,16 @@ class Loop:
         shown = self.shown()
         return shown is not None and shown.installed_version == shown.latest_version and self.is_offered()
 
+    def device(self) -> dict[str, Any] | None:
+        """Return the device as the portal shows it; none before it joined."""
+        found: list[dict[str, Any]] = self.http.get("/devices").json()
+        return next((one for one in found if one["name"] == TOPICS.device), None)
+
+    def switched(self) -> dict[str, Any]:
+        """Return how the camera is switched, as the portal shows it."""
+        told = ((self.device() or {}).get("reported") or {}).get("cameras") or {}
+        return dict(told.get(CAMERA) or {})
+
     def rollout(self) -> dict[str, Any]:
         found: dict[str, Any] = self.http.get("/rollouts/1").json()
         return found
@@ -115,15 +130,18 @@ class Loop:
 
     def close(self) -> None:
         self.ear.close()
+        self.http.close()
         self.stack.stop()
 
 
-@pytest.fixture
-def loop(tmp_path: Path) -> Iterator[Loop]:
-    settings = Settings(home=tmp_path / "home", port=free_port(), broker_port=free_port())
-    (tmp_path / "made").mkdir()
-    loop = Loop(tmp_path, settings)
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    folder = tmp_path_factory.mktemp("loop")
+    settings = Settings(home=folder / "home", port=free_port(), broker_port=free_port())
+    (folder / "made").mkdir()
+    loop = Loop(folder, settings)
     try:
+        loop.start()
         yield loop
     finally:
         loop.close()
@@ -131,11 +149,6 @@ def loop(tmp_path: Path) -> Iterator[Loop]:
 
 
 def test_roll_out_waits_for_install_in_home_assistant_and_goes_on_from_there(loop: Loop) -> None:
-    wait_until(
-        lambda: any(one["name"] == TOPICS.device for one in loop.http.get("/devices").json()),
-        90.0,
-        loop.last_words,
-    )
     plan = {"name": "new eyes", "bundle_ids": [loop.bundle_id], "observe_s": 0.0, "gates": NO_GATES}
     assert loop.http.post("/rollouts", json=plan).status_code == 201
     wait_until(loop.is_offered, 60.0, loop.last_words)
@@ -152,3 +165,21 @@ def test_roll_out_waits_for_install_in_home_assistant_and_goes_on_from_there(loo
     wait_until(loop.is_installed, 90.0, loop.last_words)
     wait_until(lambda: loop.rollout()["state"] == "done", 60.0, loop.rollout)
     assert loop.rollout()["counts"] == {"succeeded": 1}
+
+
+def test_camera_switched_at_home_shows_so_in_the_portal_and_is_switched_back_there(loop: Loop) -> None:
+    state = TOPICS.switch(CAMERA, "snapshots", "state")
+    wait_until(lambda: loop.ear.last(state) == b"ON", 60.0, loop.last_words)
+    loop.ear.client.publish(TOPICS.switch(CAMERA, "snapshots", "set"), "OFF", qos=1)
+    wait_until(lambda: loop.switched().get("snapshots") is False, 60.0, loop.last_words)
+    assert loop.ear.last(state) == b"OFF"
+
+    def desired_is_taken() -> bool:
+        device = loop.device() or {}
+        return bool(device["reported"]["desired_version"] == device["desired"]["version"])
+
+    wait_until(desired_is_taken, 60.0, loop.last_words)
+    url = f"/devices/{TOPICS.device}/cameras/{CAMERA}"
+    assert loop.http.put(url, json={"snapshots": True}).status_code == 200
+    wait_until(lambda: loop.ear.last(state) == b"ON", 60.0, loop.last_words)
+    wait_until(lambda: loop.switched()["snapshots"] is True, 60.0, loop.last_words)
