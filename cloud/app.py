@@ -37,6 +37,7 @@ from cloud.ingest.wall import Wall
 from cloud.jobs.runner import JobRunner
 from cloud.jobs.teaching import TeachingService
 from cloud.jobs.teaching_protocol import LiveState
+from cloud.notify.answers import Answers, key_at
 from cloud.notify.channels import AppriseChannel
 from cloud.notify.sender import AlertSender
 from cloud.offload.service import OffloadService
@@ -140,7 +141,8 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         def record(correction: Correction) -> object:
             return services.record_correction(correction)
 
-        alerts = AlertSender(database, clock, AppriseChannel(settings.alert_schemes))
+        channel = AppriseChannel(settings.alert_schemes)
+        alerts = AlertSender(database, clock, channel, answers=_answers(settings))
         stack.push_async_callback(asyncio.to_thread, alerts.stop)
         alerts.start()
         handler = Handler(database, clock, live, record, DEFAULT_PREFIX, alerts, sightings.forget)
@@ -190,6 +192,13 @@ def _uploads_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         tempfile.tempdir = before
+
+
+def _answers(settings: Settings) -> Answers | None:
+    """Return how links of messages are made; none when nobody said how people reach this cloud."""
+    if settings.public_url is None:
+        return None
+    return Answers(settings.public_url, key_at(settings.answers_key_path))
 
 
 async def _keep_fresh(services: Services) -> None:

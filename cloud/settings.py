@@ -48,6 +48,11 @@ class Settings(BaseModel):
         description="kinds of address that alerts may go to, as Apprise names them",
     )
 
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s,;]+$",
+        description="how people reach this cloud from elsewhere: messages then have buttons to answer",
+    )
     keep_events_days: float | None = Field(
         None, gt=0.0, description="events that came longer ago are deleted; for ever by default"
     )
@@ -90,6 +95,11 @@ class Settings(BaseModel):
         return self.home / "keys"
 
     @property
+    def answers_key_path(self) -> Path:
+        """Return the key that the links of messages are signed with."""
+        return self.keys_path / "answers.key"
+
+    @property
     def cache_path(self) -> Path:
         """Return the folder of things that can be made again."""
         return self.home / "cache"
@@ -114,6 +124,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "offload_bytes_per_day": "ELFOWL_OFFLOAD_BYTES_PER_DAY",
         "alert_schemes": "ELFOWL_ALERT_SCHEMES",
         "keep_events_days": "ELFOWL_KEEP_EVENTS_DAYS",
+        "public_url": "ELFOWL_PUBLIC_URL",
     }
     given = {field: environment[name] for field, name in names.items() if name in environment}
     home = Path(environment["ELFOWL_HOME"]) if "ELFOWL_HOME" in environment else default_home(environment)

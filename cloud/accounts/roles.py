@@ -140,6 +140,7 @@ manager  GET            /alerts/log
 manager  POST           /alerts/{alert}/test
 manager  PUT DELETE     /alerts/{alert}
 manager  GET            /alerts/kinds
+anybody  GET POST       /answers/{token}
 
 viewer   GET            /devices
 viewer   GET            /devices/{name}

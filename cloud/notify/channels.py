@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from cloud.errors import InputError
+from cloud.notify.buttons import with_buttons
 from edge_agent.errors import LinkError
 
 _PICTURE_NAME = "elfowl.jpg"
@@ -17,11 +18,12 @@ _PICTURE_NAME = "elfowl.jpg"
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent; `jpeg` is the picture as it leaves, none without one."""
+    """What is sent; `jpeg` is the picture as it leaves, `answer` where people say whether it is right."""
 
     title: str
     body: str
     jpeg: bytes | None = None
+    answer: str | None = None
 
 
 class Channel(Protocol):
@@ -53,10 +55,13 @@ class AppriseChannel:
 
     def send(self, address: str, message: Message) -> None:
         """Send one message; see `Channel`."""
-        sender = self._open(address)
+        dressed = with_buttons(address, message.body, message.answer)
+        sender = self._open(dressed.address)
         picture = None if message.jpeg is None else _attachment(message.jpeg)
         with _Complaints() as complaints:
-            arrived = sender.notify(title=message.title, body=message.body, attach=picture)
+            arrived = sender.notify(
+                title=message.title, body=dressed.body, body_format=dressed.form, attach=picture
+            )
         if not arrived:
             text = f"{masked(address)}: {complaints.last or 'it was not taken'}"
             raise LinkError(text)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from cloud.errors import InputError
+from cloud.notify.answers import Answers
 from cloud.notify.channels import Channel, Message
 from cloud.notify.message import body_of, title_of
 from cloud.notify.outbox import note_events
@@ -58,12 +59,18 @@ class AlertSender:
     """Empties the outbox: one thread looks into it, some send, so that a slow address holds up no other."""
 
     def __init__(
-        self, database: Database, clock: Clock, channel: Channel, patience: Patience | None = None
+        self,
+        database: Database,
+        clock: Clock,
+        channel: Channel,
+        patience: Patience | None = None,
+        answers: Answers | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._channel = channel
         self._patience = patience or Patience()
+        self._answers = answers
         self._news = threading.Event()
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
@@ -152,4 +159,7 @@ class AlertSender:
         jpeg = pictures[0].jpeg if pictures and pictures[0] is not None else None
         if jpeg is not None:
             jpeg = None if due.picture == "none" else alert_picture(jpeg, clear=due.picture == "clear")
-        return Message(title_of(due.rule_name, events), body_of(due.id, events), jpeg)
+        # An answer is about one event: a message of several has no buttons.
+        asks = self._answers is not None and len(due.events) == len(events) == 1
+        link = self._answers.link(due.id, self._clock.now_s()) if self._answers and asks else None
+        return Message(title_of(due.rule_name, events), body_of(due.id, events), jpeg, link)

@@ -71,6 +71,7 @@ def test_alert_is_added_listed_tested_and_removed_from_the_command_line(tmp_path
     ("options", "words"),
     [
         (["--to", "syslog://"], "not allowed here"),
+        (["--to", "json://a/", "--search", "visit"], "no saved search 'visit'"),
         (["--to", "json://a/", "--attribute", "red"], "slug=value"),
         (["--to", "json://a/", "--hours", "late"], "mon-fri 08:00-18:00"),
     ],
