@@ -19,11 +19,15 @@ function sending(device, bundle) {
   return deviceState(device, { onlyInstall: true });
 }
 
-function Send({ bundle, devices, onSent }) {
-  const fitting = devices.filter((device) => device.profile === bundle.profile && device.state === "enrolled");
+const fittingOf = (bundle, devices) => devices.filter((device) => device.profile === bundle.profile && device.state === "enrolled");
+
+/** To one camera; what is not signed yet is signed first: nobody sends anything unsigned. */
+function Send({ bundle, devices, onSent, sign }) {
+  const fitting = fittingOf(bundle, devices);
   const [name, setName] = useState("");
   const chosen = name || fitting[0]?.name || "";
   const [send, busy, error] = useAction(async () => {
+    if (sign) await sign();
     await api(`/devices/${encodeURIComponent(chosen)}/assign`, { method: "POST", json: { bundle_id: bundle.id } });
     await onSent();
   });
@@ -32,7 +36,7 @@ function Send({ bundle, devices, onSent }) {
   return html`<div class="row">
       <label class="inline">Camera <select value=${chosen} onChange=${(e) => setName(e.currentTarget.value)}>
         ${fitting.map((device) => html`<option value=${device.name}>${device.name}</option>`)}</select></label>
-      <button type="button" disabled=${busy} onClick=${send}>Send</button>
+      <button type="button" class="primary" disabled=${busy} onClick=${send}>${busy ? "Sending …" : sign ? "Sign and send" : "Send"}</button>
     </div>
     ${under.map(({ device, state }) => html`<p key=${device.name}><span class="clip">${device.name}</span>: <${State} ...${state}>${state.words}<//></p>`)}
     ${error && html`<${Failure} error=${error} />`}`;
@@ -40,10 +44,12 @@ function Send({ bundle, devices, onSent }) {
 
 function Bundle({ bundle, profiles, devices, onChange }) {
   const whole = useLoad(() => api(`/bundles/${bundle.id}`), [bundle.id]);
+  const sign = () => api(`/detectors/${bundle.detector_id}/publish`, { method: "POST", json: { bundle: bundle.id } });
   const [publish, busy, error] = useAction(async () => {
-    await api(`/detectors/${bundle.detector_id}/publish`, { method: "POST", json: { bundle: bundle.id } });
+    await sign();
     await onChange();
   });
+  const published = bundle.state === "published";
   const small = whole.value ? chosenForm(whole.value.receipt) : null;
   const title = profiles.find((one) => one.name === bundle.profile)?.title ?? bundle.profile;
   return html`<li class="version">
@@ -55,9 +61,9 @@ function Bundle({ bundle, profiles, devices, onChange }) {
       <div><dt>Receipt</dt><dd><a href=${`/bundles/${bundle.id}`}>before and after</a></dd></div>
     </dl>
     ${whole.error && html`<${Failure} error=${whole.error} retry=${whole.reload} />`}
-    ${bundle.state === "published"
-      ? html`<p><${State} tone="good" sign="✓">Signed and published<//></p><${Send} bundle=${bundle} devices=${devices} onSent=${onChange} />`
-      : html`<button type="button" disabled=${busy} onClick=${publish}>${busy ? "Signing …" : "Sign and publish"}</button>`}
+    ${published && html`<p><${State} tone="good" sign="✓">Signed and published<//></p>`}
+    ${(published || fittingOf(bundle, devices).length > 0) && html`<${Send} bundle=${bundle} devices=${devices} onSent=${onChange} sign=${published ? null : sign} />`}
+    ${!published && html`<button type="button" class="quiet" disabled=${busy} onClick=${publish}>${busy ? "Signing …" : "Only sign and publish"}</button>`}
     ${error && html`<${Failure} error=${error} />`}
   </li>`;
 }

@@ -1,7 +1,7 @@
 // The page of the player: which video, which version, which one beside it; all of it in the address.
 import { useEffect, useState } from "preact/hooks";
 import { PickFiles, UploadList, useDrop, useUploads } from "./dropping.js";
-import { Empty, Failure, Loading, api, html, mount, setTitle, useLoad } from "./ui.js";
+import { Empty, Failure, Loading, api, html, mount, setTitle, useAction, useLoad } from "./ui.js";
 import { useWatched } from "./watchdata.js";
 import { WatchRoom } from "./watchroom.js";
 import { plural } from "./words.js";
@@ -58,6 +58,23 @@ function Choice({ videos, media, versions, version, other, onMedia, onVersion, o
   </div>`;
 }
 
+/** What can be done with a version that was just trained: here, and not three pages away. */
+function Made({ detector, made, version, onBeside, onReload }) {
+  const [use, busy, error] = useAction(async () => {
+    await api(`/detectors/${detector.id}/versions/${made}/use`, { method: "POST" });
+    await onReload();
+  });
+  const used = detector.in_use === made;
+  return html`<div class="note stack tight" role="status">
+    <div class="row apart"><span>Version ${made} is trained${used ? " and in use" : ""}.</span>
+      <span class="row">${made !== version && html`<button type="button" onClick=${onBeside}>Watch it beside version ${version}</button>`}
+      ${!used && html`<button type="button" class="primary" disabled=${busy} onClick=${use}>Use this version</button>`}
+      <a href=${`/detectors/${detector.id}/versions?version=${made}`}>How good it is</a>
+      <a class=${used ? "button primary" : "button"} href=${`/detectors/${detector.id}#shrink`}>Shrink and send</a></span></div>
+    ${error && html`<${Failure} error=${error} />`}
+  </div>`;
+}
+
 function Room({ detector, videos, onReload }) {
   const numbers = detector.versions.map((one) => one.version).reverse();
   const [mediaId, setMedia] = useState(asked.get("video") ?? videos[0].id);
@@ -82,9 +99,8 @@ function Room({ detector, videos, onReload }) {
     <div class="row apart"><${Choice} videos=${videos} media=${media} versions=${numbers} version=${version} other=${beside}
       onMedia=${(id) => { setFirst(0); setMedia(id); }} onVersion=${setVersion} onOther=${setOther} />
       <span class="row"><a href=${`/detectors/${detector.id}`}>Teach</a> <a href=${`/detectors/${detector.id}/versions`}>Versions</a></span></div>
-    ${made && made !== version && html`<div class="note row apart" role="status"><span>Version ${made} is trained.</span>
-      <span class="row"><button type="button" class="primary" onClick=${() => { setOther(version); setVersion(made); setMade(null); }}>Watch it beside version ${version}</button>
-      <a href=${`/detectors/${detector.id}/versions?version=${made}`}>How good it is</a></span></div>`}
+    ${made && html`<${Made} detector=${detector} made=${made} version=${version} onReload=${onReload}
+      onBeside=${() => { setOther(version); setVersion(made); }} />`}
     <${WatchRoom} key=${media.id} detector=${detector} media=${media} version=${version} source=${source} own=${own}
       other=${{ version: beside, source: second, own: otherOwn }} first=${first} onHere=${onHere} onTrained=${trained} linkTo=${linkTo} />
   </div>`;
