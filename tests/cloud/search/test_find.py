@@ -119,18 +119,19 @@ def fill(session: Session, events: list[Seen]) -> None:
 
 @pytest.mark.parametrize("first_slice", [1, 100])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(events=several(), text=texts(), limit=st.sampled_from((1, 3, 50)))
+@given(events=several(), text=texts(), limit=st.sampled_from((1, 3, 50)), page=st.sampled_from((3, 10_000)))
 def test_moments_found_are_those_of_brute_force_newest_first_each_once(
     session: Session,
     first_slice: int,
     events: list[Seen],
     text: str,
     limit: int,
+    page: int,
 ) -> None:
     fill(session, events)
     query = parse_query(text)
     span = span_of(query, now_s=NOW_S)
-    moments = every(session, query, span, limit, Effort(first_slice, page=3 * first_slice))
+    moments = every(session, query, span, limit, Effort(first_slice, page=page, grows=2))
     found = [(one.at_s, frozenset(event.event_id for event in one.events)) for one in moments]
     expected = oracle(query, events, span)
     assert len(found) == len(expected)
@@ -167,3 +168,16 @@ def test_tables_of_the_search_are_those_of_the_migrations(tmp_path: Path) -> Non
         query = parse_query("person near dog within 5s")
         assert find(session, query, span_of(query, now_s=NOW_S)).moments == ()
     database.close()
+
+
+def test_moment_that_reaches_over_several_slices_is_found_once(session: Session) -> None:
+    stays = seen(event_id="event-000", until_s=START_S + 900)
+    dog = seen(event_id="event-001", label="dog", start_s=START_S + 15, until_s=START_S + 17)
+    others = [
+        seen(event_id=f"{label}-{at:03}", label=label, camera=camera, start_s=START_S + at)
+        for label, camera, times in (("person", "back", (2, 10, 20, 30)), ("dog", "side", range(6)))
+        for at in times
+    ]
+    fill(session, [stays, dog, *others])
+    query, span = parse_query("person with dog"), Span(-math.inf, math.inf)
+    assert len(every(session, query, span, 50, Effort(1, page=10_000, grows=1))) == 1
