@@ -5,7 +5,13 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import create_engine
 
-from cloud.store import alert_tables, rollout_tables, scan_tables, search_tables  # noqa: F401 - their tables count too
+from cloud.store import (  # noqa: F401 - their tables count too
+    account_tables,
+    alert_tables,
+    rollout_tables,
+    scan_tables,
+    search_tables,
+)
 from cloud.store.tables import Base
 
 
