@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
@@ -20,6 +22,7 @@ FLAGS = [
     "--disable-sync",
 ]
 WAIT_MS = 20_000
+_AXE = Path(__file__).parent / "vendor" / "axe" / "axe.min.js"
 
 
 def has_browser() -> bool:
@@ -34,6 +37,13 @@ def opened_browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         yield browser
         browser.close()
+
+
+def complaints_of_axe(page: Page) -> list[str]:
+    """Return what axe-core finds that shuts people out, with the elements."""
+    page.evaluate(_AXE.read_text("utf-8"))
+    found: list[dict[str, Any]] = page.evaluate("axe.run(document).then((all) => all.violations)")
+    return [f"{one['id']}: {[node['html'][:200] for node in one['nodes']]}" for one in found]
 
 
 def drag(page: Page, stage: Locator, box: XyxyNorm) -> None:

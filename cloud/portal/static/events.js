@@ -27,7 +27,7 @@ function Row({ item, chosen, onChoose, onSay, busy }) {
       ? html`<img src=${`/api/v1/events/${event.id}/thumbnail.jpg?at=${event.frame_time}`} alt="" loading="lazy" />`
       : html`<div class="nopicture">no picture</div>`}
     <div class="what">
-      <h3><a href=${`/events/${event.id}`} class="clip">${event.label}</a> <span class="muted">${percent(event.top_score)}</span></h3>
+      <h2 class="small"><a href=${`/events/${event.id}`} class="clip">${event.label}</a> <span class="muted">${percent(event.top_score)}</span></h2>
       <p class="clip">${event.camera} <span class="muted">on ${event.device}</span></p>
       <p class="muted"><time datetime=${new Date(event.start_time * 1000).toISOString()} title=${when(event.start_time)}>${ago(event.start_time)}</time>${event.end_time ? ` · for ${Math.max(1, Math.round(event.end_time - event.start_time))} s` : " · still there"}</p>
     </div>

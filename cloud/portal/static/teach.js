@@ -161,10 +161,10 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
     </div>
     <div class="row apart">
       <div class="row">
-        <button type="button" onClick=${() => go(stepped(cells, here, -10))} aria-label="Ten frames back" aria-keyshortcuts="Shift+ArrowLeft">−10</button>
+        <button type="button" onClick=${() => go(stepped(cells, here, -10))} aria-label="−10: ten frames back" aria-keyshortcuts="Shift+ArrowLeft">−10</button>
         <button type="button" onClick=${() => go(stepped(cells, here, -1))} aria-label="One frame back" aria-keyshortcuts="ArrowLeft">◀</button>
         <button type="button" onClick=${() => go(stepped(cells, here, 1))} aria-label="One frame on" aria-keyshortcuts="ArrowRight">▶</button>
-        <button type="button" onClick=${() => go(stepped(cells, here, 10))} aria-label="Ten frames on" aria-keyshortcuts="Shift+ArrowRight">+10</button>
+        <button type="button" onClick=${() => go(stepped(cells, here, 10))} aria-label="+10: ten frames on" aria-keyshortcuts="Shift+ArrowRight">+10</button>
         <button type="button" onClick=${next} aria-keyshortcuts="N">Next unlabelled <kbd>N</kbd></button>
       </div>
       <${SaveMark} page=${page} onTheirs=${() => book.load(here.media.id, here.index)} onMine=${() => book.overrule(here.media.id, here.index)} onRetry=${() => book.retry(here.media.id, here.index)} />

@@ -65,7 +65,7 @@ function Tile({ tile, last, now, large, onCanvas, onVisible }) {
   return html`<li class=${large ? "card tile large" : "card tile"}>
     ${large ? html`<${Zoned} tile=${tile} settings=${tile.settings}>${screen}<//>` : html`<div class="screen">${screen}</div>`}
     <div class="row apart">
-      <h3 class="clip"><a href=${large ? "/wall" : path}>${tile.camera} <span class="muted">on ${tile.device}</span></a></h3>
+      <h2 class="small clip"><a href=${large ? "/wall" : path}>${tile.camera} <span class="muted">on ${tile.device}</span></a></h2>
       <${State} ...${here}>${here.words}<//>
     </div>
     <p class="muted clip">${last?.picture ? seenWords(last.picture.detections) : "–"}${last?.fps ? ` · ${last.fps.toFixed(1)} pictures/s` : ""}${last?.picture?.blurred ? " · blurred" : ""}</p>
