@@ -173,7 +173,7 @@ def test_two_versions_are_told_apart_and_the_address_leads_to_the_moment(
     at(stage, DOG_FRAMES.start)
     expect(page).to_have_url(re.compile(f"frame={DOG_FRAMES.start}$"))
     for scheme in ("dark", "light"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         assert complaints_of_axe(page) == []
     assert complaints == []
 
@@ -235,6 +235,6 @@ def test_versions_are_judged_used_and_given_another_threshold(
     expect(page.get_by_role("button", name="Use this version")).to_be_visible()
     assert server.get(f"/detectors/{video.detector_id}")["in_use"] == 1
     for scheme in ("dark", "light"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         assert complaints_of_axe(page) == []
     assert complaints == []
