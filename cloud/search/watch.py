@@ -11,6 +11,9 @@ from cloud.search.judge import Moment, Seen, Span, any_camera, moment_of, seen_o
 from cloud.search.query import Query, Thing
 from cloud.store.tables import LONG_S, EventState
 
+MOST_PARTNERS = 500
+"""So many others are looked at, the newest: alerts are asked in the transaction that stores an event."""
+
 
 def moment_with(session: Session, query: Query, span: Span, event: Seen) -> Moment | None:
     """Return the newest moment of a search that an event is part of, none when there is none.
@@ -38,7 +41,8 @@ def _partners(session: Session, query: Query, event: Seen) -> Iterator[Seen]:
         if mine is not None and other is not None and mine.label == event.label:
             for condition in _times(query, event):
                 rows = select(EventState.body).where(condition, *_of(query, other, event))
-                yield from map(seen_of, session.scalars(rows))
+                newest = rows.order_by(EventState.start_time.desc()).limit(MOST_PARTNERS)
+                yield from map(seen_of, session.scalars(newest))
 
 
 def _of(query: Query, other: Thing, event: Seen) -> list[ColumnElement[bool]]:
