@@ -97,7 +97,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     )
     app.add_middleware(Guard, settings=settings)
     add_handlers(app)
-    app.include_router(routes.router)
+    routes.include_in(app)
     app.include_router(server.pages)
     app.include_router(reference.router)
     app.include_router(pages.router)
