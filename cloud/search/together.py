@@ -89,5 +89,5 @@ def _stays(
         EventState.start_time, EventState.frame_time,
     )  # fmt: skip
     rows = select(*columns).where(condition, *place_of(chosen))
-    for event_id, *fields in session.execute(rows.order_by(EventState.start_time.desc()).limit(most)):
-        yield event_id, Stay(*fields)
+    for row in session.execute(rows.order_by(EventState.start_time.desc()).limit(most)):
+        yield row.event_id, Stay(row.device, row.camera, row.label, row.start_time, row.frame_time)
