@@ -62,11 +62,11 @@ def test_time_in_sight_is_that_of_every_event(session: Session, events: list[See
         lengths.setdefault((one.label, one.device, one.camera), []).append(one.until_s - one.start_s)
     assert found.keys() == lengths.keys()
     for key, expected in lengths.items():
-        one = found[key]
-        over_s, up_to_s = one.half_s
+        stay = found[key]
+        over_s, up_to_s = stay.half_s
         lower = sorted(expected)[(len(expected) - 1) // 2]
-        assert (one.events, one.longest_s) == (len(expected), max(expected))
-        assert one.mean_s == pytest.approx(sum(expected) / len(expected))
+        assert (stay.events, stay.longest_s) == (len(expected), max(expected))
+        assert stay.mean_s == pytest.approx(sum(expected) / len(expected))
         assert over_s < lower or over_s == 0
         assert up_to_s is None or lower <= up_to_s
         assert median(expected) >= over_s
@@ -112,6 +112,7 @@ def test_table_of_events_is_the_same_as_csv_and_parquet(session: Session, tmp_pa
     rows = list(rows_of(session, Chosen()))
     write_parquet(rows, tmp_path / "events.parquet")
     read = duckdb.sql(f"SELECT * FROM '{tmp_path}/events.parquet' ORDER BY event_id")
+    assert read is not None
     kept = read.fetchall()
     assert read.columns == list(COLUMNS)
     assert [row[3] for row in kept] == ["person", hostile]
