@@ -22,6 +22,7 @@ JobKind = Literal[
     "import",
     "prelabel",
     "suggest",
+    "scan",
     "evaluate",
     "compare",
     "attribute",
