@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,8 +20,8 @@ from edge_agent.agent.reporter import Reporter
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.shadow import Offer, ShadowTrial
 from edge_agent.agent.throttle import Pace
-from edge_agent.camera.capture import CaptureHealth
 from edge_agent.camera.frame import Frame
+from edge_agent.camera.picture_source import PictureSource
 from edge_agent.clock import Clock
 from edge_agent.config import CameraConfig
 from edge_agent.errors import ElfowlError
@@ -50,26 +50,6 @@ _log = logging.getLogger(__name__)
 
 _WAIT_S = 0.5
 _THUMBNAIL_BYTES = 60_000
-
-
-class PictureSource(Protocol):
-    """What is needed of a `Capture`."""
-
-    def start(self) -> None:
-        """Begin to read."""
-        ...
-
-    def latest(self, timeout_s: float) -> Frame | None:
-        """Return the newest picture."""
-        ...
-
-    def health(self) -> CaptureHealth:
-        """Return how the camera is."""
-        ...
-
-    def close(self) -> None:
-        """Stop reading."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_agent.agent.reporter import Reporter
+from edge_agent.agent.stores import live_maker
 from edge_agent.camera.frame import Frame
 from edge_agent.clock import Clock
+from edge_agent.config import AgentConfig
 from edge_agent.pipeline.events import SeenObject
 from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.wire.detection import Detection
@@ -101,3 +103,11 @@ class LiveView:
                 jpeg_base64=base64.b64encode(jpeg).decode(),
             )
         )
+
+
+def make_live_view(config: AgentConfig, looks: Looks, reporter: Reporter) -> LiveView | None:
+    """Return what shows cameras to who looks at the cloud; none: their owner lets no pictures leave."""
+    cloud, snapshots = config.cloud, config.snapshots
+    if cloud is None or cloud.never_send_pictures:
+        return None
+    return LiveView(looks, reporter, live_maker(snapshots), blurred=not snapshots.clear)

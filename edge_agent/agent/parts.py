@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from edge_agent.agent.base_bundle import base_bundle
-from edge_agent.agent.camera_worker import PictureSource
 from edge_agent.agent.local_detector import BundleOpener, open_bundle_detector
 from edge_agent.agent.notify import Notifier
 from edge_agent.agent.self_care import Sensors
 from edge_agent.camera.capture import Capture, limits_at
 from edge_agent.camera.frame import FrameSource
 from edge_agent.camera.open_source import open_source
+from edge_agent.camera.picture_source import PictureSource
 from edge_agent.camera.sight import SightWatch
 from edge_agent.camera.uri import parse_source
 from edge_agent.clock import Clock, SystemClock

@@ -13,14 +13,13 @@ from edge_agent.agent.device import boot_id
 from edge_agent.agent.home_face import HomeFace
 from edge_agent.agent.installer import load_best
 from edge_agent.agent.local_detector import LocalDetector
-from edge_agent.agent.looks import LiveView, Looks
+from edge_agent.agent.looks import Looks, make_live_view
 from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
 from edge_agent.agent.self_care import SelfCare
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.states import OPERATION, Happening, Operation
 from edge_agent.agent.stores import (
-    live_maker,
     make_shadow_trial,
     open_keyframes,
     open_updater_for,
@@ -335,16 +334,9 @@ class Session:
             shadow=self._shadow,
             beat=self._care.progress.watch(f"camera {camera.name}"),
             pace=lambda: self._care.pace,
-            live=self._make_live_view(),
+            live=make_live_view(self._config, self._looks, self._reporter),
         )
         return CameraWorker(camera, self._parts.open_camera(camera), pipeline, ports)
-
-    def _make_live_view(self) -> LiveView | None:
-        """Return what shows cameras to who looks at the cloud, if their owner lets pictures leave at all."""
-        cloud, snapshots = self._config.cloud, self._config.snapshots
-        if cloud is None or cloud.never_send_pictures:
-            return None
-        return LiveView(self._looks, self._reporter, live_maker(snapshots), blurred=not snapshots.clear)
 
     def _show_home(self) -> None:
         self._generation_shown = self._detector.generation

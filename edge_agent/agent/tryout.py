@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edge_agent.agent.camera_worker import CameraPorts, CameraWorker, PictureSource
+from edge_agent.agent.camera_worker import CameraPorts, CameraWorker
 from edge_agent.agent.device import boot_id
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.parts import AgentParts, real_parts
@@ -30,6 +30,7 @@ from edge_agent.agent.tryout_view import TryView, WatchedPipeline
 from edge_agent.camera.capture import Capture
 from edge_agent.camera.frame import FrameSource
 from edge_agent.camera.open_source import open_source
+from edge_agent.camera.picture_source import PictureSource
 from edge_agent.camera.uri import SourceAddress, parse_source
 from edge_agent.config import CameraConfig
 from edge_agent.errors import ConfigError

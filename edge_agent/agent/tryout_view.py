@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge_agent.agent.camera_worker import PictureSource
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.preview import Preview, PreviewState
 from edge_agent.agent.tryout_record import Recording
 from edge_agent.camera.frame import Frame
+from edge_agent.camera.picture_source import PictureSource
 from edge_agent.errors import ElfowlError
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
 from edge_agent.pipeline.detector import LabelRule

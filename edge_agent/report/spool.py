@@ -8,8 +8,7 @@ Invariants:
 - A row goes some time after all consumers acknowledged it, or when the quota drops it, which is remembered
   and reported.
 - Acknowledgements survive kill -9 once flushed; a power cut may forget some, and those events go out again.
-- Flash memory wears: an event costs one commit of as few and small pages as can be. Acknowledgements are no
-  part of it, and rows are deleted many at a time.
+- Flash memory wears: an event costs one commit of few and small pages; rows are deleted many at a time.
 - A damaged file is put aside and a new one is made; a disk that cannot be written is a StorageError.
 - One thread owns a spool.
 """
@@ -131,7 +130,7 @@ class Spool:
 
     @property
     def may_reserve(self) -> bool:
-        """Return whether there are numbers for rows that are not written."""
+        """Return whether rows may go unwritten."""
         return self.last_seq > 0 and self._reserved < _RESERVED_AT_MOST // 2
 
     def keep(self, rows: Sequence[SpoolRow]) -> None:

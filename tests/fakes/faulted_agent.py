@@ -17,11 +17,11 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from edge_agent.agent.camera_worker import PictureSource
 from edge_agent.agent.parts import capture_of, real_parts
 from edge_agent.agent.runner import Agent
 from edge_agent.camera.capture import CaptureHealth
 from edge_agent.camera.frame import Frame
+from edge_agent.camera.picture_source import PictureSource
 from edge_agent.clock import SystemClock
 from edge_agent.config import CameraConfig, load_config
 from tests.fakes.squares import SquareCamera, SquareDetector, open_square_bundle
