@@ -35,8 +35,8 @@ UNIT := not slow and not system and not soak
 test: $(INSTALLED) ## all tests but the soaks (under 25 minutes on 2 cores)
 	$(BIN)/pytest -q -n 2 -m "$(UNIT)"
 	$(BIN)/pytest -q -n 2 -m "slow and not system and not soak"
-	@# One by one: these start brokers, agents and browsers, and shall have both cores.
-	$(BIN)/pytest -q -m "system and not soak"
+	@# File by file: these start brokers, agents and browsers, and wait for them most of the time.
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "system and not soak"
 
 test-unit: $(INSTALLED) ## the quick part (under 2 minutes)
 	$(BIN)/pytest -q -n 2 -m "$(UNIT)"
