@@ -6,7 +6,7 @@ import { eventsOf, scoresOf } from "./watchlines.js";
 import { percent } from "./words.js";
 
 const SIDE = 300;
-const EDGE = 34;
+const EDGE = 44;
 const GAP_S = 0.5;
 const MOST_FRAMES = 10_000;
 
@@ -16,7 +16,7 @@ function Curve({ name, one, at }) {
       ${[0, 0.5, 1].map((tick) => html`<line class="grid" x1="0" x2=${SIDE} y1=${SIDE * tick} y2=${SIDE * tick} /><line class="grid" y1="0" y2=${SIDE} x1=${SIDE * tick} x2=${SIDE * tick} />
         <text x="-6" y=${SIDE * (1 - tick) + 4} text-anchor="end">${tick}</text><text x=${SIDE * tick} y=${SIDE + 16} text-anchor="middle">${tick}</text>`)}
       <text x=${SIDE / 2} y=${SIDE + 30} text-anchor="middle">recall: found of all that is there</text>
-      <text transform=${`translate(-24 ${SIDE / 2}) rotate(-90)`} text-anchor="middle">precision: right of all it says</text>
+      <text transform=${`translate(-32 ${SIDE / 2}) rotate(-90)`} text-anchor="middle">precision: right of all it says</text>
       <polyline points=${curveLine(one.curve, SIDE)} />
       <circle class="best" r="8" ...${place(one.best)} />
       ${at && html`<circle class="inuse" r="5" ...${place(at)} />`}
