@@ -54,7 +54,7 @@ function Confusion({ table }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="What was taken for what"><table class="shaded">
     <thead><tr><th scope="col">It was</th>${[...table.classes, "nothing (missed)"].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
     <tbody>${confusionRows(table).map(({ name, cells }) => html`<tr><th scope="row">${name}</th>${cells.map(({ count, share }) => html`<td style=${`--share:${Math.round(share * 55)}%`}>${count}</td>`)}</tr>`)}</tbody>
-  </table></div><p class="muted">Rows: what it was. Columns: what the version said, from its thresholds on. Darker is a greater share of the row.</p>`;
+  </table></div><p class="muted">Rows: what it was. Columns: what the version said, from its thresholds on. A stronger colour is a greater share of the row.</p>`;
 }
 
 function Gallery({ title, findings, none }) {
