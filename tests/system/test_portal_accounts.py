@@ -76,7 +76,7 @@ def test_first_start_people_tokens_and_roles_from_an_empty_server(server: Portal
     tokens.get_by_role("button", name="Make a token").click()
     expect(tokens.get_by_text("shown only once")).to_be_visible()
     token = tokens.locator(".command pre").inner_text()
-    expect(tokens.get_by_role("cell", name=_HOSTILE)).to_be_visible()
+    expect(tokens.get_by_role("cell", name=_HOSTILE, exact=True)).to_be_visible()
     headers = {"Authorization": f"Bearer {token}"}
     assert server.http.get("/detectors", headers=headers).json()[0]["name"] == "cup"
     tokens.get_by_role("button", name=f"Revoke {_HOSTILE}").click()
