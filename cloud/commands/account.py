@@ -26,10 +26,9 @@ RoleOption = Annotated[str, typer.Option("--role", help="owner, manager or viewe
 @app.command("list")
 def list_all(*, home: Home = None, as_json: AsJson = False) -> None:
     """List all accounts."""
-    found = [
-        {"name": row.name, "role": row.role, "last_login": row.last_login} for row in _desk(home).every()
-    ]
-    lines = [f"{one['name']:24} {one['role']:8} {_last(one['last_login'])}" for one in found]
+    rows = _desk(home).every()
+    found = [{"name": row.name, "role": row.role, "last_login": row.last_login} for row in rows]
+    lines = [f"{row.name:24} {row.role:8} {_last(row.last_login)}" for row in rows]
     answer(found, lines or ["no accounts yet; the first one is made in the browser"], as_json=as_json)
 
 

@@ -31,9 +31,9 @@ class Person:
 
 def cheapen(cloud: Cloud) -> AccountDesk:
     """Let passwords cost next to nothing, as tests need many."""
-    services = cloud.app.state.services
-    services.people = AccountDesk(services.database, services.clock, CHEAP)
-    return services.people
+    desk = AccountDesk(cloud.home.database, cloud.clock, CHEAP)
+    cloud.app.state.services.people = desk
+    return desk
 
 
 def forget_everybody(cloud: Cloud) -> None:
