@@ -16,6 +16,7 @@ from cloud.worker.watch import watch
 from tests.cloud.datasets.footage import write_video
 
 
+@pytest.mark.slow  # a trained detector looks at forty frames
 def test_version_looks_through_a_video_and_goes_on_after_a_stop(taught: Home, tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", 40, gop=10, b_frames=0)
     with taught.database.write() as session:
