@@ -49,7 +49,7 @@ def test_viewer_sees_of_every_picture_rough_colours_only(cloud: Cloud) -> None:
 
 
 def test_every_route_that_answers_a_jpeg_is_blurred_for_viewers_or_not_theirs() -> None:
-    # Live pictures (MJPEG, and those of the wall) come blurred from the camera; their routes look at the role.
+    # Live pictures (MJPEG, and those of the wall) come blurred from the camera; their routes know the role.
     pictures = {row.path: row.access for row in TABLE if row.path.endswith((".jpg", ".jpeg", ".png"))}
     assert len(pictures) >= 4
     assert set(pictures.values()) <= {"blurred", "manager", "owner"}

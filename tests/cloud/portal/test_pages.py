@@ -20,7 +20,16 @@ from cloud.portal import pages, vendoring
 _PAGES = (
     *("/detectors/det_1/watch", "/detectors/det_1/versions"),
     *("/", "/detectors/det_1", "/detectors/det_1/attributes", "/devices", "/rollouts", "/events", "/search"),
-    *("/analytics", "/alerts", "/events/0190a1b2c3d4-abcdef", "/bundles/bun_1", "/settings", "/login", "/setup"),
+    *(
+        "/analytics",
+        "/wall",
+        "/alerts",
+        "/events/0190a1b2c3d4-abcdef",
+        "/bundles/bun_1",
+        "/settings",
+        "/login",
+        "/setup",
+    ),
 )
 _IMPORT = re.compile(r'(?:^|;)\s*(?:import|export)\b[^"\';]*?from\s*["\']([^"\']+)["\']', re.MULTILINE)
 _HOSTILE = '<img src=x onerror="alert(1)">'
