@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edge_agent.agent.camera_worker import PictureSource
 from edge_agent.agent.local_detector import OpenedBundle, OpenedDetector, open_bundle_detector
 from edge_agent.agent.parts import real_parts
 from edge_agent.agent.runner import Agent
 from edge_agent.camera.capture import CaptureHealth
 from edge_agent.camera.frame import Frame
 from edge_agent.camera.open_source import open_source
+from edge_agent.camera.picture_source import PictureSource
 from edge_agent.config import AgentConfig, CameraConfig, load_config
 from edge_agent.main import spare_memory
 from edge_agent.pipeline.alike import Sight

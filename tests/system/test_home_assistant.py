@@ -175,9 +175,13 @@ def test_entities_of_every_kind_appear_on_one_device_and_tell_the_truth(
     assert not values & {"unknown", "unavailable"}, states
     assert (states[DETECT]["state"], states[THRESHOLD]["state"]) == ("on", "0.5")
     assert (states[UPDATE]["state"], states[UPDATE]["attributes"]["in_progress"]) == ("off", False)
-    sights: list[dict[str, Any]] = []
-    home.wait(lambda: sights.append(home.attributes(OCCUPANCY)) or sights[-1].get("box"))
-    sight = sights[-1]
+    sight: dict[str, Any] = {}
+
+    def has_box() -> bool:
+        sight.update(home.attributes(OCCUPANCY))
+        return bool(sight.get("box"))
+
+    home.wait(has_box)
     assert (sight["label"], sight["count"], sight["score"]) == ("red square", 1, 0.9)
     assert 0.0 <= sight["box"][0] < sight["box"][2] <= 1.0
     assert (sight["detector"]["id"], sight["detector"]["version"]) == ("squares", 1)

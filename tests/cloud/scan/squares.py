@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import av
 import numpy as np
-from av.video.stream import VideoStream
 
 from cloud.scan.eyes import Looks
 from edge_agent.pipeline.detector import LabelRule
@@ -27,7 +25,7 @@ REF = DetectorRef(id="det_squares", name="squares", version=1)
 def write_squares(path: Path, *, gop: int = 40) -> Path:
     with av.open(str(path), "w") as output:
         options = {"g": str(gop), "bf": "0", "crf": "12", "preset": "ultrafast"}
-        stream = cast("VideoStream", output.add_stream("libx264", rate=FPS, options=options))
+        stream = output.add_stream("libx264", rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
         stream.codec_context.time_base = Fraction(1, FPS)
         for number in range(COUNT):
