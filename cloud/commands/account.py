@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="People: who may come in, and what they may do.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the account; see `account list`.")]
+RoleArgument = Annotated[str, typer.Argument(help="owner, manager or viewer.")]
 RoleOption = Annotated[str, typer.Option("--role", help="owner, manager or viewer.")]
 
 
@@ -40,7 +41,7 @@ def add(name: Name, *, role: RoleOption = "viewer", home: Home = None) -> None:
 
 
 @app.command("role")
-def change_role(name: Name, role: Annotated[str, typer.Argument()], *, home: Home = None) -> None:
+def change_role(name: Name, role: RoleArgument, *, home: Home = None) -> None:
     """Give an account another role."""
     row = _desk(home).change_role(name, _role(role), None)
     typer.echo(f"{row.name} is a {row.role} from the next request on")
