@@ -26,7 +26,7 @@ function Card({ device }) {
   const doing = deviceState(device, { onlyInstall: true });
   const wanted = device.desired.bundle;
   return html`<li class="card">
-    <div class="row apart"><h3 class="clip" title=${device.name}>${device.name}</h3><${State} ...${here}>${here.words}<//></div>
+    <div class="row apart"><h2 class="small clip" title=${device.name}>${device.name}</h2><${State} ...${here}>${here.words}<//></div>
     <dl>
       <div><dt>Last seen</dt><dd title=${when(device.last_seen)}>${ago(device.last_seen)}</dd></div>
       <div><dt>Kind</dt><dd>${device.profile}</dd></div>

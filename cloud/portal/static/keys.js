@@ -1,5 +1,5 @@
 // Keyboard shortcuts: a page gives one table; it drives the keys and fills the `?` sheet.
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "./ui.js";
 import { isTyping, keyOf, shownKey } from "./keymap.js";
 
@@ -11,7 +11,8 @@ import { isTyping, keyOf, shownKey } from "./keymap.js";
 export function useKeys(table) {
   const newest = useRef(table);
   newest.current = table;
-  useEffect(() => {
+  // Before the page is painted: what somebody sees, keys already work on.
+  useLayoutEffect(() => {
     const listen = (e) => {
       if (e.defaultPrevented || document.querySelector("dialog[open]")) return;
       const key = keyOf(e);
