@@ -239,8 +239,9 @@ def test_no_page_complains_or_overflows(
     )
 
     problems: list[str] = []
+    page = open_page("/", color_scheme=scheme, viewport={"width": width_px, "height": 800})
     for path in paths:
-        page = open_page(path, color_scheme=scheme, viewport={"width": width_px, "height": 800})
+        page.goto(path)
         page.wait_for_load_state("networkidle")
         expect(page.get_by_text("Loading", exact=False)).to_have_count(0)
         expect(page.get_by_role("heading", level=1)).to_have_count(1)
