@@ -16,6 +16,7 @@ import pytest
 
 from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.runner import Agent
+from edge_agent.agent.self_care import Sensors
 from edge_agent.clock import SystemClock
 from edge_agent.config import AgentConfig, CameraConfig, CloudConfig, MqttConfig
 from edge_agent.errors import ConfigError, ElfowlError
@@ -91,6 +92,8 @@ class World:
             open_square_bundle,
             lambda _config, _clock: Path("squares.zip"),
             farewell_s=0.1,
+            # The process that runs the tests has memory of other tests, for which no camera shall look less.
+            sensors=Sensors(memory_bytes=lambda: 50_000_000, temperature_c=lambda: 40.0),
         )
         self.stopping = threading.Event()
         self.error: list[ElfowlError] = []
