@@ -60,3 +60,7 @@ def test_right_password_takes_its_count_back() -> None:
     for _ in range(50):
         limit.begin("anna", "1.2.3.4")
         limit.succeeded("anna", "1.2.3.4")
+    for _ in range(OF_ADDRESS.free):
+        limit.begin("anna", "1.2.3.4")
+    with pytest.raises(QuotaError):
+        limit.begin("anna", "1.2.3.4")
