@@ -223,7 +223,8 @@ def test_whatever_devices_do_it_ends_and_no_later_group_is_asked_after_a_stop(da
         after = Health(fps=1.0) if kind["slow"] else HEALTHY
         devices.append(Device(f"d{number}", kind["online"], kind["installs"], after))
     world = World(PLAN, devices)
-    world.until(lambda: world.rollout.state in ENDED)
+    # While nobody answers, one device after the other is asked, and each may be silent for an hour.
+    world.until(lambda: world.rollout.state in ENDED, ticks=100 * (count + 1))
     asked = sum(device.asked for device in devices)
     for _ in range(20):
         world.tick()

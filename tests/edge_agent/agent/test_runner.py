@@ -331,7 +331,7 @@ def test_agent_without_own_detector_lets_the_cloud_look(world: World) -> None:
     assert event.detector.id == "squares"
     assert world.cloud.asked_for[0].detector_id == "squares"
     assert len(world.links) == 1, "one connection serves home and cloud"
-    assert world.said("elfowl/porch/up/events") != []
+    assert until(lambda: world.said("elfowl/porch/up/events") != [])
 
 
 def test_agent_just_enrolled_waits_for_its_first_detector_without_alarm(
