@@ -11,6 +11,7 @@ from cloud.store import (  # noqa: F401 - their tables count too
     rollout_tables,
     scan_tables,
     search_tables,
+    stream_tables,
 )
 from cloud.store.tables import Base
 

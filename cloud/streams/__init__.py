@@ -1,0 +1,1 @@
+"""Streams that the cloud watches for ever, with the camera's own pipeline; workers, leases, gaps."""
