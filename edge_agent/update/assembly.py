@@ -59,7 +59,7 @@ def open_updater(
     """
     folder = state_dir / "update"
     source = RepositorySource(enrolment.tuf_metadata_url, enrolment.tuf_targets_url, enrolment.tuf_root)
-    fetcher = ResumableFetcher(parts.client, folder / "parts", parts.clock)
+    fetcher = ResumableFetcher(parts.client, folder / "parts", parts.clock, disk=parts.disk)
     return Updater(
         UpdateClient(source, folder / "tuf", fetcher, parts.clock, parts.disk),
         open_slots(state_dir, parts.disk),

@@ -2,6 +2,9 @@
 
 Resuming is safe because a bundle's URL holds its digest: the bytes behind it never change, and all of them
 are verified in the end. Signed metadata is small and read whole.
+
+The rest of a file is asked for twice in one question: by the Range header, which any web server may know, and
+by an address of its own (`?from=N`), which our cloud knows also behind a proxy that takes the header away.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import httpx
 from tuf.api.exceptions import (
@@ -26,9 +29,22 @@ from tuf.api.exceptions import (
 from tuf.ngclient import FetcherInterface
 
 from edge_agent.clock import Clock
+from edge_agent.update.disk import Disk, RealDisk
+from edge_agent.wire.target import PART_HEADER, PART_QUERY
 
 _SYNC_EVERY_BYTES: Final = 4 << 20
-_CONTENT_RANGE: Final = re.compile(r"^bytes (\d+)-\d+/(?:\d+|\*)$")
+_CONTENT_RANGE: Final = re.compile(r"^bytes (\d+)-\d+/(\d+|\*)$")
+# What a server may say that does not like how a part was asked for; without the question it may answer.
+_ODD_QUESTION: Final = frozenset({400, 416})
+
+
+@dataclass(frozen=True)
+class _Question:
+    """How a file is asked for, from the byte `start_bytes` on."""
+
+    start_bytes: int = 0
+    by_range: bool = False
+    by_address: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,15 +73,22 @@ class ResumableFetcher(FetcherInterface):
         parts_path: Folder of unfinished downloads; on the data partition, for `/tmp` is often memory.
         clock: Where the time comes from.
         limits: How slow is too slow.
+        disk: Keeps the parts.
     """
 
     def __init__(
-        self, client: httpx.Client, parts_path: Path, clock: Clock, limits: FetchLimits | None = None
+        self,
+        client: httpx.Client,
+        parts_path: Path,
+        clock: Clock,
+        limits: FetchLimits | None = None,
+        disk: Disk | None = None,
     ) -> None:
         self._client = client
         self._parts_path = parts_path
         self._clock = clock
         self._limits = limits or FetchLimits()
+        self._disk = disk or RealDisk()
 
     def part_of(self, url: str) -> Path:
         """Return where the unfinished download of a URL lies."""
@@ -90,16 +113,13 @@ class ResumableFetcher(FetcherInterface):
         for other in part.parent.glob("*.part"):
             if other != part:
                 other.unlink(missing_ok=True)
-        # The second round starts from nothing: the server could not go on where we were.
-        if self._fill(url, part, length_bytes) or self._fill(url, part, length_bytes):
-            return part
-        message = f"{url}: the server cannot give the file from its start"
-        raise DownloadError(message)
+        self._fill(url, part, length_bytes)
+        return part
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """Return a small file; see `FetcherInterface.download_bytes`."""
         received = bytearray()
-        with self._get(url, 0) as response:
+        with self._get(url, _Question()) as response:
             for chunk in self._paced(response, url):
                 received += chunk
                 if len(received) > max_length:
@@ -108,28 +128,47 @@ class ResumableFetcher(FetcherInterface):
         return bytes(received)
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        with self._get(url, 0) as response:
+        with self._get(url, _Question()) as response:
             yield from self._paced(response, url)
 
-    def _fill(self, url: str, part: Path, length_bytes: int) -> bool:
-        """Bring the part to its whole length; return False when it had to be thrown away."""
+    def _fill(self, url: str, part: Path, length_bytes: int) -> None:
+        """Bring the part to its whole length; the body of an answer that is of no use is not read."""
         have_bytes = part.stat().st_size if part.exists() else 0
         if have_bytes > length_bytes:
             part.unlink()
             have_bytes = 0
         if have_bytes == length_bytes:
-            return True
-        with self._get(url, have_bytes) as response:
-            start_bytes = _start_of_body(response, have_bytes)
-            if start_bytes is None:
-                part.unlink(missing_ok=True)
-                return False
-            self._append(response, url, part, start_bytes, length_bytes)
-        return True
+            return
+        for question in _questions(have_bytes):
+            with self._get(url, question) as response:
+                start_bytes = _start_of_body(response, question, length_bytes)
+                if start_bytes is not None:
+                    self._append(response, url, part, start_bytes, length_bytes)
+                    return
+        message = f"{url}: the server cannot give the file from its start"
+        raise DownloadError(message)
 
     def _append(
         self, response: httpx.Response, url: str, part: Path, start_bytes: int, length_bytes: int
     ) -> None:
+        try:
+            have_bytes = self._receive(response, url, part, start_bytes, length_bytes)
+        except DownloadLengthMismatchError:
+            part.unlink(missing_ok=True)
+            raise
+        except (ConnectionError, TimeoutError):
+            raise
+        except OSError:
+            part.unlink(missing_ok=True)  # a full disk is not kept full
+            raise
+        if have_bytes < length_bytes:
+            message = f"{url}: cut off after {have_bytes} of {length_bytes} bytes"
+            raise DownloadError(message)
+
+    def _receive(
+        self, response: httpx.Response, url: str, part: Path, start_bytes: int, length_bytes: int
+    ) -> int:
+        """Write what comes from the byte `start_bytes` on; return up to where, all of it on the disk."""
         have_bytes = synced_bytes = start_bytes
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.truncate(start_bytes)
@@ -138,31 +177,27 @@ class ResumableFetcher(FetcherInterface):
                 for chunk in self._paced(response, url):
                     have_bytes += len(chunk)
                     if have_bytes > length_bytes:
-                        part.unlink(missing_ok=True)
                         message = f"{url} is longer than its signed length of {length_bytes} bytes"
                         raise DownloadLengthMismatchError(message)
                     file.write(chunk)
                     if have_bytes - synced_bytes >= _SYNC_EVERY_BYTES:
-                        _sync(file)
+                        file.flush()
+                        self._disk.sync(part)
                         synced_bytes = have_bytes
-                _sync(file)
-            except DownloadError:
-                _sync(file)
-                raise
-            except OSError:
-                part.unlink(missing_ok=True)  # a full disk is not kept full
-                raise
-        if have_bytes < length_bytes:
-            message = f"{url}: cut off after {have_bytes} of {length_bytes} bytes"
-            raise DownloadError(message)
+            finally:
+                file.flush()
+                self._disk.sync(part)
+        return have_bytes
 
     @contextmanager
-    def _get(self, url: str, offset_bytes: int) -> Iterator[httpx.Response]:
+    def _get(self, url: str, question: _Question) -> Iterator[httpx.Response]:
         headers = {"Accept-Encoding": "identity"}
-        if offset_bytes:
-            headers["Range"] = f"bytes={offset_bytes}-"
-        with _transport_errors(url), self._client.stream("GET", url, headers=headers) as response:
-            if response.status_code not in {200, 206} and not (offset_bytes and response.status_code == 416):
+        if question.by_range:
+            headers["Range"] = f"bytes={question.start_bytes}-"
+        address = f"{url}?{PART_QUERY}={question.start_bytes}" if question.by_address else url
+        with _transport_errors(url), self._client.stream("GET", address, headers=headers) as response:
+            is_odd = bool(question.start_bytes) and response.status_code in _ODD_QUESTION
+            if response.status_code not in {200, 206} and not is_odd:
                 message = f"{url}: HTTP {response.status_code}"
                 raise DownloadHTTPError(message, response.status_code)
             yield response
@@ -178,18 +213,33 @@ class ResumableFetcher(FetcherInterface):
             yield chunk
 
 
-def _start_of_body(response: httpx.Response, asked_bytes: int) -> int | None:
-    """Return where in the file the body begins; none when it is of no use."""
-    if response.status_code == 200:
-        return 0
-    found = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
-    fits = response.status_code == 206 and found is not None and int(found[1]) == asked_bytes
-    return asked_bytes if fits else None
+def _questions(have_bytes: int) -> tuple[_Question, ...]:
+    """Return how to ask for what is missing; the next question is for servers that misunderstood the last."""
+    if not have_bytes:
+        return (_Question(),)
+    return (
+        _Question(have_bytes, by_range=True, by_address=True),
+        # A cache that applied the range to what it got for the address answers this one rightly.
+        _Question(have_bytes, by_address=True),
+        _Question(),
+    )
 
 
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _start_of_body(response: httpx.Response, question: _Question, length_bytes: int) -> int | None:
+    """Return where in the file the body begins; none when that is not certain, or not what was asked for."""
+    start_bytes = question.start_bytes
+    if response.status_code == 206 and question.by_range:
+        found = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+        fits = found is not None and int(found[1]) == start_bytes and found[2] in {"*", str(length_bytes)}
+        return start_bytes if fits else None
+    if response.status_code != 200:
+        return None
+    told, size = response.headers.get(PART_HEADER), response.headers.get("Content-Length")
+    if told is not None:
+        fits = told == str(start_bytes) and size in {None, str(length_bytes - start_bytes)}
+        return start_bytes if fits else None
+    # Without our header it is the whole file, unless somebody on the way lost the header of a part.
+    return 0 if not start_bytes or size in {None, str(length_bytes)} else None
 
 
 @contextmanager

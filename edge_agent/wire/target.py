@@ -13,6 +13,11 @@ KIT_INDEX: Final = "kit.json"
 KIT_METADATA: Final = "metadata"
 KIT_BUNDLE: Final = "bundle.zip"
 
+# `?from=N` asks for a signed file from its byte N on, also through servers that take the Range header away.
+# Who knows it answers 200 with `X-Elfowl-From: N`; without that header a body begins where HTTP says it does.
+PART_QUERY: Final = "from"
+PART_HEADER: Final = "X-Elfowl-From"
+
 
 class HeadUpdateTarget(Document):
     """A small file that makes the bundle on a device that has its trunk; signed with the bundle's entry."""

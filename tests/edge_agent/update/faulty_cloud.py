@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from edge_agent.wire.target import PART_HEADER, PART_QUERY
 from tests.edge_agent.update.publisher import BASE_URL
 from tests.fakes.clock import FakeClock
 
@@ -30,6 +31,10 @@ class Fault:
     ignores_range: bool = False
     refuses_range: bool = False
     wrong_range: bool = False
+    knows_address: bool = True
+    refuses_address: bool = False
+    loses_header: bool = False
+    ranges_of_parts: bool = False
 
 
 @dataclass
@@ -38,6 +43,7 @@ class Request:
 
     path: str
     range_header: str | None
+    address: int | None = None
     sent_bytes: int = 0
 
 
@@ -78,8 +84,9 @@ class FaultyCloud(httpx.BaseTransport):
         return httpx.Client(transport=self)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        path = str(request.url).removeprefix(BASE_URL)
-        asked = Request(path, request.headers.get("Range"))
+        path = str(request.url.copy_with(query=None)).removeprefix(BASE_URL)
+        address = request.url.params.get(PART_QUERY)
+        asked = Request(path, request.headers.get("Range"), None if address is None else int(address))
         self.requests.append(asked)
         fault = self._fault_for(path)
         file = self.folder / path.lstrip("/")
@@ -95,15 +102,24 @@ class FaultyCloud(httpx.BaseTransport):
         return sum(request.sent_bytes for request in self.requests if part in request.path)
 
     def _answer(self, data: bytes, fault: Fault, asked: Request) -> httpx.Response:
-        status, start, headers = 200, 0, {}
-        if asked.range_header is not None and not fault.ignores_range:
-            start = int(asked.range_header.removeprefix("bytes=").removesuffix("-"))
+        status, headers = 200, {}
+        by_address = asked.address if fault.knows_address else None
+        by_range = None if fault.ignores_range else asked.range_header
+        if by_address is not None:
+            if fault.refuses_address:
+                return httpx.Response(400)
+            data = data[by_address:]
+            headers = {} if fault.loses_header else {PART_HEADER: str(by_address)}
+            headers["Content-Length"] = str(len(data))
+        if by_range is not None and (by_address is None or fault.ranges_of_parts):
+            start = int(by_range.removeprefix("bytes=").removesuffix("-"))
             if fault.refuses_range or start >= len(data):
                 return httpx.Response(416)
             status = 206
             told = start + 1 if fault.wrong_range else start
             headers = {"Content-Range": f"bytes {told}-{len(data) - 1}/{len(data)}"}
-        return httpx.Response(status, headers=headers, stream=_Body(data[start:], fault, asked, self.clock))
+            data = data[start:]
+        return httpx.Response(status, headers=headers, stream=_Body(data, fault, asked, self.clock))
 
     def _fault_for(self, path: str) -> Fault:
         for fault in self.faults:

@@ -82,7 +82,39 @@ def test_part_that_is_whole_needs_no_request(line: Line) -> None:
 @pytest.mark.parametrize("fault", ["ignores_range", "refuses_range", "wrong_range"])
 def test_server_that_cannot_go_on_sends_the_file_again(line: Line, fault: str) -> None:
     line.break_after(3000)
-    assert line.fetch_with(**{fault: True}) == DATA
+    assert line.fetch_with(**{fault: True}, knows_address=False) == DATA
+    assert line.cloud.downloaded_bytes("file") == 3000 + len(DATA)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"knows_address": False},
+        {"ignores_range": True},
+        {"refuses_range": True},
+        {"ranges_of_parts": True},
+    ],
+)
+@pytest.mark.parametrize("cut_after_bytes", [3000, 9000])
+def test_server_that_knows_ranges_or_addresses_sends_nothing_twice(
+    line: Line, server: dict[str, bool], cut_after_bytes: int
+) -> None:
+    line.break_after(cut_after_bytes)
+    assert line.fetch_with(**server) == DATA
+    assert line.cloud.downloaded_bytes("file") == len(DATA)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"refuses_address": True},
+        {"loses_header": True, "ignores_range": True},
+        {"wrong_range": True, "ranges_of_parts": True, "loses_header": True},
+    ],
+)
+def test_part_that_does_not_say_where_it_begins_is_not_believed(line: Line, server: dict[str, bool]) -> None:
+    line.break_after(3000)
+    assert line.fetch_with(**server) == DATA
 
 
 def test_part_that_is_too_long_is_thrown_away(line: Line) -> None:
