@@ -103,7 +103,9 @@ class Candidates:
 
     def _pairs(self, other: Thing, part: Slice) -> Iterator[Marks]:
         driver = self._driver
-        shape = Shape(driver.camera is not None, other.camera is not None, not any_camera(self._query))
+        is_lateral = self._session.get_bind().dialect.name == "postgresql"
+        cameras = (driver.camera is not None, other.camera is not None, not any_camera(self._query))
+        shape = Shape(*cameras, lateral=is_lateral)
         named = {
             "label": driver.label,
             "camera": driver.camera,

@@ -24,6 +24,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
 )
 
 from cloud.store.sketch import LONG_CLASSES
@@ -42,11 +43,15 @@ _ALL = 2**31 - 1
 
 @dataclass(frozen=True)
 class Shape:
-    """What is asked of cameras: whether a thing's is named, and whether both things have to share one."""
+    """What is asked of cameras: whether a thing's is named, and whether both things have to share one.
+
+    `lateral`: the database knows the word, and needs it to begin with the driver.
+    """
 
     camera: bool = False
     other_camera: bool = False
     share: bool = True
+    lateral: bool = False
 
 
 @cache
@@ -107,8 +112,14 @@ def pairs(kind: Kind, shape: Shape) -> Statement:
         where.append(partner.c.frame_time + _float("reach") >= drivers.c.start_time)
     if kind == "there_long":
         where += [_long(partner.c), partner.c.lasts == bindparam("lasts")]
-    columns = [*_marked(drivers.c), *_marked(partner.c)]
-    return select(*columns).select_from(drivers.join(partner, and_(*where)))
+    if not shape.lateral:
+        columns = [*_marked(drivers.c), *_marked(partner.c)]
+        return select(*columns).select_from(drivers.join(partner, and_(*where)))
+    # PostgreSQL takes the few long events for fewer than they are, and would go through all of them first,
+    # with all drivers for each. What has a limit of its own, however high, it looks for driver by driver.
+    others = select(*_marked(partner.c)).where(*where).limit(_ALL).lateral("others")
+    columns = [*_marked(drivers.c), *_marked(others.c)]
+    return select(*columns).select_from(drivers.join(others, true()))
 
 
 def _drivers(kind: Kind, shape: Shape) -> Subquery:
