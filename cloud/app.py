@@ -25,6 +25,7 @@ from cloud.api.guard import Guard, refuse_open_door
 from cloud.api.problems import add_handlers
 from cloud.api.rolling import keep_rolling
 from cloud.api.services import Services
+from cloud.api.uploads import keep_sweeping
 from cloud.api.views import job_view
 from cloud.fleet.enrolment import GuessLimit
 from cloud.fleet.sightings import Sightings
@@ -178,7 +179,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         await asyncio.to_thread(jobs.start)
         stack.push_async_callback(asyncio.to_thread, jobs.stop)
         offload.warm()
-        for work in (_keep_fresh, keep_rolling, keep_forgetting):
+        for work in (_keep_fresh, keep_rolling, keep_forgetting, keep_sweeping):
             stack.callback(asyncio.create_task(work(services)).cancel)
         yield
 

@@ -5,6 +5,7 @@ ElfowlError
 ├── NotFoundError      the caller: there is no such thing (HTTP 404)
 ├── ConflictError      the caller: it was changed meanwhile, or exists already (HTTP 409)
 ├── DeniedError        the caller: not allowed (HTTP 403)
+├── TooLargeError      the caller: larger than what is taken, or than there is room for (HTTP 413)
 ├── BusyError          the caller: try again later (HTTP 503 with Retry-After)
 │   └── QuotaError     the caller: it alone asked too much (HTTP 429 with Retry-After)
 └── TrainingError      the maker: these examples do not give a detector
@@ -29,6 +30,10 @@ class ConflictError(ElfowlError):
 
 class DeniedError(ElfowlError):
     """The caller may not do this."""
+
+
+class TooLargeError(ElfowlError):
+    """It is larger than what is taken, or than the room that is left to its sender."""
 
 
 class BusyError(ElfowlError):

@@ -57,6 +57,10 @@ class Settings(BaseModel):
         None, gt=0.0, description="events that came longer ago are deleted; for ever by default"
     )
 
+    media_quota_bytes: float | None = Field(
+        None, gt=0.0, description="of all pictures and videos together, uploads included; no limit by default"
+    )
+
     @field_validator("alert_schemes", mode="before")
     @classmethod
     def _split_schemes(cls, value: object) -> object:
@@ -73,6 +77,11 @@ class Settings(BaseModel):
     def media_path(self) -> Path:
         """Return the folder of uploaded pictures, videos and key frames."""
         return self.home / "media"
+
+    @property
+    def uploads_path(self) -> Path:
+        """Return the folder of uploads that are under way: `<id>/`."""
+        return self.home / "uploads"
 
     @property
     def detectors_path(self) -> Path:
@@ -125,6 +134,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "alert_schemes": "ELFOWL_ALERT_SCHEMES",
         "keep_events_days": "ELFOWL_KEEP_EVENTS_DAYS",
         "public_url": "ELFOWL_PUBLIC_URL",
+        "media_quota_bytes": "ELFOWL_MEDIA_QUOTA_BYTES",
     }
     given = {field: environment[name] for field, name in names.items() if name in environment}
     home = Path(environment["ELFOWL_HOME"]) if "ELFOWL_HOME" in environment else default_home(environment)

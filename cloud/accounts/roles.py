@@ -83,6 +83,9 @@ viewer   GET            /detectors/{detector_id}/media
 manager  POST           /detectors/{detector_id}/media
 manager  POST           /detectors/{detector_id}/labels
 manager  POST           /detectors/{detector_id}/import
+manager  POST           /detectors/{detector_id}/import/uploads
+manager  GET POST OPTIONS  /detectors/{detector_id}/uploads
+manager  GET PATCH DELETE  /uploads/{upload}
 manager  GET            /detectors/{detector_id}/export
 viewer   GET            /media/{media_id}
 manager  GET            /media/{media_id}/playback

@@ -13,7 +13,8 @@ from starlette.datastructures import UploadFile
 from cloud.actions.exports import export_labels
 from cloud.actions.media import Role, plain_name
 from cloud.actions.open_home import Home
-from cloud.api.media import MAX_FILE_BYTES, chunks
+from cloud.actions.uploads import MAX_FILE_BYTES
+from cloud.api.media import check_room, chunks
 from cloud.api.models import JobView
 from cloud.api.services import Services, Used
 from cloud.api.views import job_view
@@ -58,6 +59,7 @@ async def import_files(
 
     The job's result tells what came in, and of each file that did not, why.
     """
+    await run_in_threadpool(check_room, services, request)
     with services.database.read() as session:
         found = detectors.find(session, detector_id)
     folder = services.settings.cache_path / "uploads" / new_id("imp")

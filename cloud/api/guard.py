@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloud.api.blurring import Blurring, asking_for_whole
 from cloud.api.door import SAFE_METHODS, FirstStartError, admit, needed, note_caller
-from cloud.api.problems import TooLargeError, UnauthorizedError, problem_of
-from cloud.errors import DeniedError
+from cloud.api.problems import UnauthorizedError, problem_of
+from cloud.errors import DeniedError, TooLargeError
 from cloud.settings import Settings
 from edge_agent.errors import ConfigError, ElfowlError
 
@@ -126,7 +126,7 @@ def _announced_bytes(scope: Scope) -> int:
 
 
 def _limit_of(path: str) -> int:
-    if path.endswith(("/media", "/import")):
+    if path.endswith(("/media", "/import")) or path.startswith("/api/v1/uploads/"):
         return _UPLOAD_LIMIT_BYTES
     if path.startswith(("/api/v1/device/", "/api/v1/offload", "/api/v1/enrol")):
         return _DEVICE_LIMIT_BYTES

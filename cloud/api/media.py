@@ -16,6 +16,7 @@ from starlette.datastructures import UploadFile
 from cloud.actions import proposals
 from cloud.actions.labels import import_for_media
 from cloud.actions.media import Role, look_at_upload, new_media_path, note, refuse_unready
+from cloud.actions.uploads import MAX_FILE_BYTES
 from cloud.api.frames import JPEG_QUALITY, check_index, jpeg_of_frame
 from cloud.api.models import ImportedView, LabelsBody, LabelsView, MediaView
 from cloud.api.services import Services, Used
@@ -30,7 +31,6 @@ from cloud.store.tables import Frame
 router = APIRouter(tags=["media"])
 
 _CHUNK_BYTES = 1 << 20
-MAX_FILE_BYTES = 8_000_000_000
 _PLAIN_TYPES = {"video": "video/mp4", "image": "image/jpeg"}
 _UPLOAD = {
     "requestBody": {
@@ -63,6 +63,7 @@ async def upload(request: Request, services: Used, detector_id: str, role: Role 
 
     A video that needs a playback copy comes back as `preparing`, with the `job` that makes it.
     """
+    await run_in_threadpool(check_room, services, request)
     async with request.form(max_files=1, max_fields=4) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
@@ -87,6 +88,18 @@ def _take_in(services: Services, detector_id: str, stream: BinaryIO, name: str, 
         with contextlib.suppress(ConflictError):
             view.job = services.jobs.submit("prepare", found.id, {"media_id": row.id}).id
     return view
+
+
+def check_room(services: Services, request: Request) -> None:
+    """Refuse what there is no room for before it is read, where its length is announced.
+
+    Raises:
+        TooLargeError: It is larger than what is taken, or than what is left of the quota.
+        StorageError: The disk has no room for it.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal():
+        services.uploads.check_room(int(announced), "the upload")
 
 
 def chunks(stream: BinaryIO) -> Iterator[bytes]:

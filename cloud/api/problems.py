@@ -18,6 +18,7 @@ from cloud.errors import (
     InputError,
     NotFoundError,
     QuotaError,
+    TooLargeError,
     TrainingError,
 )
 from edge_agent.errors import ElfowlError, LinkError, StorageError
@@ -29,27 +30,30 @@ _STATUS: tuple[tuple[type[ElfowlError], int], ...] = (
     (NotFoundError, 404),
     (ConflictError, 409),
     (DeniedError, 403),
+    (TooLargeError, 413),
     (QuotaError, 429),
     (BusyError, 503),
     (StorageError, 507),
     (LinkError, 502),
 )
+# Of tus; HTTP knows none.
+_TITLES = {460: "Checksum Mismatch"}
 
 
 class UnauthorizedError(ElfowlError):
     """The caller did not say who it is, or not so that it can be believed (HTTP 401)."""
 
 
-class TooLargeError(ElfowlError):
-    """The request is larger than what is taken (HTTP 413)."""
+class PreconditionError(ElfowlError):
+    """What the caller takes for granted does not hold (HTTP 412)."""
 
 
 def status_of(error: ElfowlError) -> int:
     """Return the HTTP status of an error."""
     if isinstance(error, UnauthorizedError):
         return 401
-    if isinstance(error, TooLargeError):
-        return 413
+    if isinstance(error, PreconditionError):
+        return 412
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
@@ -57,7 +61,7 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
     """Return a problem document."""
     body = {
         "type": "about:blank",
-        "title": http.HTTPStatus(status).phrase,
+        "title": _TITLES.get(status) or http.HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
     }

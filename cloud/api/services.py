@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from cloud.actions.accounts import AccountDesk
 from cloud.actions.bundles import publish_again
 from cloud.actions.corrections import Recorded, record
+from cloud.actions.uploads import UploadDesk
 from cloud.api.problems import UnauthorizedError
 from cloud.errors import DeniedError
 from cloud.fleet.device_tokens import ReplayCache, verify_device_token
@@ -103,7 +104,7 @@ class Services:
 
     `hint` tells a device over MQTT that its desired state changed; `mqtt` is what an enrolled device is told.
     `leaving` are devices whose accounts at the broker (`accounts`) are still to be taken; those of people are
-    at the desk `people`.
+    at the desk `people`, and files on their way at the desk `uploads`.
     """
 
     settings: Settings
@@ -124,10 +125,12 @@ class Services:
     leaving: set[str] = field(default_factory=set)
     wall: Wall = field(default_factory=lambda: Wall(lambda _device, _wanted: None))
     people: AccountDesk = field(init=False)
+    uploads: UploadDesk = field(init=False)
 
     def __post_init__(self) -> None:
-        """Open the desk of accounts on the same database."""
+        """Open the desks of accounts and of uploads on the same database."""
         self.people = AccountDesk(self.database, self.clock)
+        self.uploads = UploadDesk(self.settings, self.database, self.clock)
 
     def tell(self, desired: Desired | None) -> None:
         """Hint a device that something new is wanted of it."""
