@@ -143,11 +143,12 @@ class Book:
         return victims
 
     def restore(self, key: ModelKey, size_bytes: int) -> bool:
-        """Take in what is there already and used by nobody; tell whether there was room."""
+        """Take in what is there already and used by nobody, the newest first; tell whether there was room."""
         if key in self._entries or self.used_bytes + size_bytes > self.budget_bytes:
             return False
         entry = self._entries[key] = _Entry(size_bytes, self._probation)
         self._probation.put(key, entry)
+        self._probation.entries.move_to_end(key, last=False)
         return True
 
     def drop(self, key: ModelKey) -> None:

@@ -18,15 +18,19 @@ _PLACE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*
 
 @dataclass(frozen=True, slots=True)
 class ModelKey:
-    """Names what a tier holds. The same bytes in two scopes are two models: no scope learns of another's."""
+    """Names what a tier holds. The same bytes in two scopes are two models: no scope learns of another's.
+
+    `place` is empty where only the bytes count; what is built of them differs with the spec beside them.
+    """
 
     scope: str
     sha256: str
+    place: str = ""
 
     @property
     def number(self) -> int:
         """Return 64 bits that are as good as random."""
-        return int(self.sha256[:16], 16) ^ zlib.crc32(self.scope.encode())
+        return int(self.sha256[:16], 16) ^ zlib.crc32(f"{self.scope}/{self.place}".encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,13 @@ class ModelRef:
 
     @property
     def key(self) -> ModelKey:
-        """Return what tiers know it by."""
+        """Return what names its bytes."""
         return ModelKey(self.scope, self.sha256)
+
+    @property
+    def built_key(self) -> ModelKey:
+        """Return what names that which is built of its bytes and of the spec beside them."""
+        return ModelKey(self.scope, self.sha256, self.place)
 
     @property
     def object_path(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Generic, Protocol, TypeVar
 
 from cloud.cache.book import Book
@@ -38,11 +39,13 @@ class Rise(Generic[L, V]):
         weigh: What it will take of this tier's budget, in bytes.
         make: Brings it up; called without any lock held.
         drop: What is done with one that goes.
+        name: By what it is known here.
     """
 
     weigh: Callable[[L], int]
     make: Callable[[ModelRef, L], V]
     drop: Callable[[ModelKey, V], None] = lambda _key, _value: None
+    name: Callable[[ModelRef], ModelKey] = attrgetter("key")
 
 
 @dataclass
@@ -85,28 +88,29 @@ class Tier(Generic[L, V]):
         try:
             yield held.value
         finally:
-            self._release(ref.key, held)
+            self._release(self._rise.name(ref), held)
 
-    def holds(self, key: ModelKey) -> bool:
+    def holds(self, ref: ModelRef) -> bool:
         """Tell whether a model would be given at once."""
-        return key in self._held
+        return self._rise.name(ref) in self._held
 
-    def pin(self, key: ModelKey) -> None:
+    def pin(self, ref: ModelRef) -> None:
         """Let a model that is in use here stay until it is unpinned.
 
         Raises:
             BusyError: Half of the budget is pinned already.
         """
         with self._lock:
-            self._book.pin(key)
+            self._book.pin(self._rise.name(ref))
 
-    def unpin(self, key: ModelKey) -> None:
+    def unpin(self, ref: ModelRef) -> None:
         """Let a model go again when its turn comes."""
         with self._lock:
-            self._book.unpin(key)
+            self._book.unpin(self._rise.name(ref))
 
-    def discard(self, key: ModelKey) -> None:
+    def discard(self, ref: ModelRef) -> None:
         """Forget a model, in use or not: it is damaged. One that is not here is no mistake."""
+        key = self._rise.name(ref)
         with self._lock:
             if self._held.pop(key, None) is not None:
                 self._book.drop(key)
@@ -138,7 +142,7 @@ class Tier(Generic[L, V]):
             )
 
     def _acquire(self, ref: ModelRef) -> _Held[V]:
-        key = ref.key
+        key = self._rise.name(ref)
         with self._lock:
             self._book.note(key)
             held = self._held.get(key)
@@ -154,7 +158,7 @@ class Tier(Generic[L, V]):
                 flight.waiting += 1
                 self._waited += 1
         # Whoever loads has taken it for us too, before anything else could happen to it.
-        return self._load(ref, ours) if flight is None else flight.outcome.result()
+        return self._load(ref, key, ours) if flight is None else flight.outcome.result()
 
     def _release(self, key: ModelKey, held: _Held[V]) -> None:
         with self._lock:
@@ -162,10 +166,9 @@ class Tier(Generic[L, V]):
             if self._held.get(key) is held:
                 self._book.give(key)
 
-    def _load(self, ref: ModelRef, flight: _Flight[V]) -> _Held[V]:
-        key = ref.key
+    def _load(self, ref: ModelRef, key: ModelKey, flight: _Flight[V]) -> _Held[V]:
         try:
-            held = _Held(self._bring(ref))
+            held = _Held(self._bring(ref, key))
         except BaseException as error:
             with self._lock:
                 self._failures += 1
@@ -180,14 +183,14 @@ class Tier(Generic[L, V]):
         flight.outcome.set_result(held)
         return held
 
-    def _bring(self, ref: ModelRef) -> V:
+    def _bring(self, ref: ModelRef, key: ModelKey) -> V:
         with self._below.use(ref) as lower:
-            self._make_room(ref.key, self._rise.weigh(lower))
+            self._make_room(key, self._rise.weigh(lower))
             try:
                 return self._rise.make(ref, lower)
             except BaseException:
                 with self._lock:
-                    self._book.drop(ref.key)
+                    self._book.drop(key)
                 raise
 
     def _make_room(self, key: ModelKey, size_bytes: int) -> None:

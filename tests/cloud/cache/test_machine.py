@@ -54,7 +54,7 @@ class Caches(RuleBasedStateMachine):
     @rule(target=leases, place=st.integers(0, 15))
     def take(self, place: int) -> Lease | MultipleResults[Lease]:
         ref = self.refs[place]
-        loads, there = self.high.figures().loads, self.high.holds(ref.key)
+        loads, there = self.high.figures().loads, self.high.holds(ref)
         stack = ExitStack()
         try:
             value = stack.enter_context(self.high.use(ref))
@@ -84,13 +84,13 @@ class Caches(RuleBasedStateMachine):
     def pin(self, lease: Lease) -> None:
         pinned_bytes = self.high.figures().pinned_bytes
         try:
-            self.high.pin(lease[1].key)
+            self.high.pin(lease[1])
         except BusyError:
             assert pinned_bytes + 2 * len(lease[2]) > HIGH_BYTES / 2
 
     @rule(place=st.integers(0, 15))
     def unpin(self, place: int) -> None:
-        self.high.unpin(self.refs[place].key)
+        self.high.unpin(self.refs[place])
 
     @rule(broken=st.booleans())
     def break_or_mend_the_shelf(self, broken: bool) -> None:
@@ -104,7 +104,7 @@ class Caches(RuleBasedStateMachine):
         assert low.in_use_bytes == 0
         assert len(self.shelf.loads) == low.loads + low.failures
         for ref, value in self.open:
-            assert self.high.holds(ref.key)
+            assert self.high.holds(ref)
             assert value == self.bytes_of[ref.key]
 
 

@@ -84,7 +84,7 @@ def test_model_in_use_is_not_evicted_whatever_comes() -> None:
     with tier.use(used) as data:
         for name in range(50):
             use(tier, shelf.put(body(name)))
-        assert tier.holds(used.key)
+        assert tier.holds(used)
         assert data == body("used")
 
 
@@ -110,6 +110,6 @@ def test_model_that_was_discarded_while_in_use_is_loaded_anew() -> None:
     shelf = Shelf()
     ref, tier = shelf.put(body("a")), tier_on(shelf)
     with tier.use(ref):
-        tier.discard(ref.key)
+        tier.discard(ref)
         assert use(tier, ref) == body("a")
     assert (len(shelf.loads), tier.figures().in_use_bytes, tier.figures().models) == (2, 0, 1)
