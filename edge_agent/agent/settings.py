@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edge_agent.config import CameraConfig
+from edge_agent.errors import StorageError
+from edge_agent.update.disk import Disk, RealDisk, write_whole
 from edge_agent.wire.sync import CameraSettings
 
 _log = logging.getLogger(__name__)
@@ -37,12 +39,14 @@ def merge_desired(
 class SettingsStore:
     """The settings of all cameras; safe for many threads."""
 
-    def __init__(self, file: Path, cameras: tuple[CameraConfig, ...]) -> None:
+    def __init__(self, file: Path, cameras: tuple[CameraConfig, ...], disk: Disk | None = None) -> None:
         """Go on from `file`; a camera that is not in it starts with what the config file says.
 
-        Rules that nobody set here or in the cloud are never stored: they follow the config file.
+        Rules that nobody set here or in the cloud are never stored: they follow the config file. A change is
+        on the disk before it is told: no power cut switches on what somebody switched off.
         """
         self._file = file
+        self._disk = disk or RealDisk()
         self._config_rules = {camera.name: camera.rules for camera in cameras}
         self._lock = threading.Lock()
         stored, self._last_desired = _read(file)
@@ -92,16 +96,14 @@ class SettingsStore:
             self.on_change(camera, self.get(camera))
 
     def _write(self) -> None:
-        part = self._file.with_suffix(".part")
         document = {
             "cameras": {name: settings.model_dump() for name, settings in self._settings.items()},
             "last_desired": {name: settings.model_dump() for name, settings in self._last_desired.items()},
         }
         try:
-            part.write_text(json.dumps(document))
-            part.replace(self._file)
-        except OSError as error:
-            _log.warning("%s: %s; settings hold until the next restart only", self._file, error.strerror)
+            write_whole(self._disk, self._file, json.dumps(document).encode())
+        except StorageError as error:
+            _log.warning("%s; settings hold until the next restart only", error)
 
 
 def _read(file: Path) -> tuple[dict[str, CameraSettings], dict[str, CameraSettings]]:

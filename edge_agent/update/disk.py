@@ -44,7 +44,7 @@ class RealDisk:
 
     def write(self, path: Path, data: bytes) -> None:
         """Write a file, readable by its owner only, and wait until its bytes are on the disk."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(data)
             file.flush()
@@ -52,20 +52,41 @@ class RealDisk:
 
     def replace(self, source: Path, target: Path) -> None:
         """Give a file the name of another, which vanishes; both are in one file system."""
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         source.replace(target)
 
     def sync(self, path: Path) -> None:
         """Wait until a file's bytes, or a folder's names, are on the disk."""
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_path(path)
 
     def remove(self, path: Path) -> None:
         """Remove a file; nothing happens when it is not there."""
         path.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those around it, so that a power cut does not take them away again with all in them.
+
+    Raises:
+        OSError: The disk is full or read-only.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        sync_path(path.parent)
+
+
+def sync_path(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are on the disk.
+
+    Raises:
+        OSError: The disk failed.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_whole(disk: Disk, path: Path, data: bytes) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import logging
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ class UpdateClient:
         metadata_path = self._folder / "metadata"
         with _clear_errors("the update metadata"), storing(metadata_path):
             metadata_path.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(metadata_path)
             before = _times_of(metadata_path)
             info = self._verified_info(metadata_path, path)
             self._sync(metadata_path, before)
@@ -200,6 +202,12 @@ def signed_target(info: TargetFile) -> SignedTarget:
         message = f"{info.path}: its signed entry does not say for which device it is"
         raise ArtifactError(message) from error
     return SignedTarget(info.path, sha256, info.length, custom)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what a power cut left of files that python-tuf was about to write; else they pile up."""
+    for leftover in folder.glob(f"{tempfile.gettempprefix()}*"):
+        leftover.unlink(missing_ok=True)
 
 
 def _times_of(folder: Path) -> dict[Path, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from edge_agent.update.disk import RealDisk
+from edge_agent.update.disk import Disk, RealDisk
 
 
 class PowerCut(BaseException):
@@ -18,8 +18,8 @@ class FaultyDisk:
     A file that is being written then holds half of its bytes.
     """
 
-    def __init__(self, fail_at: int | None = None, *, full: bool = False) -> None:
-        self._disk = RealDisk()
+    def __init__(self, fail_at: int | None = None, *, full: bool = False, disk: Disk | None = None) -> None:
+        self._disk = disk or RealDisk()
         self._fail_at = fail_at
         self._full = full
         self.steps = 0

@@ -19,6 +19,21 @@ def passes(_path: Path) -> None:
     """Be a smoke test that finds nothing."""
 
 
+def open_updater_with(
+    parts: UpdaterParts, state_dir: Path, root_json: str, agent_version: str = AGENT_VERSION
+) -> Updater:
+    """Open the updater of a device that is enrolled with the publisher of this root."""
+    enrolment = Enrolment(
+        device="cam1",
+        cloud_url="http://cloud.test/",
+        mqtt=MqttAccess(host="cloud.test", port=1883),
+        tuf_root=root_json,
+        tuf_metadata_url=f"{BASE_URL}/metadata/",
+        tuf_targets_url=f"{BASE_URL}/targets/",
+    )
+    return open_updater(enrolment, state_dir, profile=PROFILE, agent_version=agent_version, parts=parts)
+
+
 @dataclass
 class Scene:
     """All that an update needs, in one folder."""
@@ -40,20 +55,10 @@ class Scene:
 
     def start(self, disk: Disk | None = None) -> Updater:
         """Start the agent's updater, as after a boot; `recover` is left to the caller."""
-        enrolment = Enrolment(
-            device="cam1",
-            cloud_url="http://cloud.test/",
-            mqtt=MqttAccess(host="cloud.test", port=1883),
-            tuf_root=self.root_json,
-            tuf_metadata_url=f"{BASE_URL}/metadata/",
-            tuf_targets_url=f"{BASE_URL}/targets/",
-        )
         parts = UpdaterParts(
             self.cloud.client(), self.clock, disk or RealDisk(), self.smoke_test, self.health_check
         )
-        return open_updater(
-            enrolment, self.state_dir, profile=PROFILE, agent_version=self.agent_version, parts=parts
-        )
+        return open_updater_with(parts, self.state_dir, self.root_json, self.agent_version)
 
     def install(self, target: BundleTarget) -> Updater:
         """Install a bundle that is expected to be fine."""

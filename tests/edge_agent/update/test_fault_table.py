@@ -9,10 +9,10 @@ import pytest
 
 from edge_agent.agent.states import PHASES, UPDATE
 from edge_agent.errors import StorageError
-from edge_agent.update.disk import RealDisk
 from edge_agent.update.updater import Updater
 from edge_agent.wire.sync import UpdatePhase
 from tests.edge_agent.update.faulty_disk import FaultyDisk, PowerCut
+from tests.edge_agent.update.forgetful_disk import ForgetfulDisk
 from tests.edge_agent.update.scene import Scene, runs
 
 ENDS_AS: dict[UpdatePhase, str] = {
@@ -23,29 +23,17 @@ ENDS_AS: dict[UpdatePhase, str] = {
     "rollback": "failure",
 }
 """How an update that is hit in this phase ends at last; a phase without a row fails the tests."""
-FAULTS = ("power cut", "power cut that loses what was not synced", "full disk")
+FAULTS = ("power cut", "power cut that forgets", "power cut that damages", "full disk")
 MOST_STEPS = 40
 
 
 class FickleDisk(FaultyDisk):
-    """Fails at a step within one phase; a lossy one forgets names that were not synced."""
+    """Fails at a step within one phase; what was not synced by then is forgotten, or damaged."""
 
     def __init__(self, record: Path, phase: UpdatePhase, fail_at: int, fault: str) -> None:
-        super().__init__(fail_at, full=fault == "full disk")
-        self._record, self._phase = record, phase
-        self._is_lossy = "loses" in fault
-        self._unsynced: dict[Path, bytes | None] = {}
-        self._real = RealDisk()
-
-    def replace(self, source: Path, target: Path) -> None:
-        before = target.read_bytes() if target.exists() else None
-        super().replace(source, target)
-        self._unsynced.setdefault(target, before)
-
-    def sync(self, path: Path) -> None:
-        super().sync(path)
-        for target in [target for target in self._unsynced if target.parent == path]:
-            del self._unsynced[target]
+        self._memory = ForgetfulDisk(record.parent, seed=fail_at)
+        super().__init__(fail_at, full=fault == "full disk", disk=self._memory)
+        self._record, self._phase, self._fault = record, phase, fault
 
     def _fails(self) -> bool:
         if self._current() != self._phase:
@@ -53,11 +41,10 @@ class FickleDisk(FaultyDisk):
         return super()._fails()
 
     def _fail(self, path: Path) -> None:
-        if self._is_lossy:
-            for target, before in self._unsynced.items():
-                target.unlink(missing_ok=True)
-                if before is not None:
-                    target.write_bytes(before)
+        if self._fault == "power cut that forgets":
+            self._memory.lose_power("forgotten")
+        elif self._fault == "power cut that damages":
+            self._memory.lose_power()
         super()._fail(path)
 
     def _current(self) -> str:

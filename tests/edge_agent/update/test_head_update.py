@@ -11,6 +11,7 @@ from edge_agent.errors import ArtifactError, LinkError, StorageError
 from edge_agent.wire.sync import BundleTarget
 from tests.edge_agent.update.faulty_cloud import Fault
 from tests.edge_agent.update.faulty_disk import FaultyDisk, PowerCut
+from tests.edge_agent.update.forgetful_disk import ForgetfulDisk
 from tests.edge_agent.update.scene import Scene, runs
 
 TRUNK = random.Random("trunk").randbytes(100_000)
@@ -145,17 +146,20 @@ def test_withdrawn_bundle_takes_its_head_update_with_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["power cut", "full disk"])
+@pytest.mark.parametrize("fault", ["power cut that damages", "full disk"])
 def test_fault_at_any_step_of_a_head_update_ends_in_one_success(tmp_path: Path, fault: str) -> None:
     scene, base, _ = scene_with_base(tmp_path)
     running = base
     for step in range(MOST_STEPS):
         target = scene.publisher.publish_split(TRUNK, base)
-        disk = FaultyDisk(step, full=fault == "full disk")
+        memory = ForgetfulDisk(scene.state_dir, seed=step)
+        disk = FaultyDisk(step, full=fault == "full disk", disk=memory)
         updater = scene.start(disk)
         try:
             updater.apply(target)
-        except (PowerCut, StorageError):
+        except PowerCut:
+            memory.lose_power()
+        except StorageError:
             pass
         else:
             if disk.steps <= step:
