@@ -20,7 +20,6 @@ from cloud.search.query import Query, Thing
 from cloud.search.statements import Kind, Shape
 from cloud.store.sketch import LASTS_S, LONG_CLASSES, least_gap, most_score
 
-_RARE = 3000
 _EARLIEST_S = -1e12
 
 
@@ -50,12 +49,12 @@ class Slice:
 class Candidates:
     """Looks for what could be moments of one search, in a time, slice by slice."""
 
-    def __init__(self, session: Session, query: Query, span: Span) -> None:
+    def __init__(self, session: Session, query: Query, span: Span, *, rare: int) -> None:
         self._session = session
         self._query = query
         self._span = span
         first, second = query.first, query.second
-        self._swapped = second is not None and self._count(second) < self._count(first)
+        self._swapped = second is not None and self._is_rarer(second, first, rare)
         self._driver = second if self._swapped and second is not None else first
         self._other = first if self._swapped else second
         self._lasting = {thing.label: self._classes(thing) for thing in (first, second) if thing is not None}
@@ -63,7 +62,7 @@ class Candidates:
     def slices(self, first: int, largest: int, grows: int) -> Iterator[Slice]:
         """Cut time so that each slice holds about so many events of the rarer thing, newest first."""
         count, end_s = first, self._span.until_s
-        named = {"label": self._driver.label, "camera": self._driver.camera}
+        named = _named(self._driver)
         while end_s > self._span.since_s:
             statement = statements.starts(camera=self._driver.camera is not None)
             begin_s = self._session.scalar(statement, {**named, "until": _finite(end_s), "skip": count})
@@ -79,11 +78,23 @@ class Candidates:
         left = [marks for marks in found if _can_be(self._query, here, marks)]
         return sorted(left, key=lambda marks: (at_s(marks), marks), reverse=True)
 
-    def _count(self, thing: Thing) -> int:
-        statement = statements.number(camera=thing.camera is not None, most=_RARE)
+    def _is_rarer(self, thing: Thing, other: Thing, enough: int) -> bool:
+        """Tell which has fewer events; of two that have enough, which needs longer for that many."""
+        counts = self._count(thing, enough), self._count(other, enough)
+        if min(counts) < enough:
+            return counts[0] < counts[1]
+        return self._last_of(thing, enough) < self._last_of(other, enough)
+
+    def _count(self, thing: Thing, most: int) -> int:
+        statement = statements.number(camera=thing.camera is not None, most=most)
         began = {"since": _finite(self._span.since_s), "until": _finite(self._span.until_s)}
-        named = {"label": thing.label, "camera": thing.camera}
-        return self._session.scalar(statement, {**named, **began}) or 0
+        return self._session.scalar(statement, {**_named(thing), **began}) or 0
+
+    def _last_of(self, thing: Thing, events: int) -> float:
+        """Return when the earliest of so many newest events of a thing began; there are as many."""
+        statement = statements.starts(camera=thing.camera is not None)
+        newest = {"until": _finite(self._span.until_s), "skip": events - 1}
+        return self._session.scalar(statement, {**_named(thing), **newest}) or _EARLIEST_S
 
     def _classes(self, thing: Thing) -> list[int]:
         """Return the classes of long events that there are of a thing."""
@@ -91,12 +102,7 @@ class Candidates:
         return [number for number, any_is in zip(LONG_CLASSES, there, strict=True) if any_is]
 
     def _alone(self, part: Slice) -> Iterator[Marks]:
-        values = {
-            "label": self._driver.label,
-            "camera": self._driver.camera,
-            "since": _finite(part.begin_s),
-            "until": _finite(part.end_s),
-        }
+        values = {**_named(self._driver), "since": _finite(part.begin_s), "until": _finite(part.end_s)}
         statement = statements.alone(camera=self._driver.camera is not None)
         for at, device, event_id, sketch in self._session.execute(statement, values):
             yield (Mark(at, device, event_id, sketch),)
@@ -107,8 +113,7 @@ class Candidates:
         cameras = (driver.camera is not None, other.camera is not None, not any_camera(self._query))
         shape = Shape(*cameras, lateral=is_lateral)
         named = {
-            "label": driver.label,
-            "camera": driver.camera,
+            **_named(driver),
             "other": other.label,
             "other_camera": other.camera,
             "reach": self._query.reach_s,
@@ -153,6 +158,10 @@ def _can_be(query: Query, span: Span, marks: Marks) -> bool:
         return True
     first, second = (sketch or 0 for sketch in sketches)
     return least_gap(first, second) <= query.reach_share
+
+
+def _named(thing: Thing) -> dict[str, Any]:
+    return {"label": thing.label, "camera": thing.camera}
 
 
 def _finite(at: float) -> float:

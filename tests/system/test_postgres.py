@@ -39,7 +39,7 @@ def test_moments_found_in_postgresql_are_those_of_brute_force(
     fill(session, events)
     query = parse_query(text)
     span = span_of(query, now_s=NOW_S)
-    moments = every(session, query, span, limit, Effort(1, page=10_000, grows=2))
+    moments = every(session, query, span, limit, Effort(1, page=10_000, grows=2, rare=3))
     found = [(one.at_s, frozenset(event.event_id for event in one.events)) for one in moments]
     assert len(found) == len(set(found))
     assert set(found) == oracle(query, events, span)

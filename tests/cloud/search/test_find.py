@@ -131,7 +131,7 @@ def test_moments_found_are_those_of_brute_force_newest_first_each_once(
     fill(session, events)
     query = parse_query(text)
     span = span_of(query, now_s=NOW_S)
-    moments = every(session, query, span, limit, Effort(first_slice, page=page, grows=2))
+    moments = every(session, query, span, limit, Effort(first_slice, page=page, grows=2, rare=3))
     found = [(one.at_s, frozenset(event.event_id for event in one.events)) for one in moments]
     expected = oracle(query, events, span)
     assert len(found) == len(expected)
