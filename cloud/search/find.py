@@ -30,8 +30,8 @@ Key = tuple[str, str]
 class Effort:
     """How many events of the rarer thing the first slice and the largest hold, and a whole page looks at.
 
-    Candidates count too, each for several; a slice is so many times as large as the one before. Which of two things is the
-    rarer one is told by so many events of each, `rare`.
+    Candidates count too, each for several; a slice is so many times as large as the one before. Which of two
+    things is the rarer one is told by so many events of each, `rare`.
     """
 
     first_slice: int = 100
