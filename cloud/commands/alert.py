@@ -44,6 +44,7 @@ def add(  # noqa: PLR0913 - options of a command
     zone: Annotated[list[str] | None, typer.Option(help="Only what is or was in this zone.")] = None,
     attribute: Annotated[list[str] | None, typer.Option(help="Only SLUG=VALUE; all must hold.")] = None,
     search: Annotated[str | None, typer.Option(help="Only moments of this saved search.")] = None,
+    recordings: Annotated[bool, typer.Option(help="Also what scans see, told together.")] = False,
     least_score: Annotated[float, typer.Option(help="Only what was seen at least this surely.")] = 0.0,
     hours: Annotated[list[str] | None, typer.Option(help="Watch only then: 'mon-fri 08:00-18:00'.")] = None,
     quiet: Annotated[list[str] | None, typer.Option(help="Tell together after it: 22:00-06:00.")] = None,
@@ -59,7 +60,7 @@ def add(  # noqa: PLR0913 - options of a command
     """Add an alert; it tells of events that come from now on."""
     rule = {
         "name": name, "channels": to, "labels": label or [], "cameras": camera or [], "zones": zone or [],
-        "attributes": _pairs(attribute or []), "search": search,
+        "attributes": _pairs(attribute or []), "search": search, "recordings": recordings,
         "least_score": least_score, "hours": hours or [],
         "quiet": quiet or [], "timezone": timezone, "picture": picture,
         "cooldown_s": 0.0 if cooldown == "0" else duration_s(cooldown), "digest_s": duration_s(digest) or 0.0,

@@ -11,7 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cloud.errors import InputError
 from cloud.notify.windows import Window, end_of_windows, is_within, parse_window
+from cloud.store.scans import SCAN_DEVICE
 from edge_agent.wire.event import Event
+
+RECORDINGS_COLLECT_S = 60.0
+"""What scans see comes many at once: it is collected for so long at least, and told together."""
 
 Picture = Literal["blurred", "clear", "none"]
 
@@ -28,6 +32,7 @@ class AlertRule(BaseModel):
     zones: tuple[str, ...] = Field((), description="the thing is or was in one of them")
     attributes: dict[str, str] = Field(default={}, description="slug to value; all must hold")
     search: str | None = Field(None, description="id of a saved search: only events of its moments")
+    recordings: bool = Field(default=False, description="also what scans see in recordings, told together")
     least_score: float = Field(0.0, ge=0.0, le=1.0, description="of the best look at the thing")
     hours: tuple[str, ...] = Field((), description="watch only then, as in 'mon-fri 08:00-18:00'")
     quiet: tuple[str, ...] = Field((), description="do not disturb then; it is told together afterwards")
@@ -104,10 +109,11 @@ def decide(rule: AlertRule, event: Event, past: Past, now_s: float) -> Tell | Si
     if not fits(rule, event):
         return None
     quiet, zone = _windows(rule.quiet), ZoneInfo(rule.timezone)
-    if rule.digest_s > 0.0 or is_within(quiet, now_s, zone):
+    collect_s = max(rule.digest_s, RECORDINGS_COLLECT_S if _is_recorded(event) else 0.0)
+    if collect_s > 0.0 or is_within(quiet, now_s, zone):
         if past.collecting_due_s is not None:
             return Tell(past.collecting_due_s, collects=True)
-        return Tell(end_of_windows(quiet, now_s + rule.digest_s, zone), collects=True)
+        return Tell(end_of_windows(quiet, now_s + collect_s, zone), collects=True)
     # Both ways round: a clock that was set back shall not silence a rule for long.
     if past.last_due_s is not None and abs(now_s - past.last_due_s) < rule.cooldown_s:
         return Silence()
@@ -117,6 +123,8 @@ def decide(rule: AlertRule, event: Event, past: Past, now_s: float) -> Tell | Si
 def fits(rule: AlertRule, event: Event) -> bool:
     """Return whether an event is of the kind that a rule tells of."""
     if not rule.enabled or event.end_reason == "corrected":
+        return False
+    if _is_recorded(event) and not rule.recordings:
         return False
     here = {event.camera, f"{event.device}/{event.camera}"}
     zones = {*event.zones.entered, *event.zones.current}
@@ -129,6 +137,10 @@ def fits(rule: AlertRule, event: Event) -> bool:
         and event.top_score >= rule.least_score
         and (not rule.hours or is_within(_windows(rule.hours), event.frame_time, ZoneInfo(rule.timezone)))
     )
+
+
+def _is_recorded(event: Event) -> bool:
+    return event.device == SCAN_DEVICE
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ from cloud.detector.files import load_detector
 from cloud.detector.full import FullDetector
 from cloud.detector.shared import SharedRunner
 from cloud.ingest.batches import store_batch
+from cloud.notify.outbox import note_events
 from cloud.scan.eyes import FLOOR, BundleEyes, Eyes, Looks, SeveralEyes
 from cloud.scan.look import Part, go_through, look_at_each
 from cloud.scan.plan import ScanSettings
@@ -228,7 +229,8 @@ def _store(home: Home, work: _Work, events: Sequence[Event]) -> None:
     now_s = home.clock.now_s()
     with home.database.write(durable=True) as session:
         for batch in _batches(work.scan.id, events, work.told):
-            store_batch(session, batch, now_s=now_s)
+            # Alerts are told of these alone: glances are only there until the scan knows better.
+            note_events(session, store_batch(session, batch, now_s=now_s).news, now_s)
         work.told += len(events)
         before = None if work.scan.done else work.scanned.began + work.scan.until
         scans.drop_glances(

@@ -68,6 +68,7 @@ export function AlertForm({ alert, start, known, searches, kinds, onDone, onCanc
     ${(form.hours || form.quiet) && html`<label>Time zone of these hours <input value=${form.timezone} onInput=${(e) => set({ timezone: e.currentTarget.value })} required /></label>`}
     <label>Collect before telling <select value=${form.digest_s} onChange=${(e) => set({ digest_s: Number(e.currentTarget.value) })}>${seconds(DIGESTS_S, form.digest_s, "no, tell at once")}</select></label>
     ${form.digest_s === 0 && html`<label>Then silent about the same camera and class for <select value=${form.cooldown_s} onChange=${(e) => set({ cooldown_s: Number(e.currentTarget.value) })}>${seconds(COOLDOWNS_S, form.cooldown_s, "no time: tell every event")}</select></label>`}
+    <label class="inline"><input type="checkbox" checked=${form.recordings ?? false} onChange=${(e) => set({ recordings: e.currentTarget.checked })} /> Tell also what scans see in recordings, together</label>
     <label>Picture <select value=${form.picture} onChange=${(e) => set({ picture: e.currentTarget.value })}>${PICTURES.map(([key, words]) => html`<option key=${key} value=${key}>${words}</option>`)}</select></label>
     ${form.picture === "clear" && html`<p class="note">The picture leaves this server as the camera sent it. Ask the people whom it shows.</p>`}
     <${Channels} rows=${form.channels} kinds=${kinds} onRows=${(channels) => set({ channels })} />

@@ -19,6 +19,7 @@ export function whatWords(rule, searches) {
     rule.least_score > 0 && `seen with at least ${Math.round(rule.least_score * 100)} %`,
     rule.search && `in a moment of the search “${saved?.name ?? "that is gone"}”`,
     rule.hours.length && `in ${list(rule.hours, "or")}`,
+    rule.recordings && "also in scanned recordings",
   ];
   return parts.filter(Boolean).join(", ");
 }
@@ -68,6 +69,6 @@ export const ruleOf = (form) => ({
 });
 
 export const newForm = (timezone, search) => ({
-  name: "", enabled: true, labels: [], cameras: [], zones: [], attributes: {}, search: search ?? null, least_score: 0, hours: "", quiet: "", timezone,
+  name: "", enabled: true, labels: [], cameras: [], zones: [], attributes: {}, search: search ?? null, recordings: false, least_score: 0, hours: "", quiet: "", timezone,
   cooldown_s: 60, digest_s: 0, picture: "blurred", channels: [{ key: "new 0", address: "", shown: null }],
 });

@@ -58,6 +58,22 @@ def test_rule_fits_an_event_when_all_that_it_asks_for_holds(fields: dict[str, An
     assert fits(rule(**fields), event()) is fit
 
 
+@pytest.mark.parametrize(
+    ("fields", "past", "said"),
+    [
+        ({}, Past(), None),
+        ({"recordings": True}, Past(), Tell(NOW_S + 60, collects=True)),
+        ({"recordings": True}, Past(NOW_S, NOW_S + 5), Tell(NOW_S + 5, collects=True)),
+        ({"recordings": True, "digest_s": 600}, Past(), Tell(NOW_S + 600, collects=True)),
+        ({"recordings": True, "quiet": ["07:00-09:00"]}, Past(), Tell(NOW_S + 3600, collects=True)),
+    ],
+)
+def test_what_a_scan_saw_is_told_together_and_only_where_wanted(
+    fields: dict[str, Any], past: Past, said: Tell | None
+) -> None:
+    assert decide(rule(**fields), event().model_copy(update={"device": "scan"}), past, NOW_S) == said
+
+
 def test_event_that_somebody_called_wrong_is_not_told() -> None:
     assert not fits(rule(), event().model_copy(update={"end_reason": "corrected"}))
 

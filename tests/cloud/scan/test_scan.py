@@ -12,8 +12,9 @@ from cloud.actions.open_home import Home
 from cloud.actions.scans import note_file, videos_in
 from cloud.api.search import search_view
 from cloud.errors import InputError
+from cloud.notify.rule import AlertRule
 from cloud.scan.plan import ScanSettings
-from cloud.store import scans
+from cloud.store import alerts, scans
 from cloud.store.scan_tables import RecordingRow
 from cloud.store.tables import EventState
 from cloud.training.config import CancelledError
@@ -114,6 +115,23 @@ def test_glance_is_found_before_the_recording_was_gone_through_and_gives_way(
     assert [begin for _, begin, _ in glances] == [4.0, 12.0]
     scan_recording(home, recording, SquareEyes(), settings=SETTINGS)
     assert not [event for event in told(home) if "-g" in event[0]]
+
+
+def test_alert_that_wants_recordings_is_told_of_each_event_once_also_after_a_kill(
+    home: Home, recording: RecordingRow
+) -> None:
+    with home.database.write() as session:
+        for wants in (True, False):
+            rule = AlertRule(name=f"wants {wants}", channels=("json://a/",), recordings=wants)
+            alerts.add_rule(session, name=rule.name, body=rule.model_dump_json(), now_s=BEGAN)
+    with pytest.raises(KeyboardInterrupt):
+        scan_recording(home, recording, SquareEyes(breaks_at=15), settings=SETTINGS)
+    scan_recording(home, recording, SquareEyes(), settings=SETTINGS)
+
+    with home.database.read() as session:
+        (message,) = alerts.newest_messages(session)
+    assert message.rule_name == "wants True"
+    assert sorted(event for _, event in message.events) == sorted(event for event, *_ in told(home))
 
 
 def test_folder_is_its_videos_and_one_without_any_is_refused(tmp_path: Path, video: Path) -> None:
