@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from cloud.actions.media import Role
-from cloud.client import CloudClient
+from cloud.client import LARGE_BYTES, CloudClient
 from cloud.commands.backend import Examples, Incoming, Json, Show, Stopped, Verdict
 from cloud.datasets.coco import in_folder, read_coco
 from cloud.datasets.export import Format
@@ -53,11 +53,28 @@ class RemoteCloud:
     def import_files(self, reference: str, order: Incoming, show: Show, stopped: Stopped) -> Json:
         """Take in all that is good of files, folders and archives."""
         detector_id = self._client.get(f"/detectors/{reference}")["id"]
-        query = f"role={order.role}&folders_are_classes={str(order.folders_are_classes).lower()}"
         with tempfile.TemporaryDirectory() as work:
             files = [_packed(path, Path(work)) for path in order.paths]
-            job = self._client.upload(f"/detectors/{detector_id}/import?{query}", *files)
+            if any(_is_large(file) for file in files):
+                job = self._import_in_parts(detector_id, order, files, show)
+            else:
+                query = f"role={order.role}&folders_are_classes={str(order.folders_are_classes).lower()}"
+                job = self._client.upload(f"/detectors/{detector_id}/import?{query}", *files)
         return {"detector": detector_id, **self._follow(job, show, stopped)}
+
+    def _import_in_parts(self, detector_id: str, order: Incoming, files: list[Path], show: Show) -> Json:
+        uploads = []
+        for number, file in enumerate(files):
+
+            def on_sent(share: float, number: int = number, file: Path = file) -> None:
+                whole = (number + share) / len(files)
+                show(ProgressLine(progress=whole, stage="sending", message=f"Sending {file.name}"))
+
+            sent = self._client.send(detector_id, file, purpose="import", on_sent=on_sent)
+            uploads.append(sent.upload_id)
+        how: Json = {"role": order.role, "folders_are_classes": order.folders_are_classes}
+        path = f"/detectors/{detector_id}/import/uploads"
+        return cast("Json", self._client.post(path, {"uploads": uploads, **how}))
 
     def export_labels(self, reference: str, out: Path, kind: Format, *, images: bool, role: Role) -> Json:
         """Write the labelled frames to a file."""
@@ -175,11 +192,17 @@ class RemoteCloud:
             raise InputError(str(medium["reason"]))
         return medium
 
+    def _send(self, detector_id: str, file: Path, role: Role) -> Json:
+        if not _is_large(file):
+            return cast("Json", self._client.upload(f"/detectors/{detector_id}/media?role={role}", file))
+        sent = self._client.send(detector_id, file, role=role)
+        return {**self._client.get(f"/media/{sent.media_id}"), "job": sent.job}
+
     def _take_in(self, detector_id: str, examples: Examples, role: Role) -> Json:
         documents = _documents(examples) if examples.given else []
         counts = {"media": 0, "frames": 0, "boxes": 0}
         for file, document in documents:
-            medium = self._ready(self._client.upload(f"/detectors/{detector_id}/media?role={role}", file))
+            medium = self._ready(self._send(detector_id, file, role))
             counts["media"] += 1
             if document is not None:
                 path = f"/detectors/{detector_id}/labels?media={medium['id']}"
@@ -187,6 +210,10 @@ class RemoteCloud:
                 counts["frames"] += done["frames"]
                 counts["boxes"] += done["boxes"]
         return counts
+
+
+def _is_large(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size >= LARGE_BYTES
 
 
 def _packed(path: Path, work: Path) -> Path:

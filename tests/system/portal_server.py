@@ -76,6 +76,27 @@ class PortalServer:
         message = f"the server did not come up: {self._log.read_text()}"
         raise AssertionError(message)
 
+    def kill(self) -> None:
+        """End it as a power cut would; `start` starts it again."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(30)
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def resident_bytes(self) -> int:
+        return self._memory_bytes("VmRSS")
+
+    def peak_bytes(self) -> int:
+        return self._memory_bytes("VmHWM")
+
+    def _memory_bytes(self, kind: str) -> int:
+        assert self._process is not None
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{kind}:"))
+
     def stop(self) -> None:
         self.http.close()
         if self._process is not None:
