@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import sqlite3
+import tempfile
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +15,7 @@ from PIL import Image
 from cloud.actions.open_home import Home, open_home
 from cloud.settings import Settings
 from cloud.store import detectors, devices
+from cloud.store.database import open_database
 from cloud.store.tables import Device
 from edge_agent.wire.event import Event, EventType
 from edge_agent.wire.sync import BatchItem, DroppedRange, EventBatch
@@ -21,8 +26,23 @@ DEVICE = "porch"
 
 
 def make_home(folder: Path, clock: FakeClock | None = None) -> Home:
-    """Return a fresh home folder."""
-    return open_home(Settings(home=folder), clock or FakeClock())
+    """Return a fresh home folder; its tables are copied, for making them anew takes a quarter of a second."""
+    settings = Settings(home=folder)
+    if not settings.database_path.exists():
+        settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+        settings.database_path.write_bytes(_fresh_tables())
+    return open_home(settings, clock or FakeClock())
+
+
+@cache
+def _fresh_tables() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "fresh.sqlite"
+        open_database(path).close()
+        # What lies in the write-ahead log belongs into the file.
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return path.read_bytes()
 
 
 def add_detector(home: Home, name: str = "persons") -> str:
