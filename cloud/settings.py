@@ -42,6 +42,29 @@ class Settings(BaseModel):
     offload_workers: int = Field(2, ge=1, le=64, description="one takes over at once when another dies")
     offload_requests_per_minute: float = Field(600.0, gt=0.0, description="of one device")
     offload_bytes_per_day: float = Field(500_000_000.0, gt=0.0, description="of pictures, of one device")
+    object_store: str | None = Field(
+        None,
+        pattern=r"^s3://[^\s]+$",
+        description="where trained detectors are kept for all machines; the home folder by default",
+    )
+    model_ram_bytes: int = Field(
+        512_000_000, ge=1_000_000, description="of detectors in memory, of each offload worker"
+    )
+    model_disk_bytes: int = Field(
+        10_000_000_000,
+        ge=1_000_000,
+        description="of detectors on the local disk, of each offload worker, unless the store is there too",
+    )
+    model_gpu_bytes: int = Field(
+        4_000_000_000,
+        ge=1_000_000,
+        description="of detectors on the graphics processor, of each offload worker",
+    )
+
+    stream_workers: int = Field(2, ge=1, le=64, description="that watch streams, once there are any")
+    stream_hosts: tuple[str, ...] = Field(
+        (), description="names and IP addresses that streams may be at, though they are not open to streams"
+    )
 
     alert_schemes: tuple[str, ...] = Field(
         ("mailto", "mailtos", "ntfy", "ntfys", "json", "jsons", "hassio", "hassios"),
@@ -60,6 +83,13 @@ class Settings(BaseModel):
     media_quota_bytes: float | None = Field(
         None, gt=0.0, description="of all pictures and videos together, uploads included; no limit by default"
     )
+
+    @field_validator("stream_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
 
     @field_validator("alert_schemes", mode="before")
     @classmethod
@@ -82,6 +112,11 @@ class Settings(BaseModel):
     def uploads_path(self) -> Path:
         """Return the folder of uploads that are under way: `<id>/`."""
         return self.home / "uploads"
+
+    @property
+    def recordings_path(self) -> Path:
+        """Return the folder whose recordings whoever reaches the cloud may have scanned and watched."""
+        return self.home / "recordings"
 
     @property
     def detectors_path(self) -> Path:
@@ -131,7 +166,13 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "offload_workers": "ELFOWL_OFFLOAD_WORKERS",
         "offload_requests_per_minute": "ELFOWL_OFFLOAD_REQUESTS_PER_MINUTE",
         "offload_bytes_per_day": "ELFOWL_OFFLOAD_BYTES_PER_DAY",
+        "object_store": "ELFOWL_OBJECT_STORE",
+        "model_ram_bytes": "ELFOWL_MODEL_RAM_BYTES",
+        "model_disk_bytes": "ELFOWL_MODEL_DISK_BYTES",
+        "model_gpu_bytes": "ELFOWL_MODEL_GPU_BYTES",
         "alert_schemes": "ELFOWL_ALERT_SCHEMES",
+        "stream_workers": "ELFOWL_STREAM_WORKERS",
+        "stream_hosts": "ELFOWL_STREAM_HOSTS",
         "keep_events_days": "ELFOWL_KEEP_EVENTS_DAYS",
         "public_url": "ELFOWL_PUBLIC_URL",
         "media_quota_bytes": "ELFOWL_MEDIA_QUOTA_BYTES",

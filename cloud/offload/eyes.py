@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from cloud.detector.files import load_detector
-from cloud.detector.full import FullDetector
+from cloud.cache.figures import TierFigures
+from cloud.cache.plan import CachePlan
 from cloud.offload.batcher import Seen, Waiting
+from cloud.offload.cached import CachedDetectors
 from cloud.offload.gathered import Question, Trunks, detect_each, trunks_here
-from cloud.offload.loaded import LoadedDetectors
 from cloud.offload.pictures import decoded
 from edge_agent.errors import ElfowlError
 
@@ -25,21 +26,25 @@ _MOST_ON_GPU = 64
 _NOTHING = np.zeros((64, 64, 3), np.uint8)
 
 
-class Eyes:
-    """Looks at pictures together, each with its own detector. Not for several threads at once."""
+class DetectorEyes:
+    """Looks at pictures together, each with its own detector. Looking is for one thread, loading for any."""
 
-    def __init__(self, trunks: Trunks) -> None:
-        self._trunks = trunks
-        self._detectors = LoadedDetectors(self._load)
+    def __init__(self, trunks: Trunks, detectors: CachedDetectors) -> None:
+        self._trunks, self._detectors = trunks, detectors
 
     @classmethod
-    def of_this_machine(cls) -> Eyes:
-        """Return eyes on the graphics processor where there is one, else on one core."""
+    def of_this_machine(cls, plan: CachePlan) -> DetectorEyes:
+        """Return eyes on the graphics processor where there is one, else on one core.
+
+        Raises:
+            StorageError: The disk of the model cache is full or read-only.
+        """
         import cv2
 
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
-        return cls(trunks_here())
+        trunks = trunks_here()
+        return cls(trunks, CachedDetectors.of_this_process(plan, trunks.device))
 
     @property
     def most_at_once(self) -> int:
@@ -50,12 +55,14 @@ class Eyes:
         """Return what is seen in each picture, or why it cannot be told."""
         answers: dict[int, Seen | ElfowlError] = {}
         questions: dict[int, Question] = {}
-        for place, waiting in enumerate(batch):
-            try:
-                questions[place] = Question(self._detectors.get(waiting.folder), decoded(waiting.jpeg))
-            except ElfowlError as error:
-                answers[place] = error
-        found = detect_each(list(questions.values()), self._trunks)
+        with ExitStack() as in_use:
+            for place, waiting in enumerate(batch):
+                try:
+                    detector = in_use.enter_context(self._detectors.use(waiting.folder))
+                    questions[place] = Question(detector, decoded(waiting.jpeg))
+                except ElfowlError as error:
+                    answers[place] = error
+            found = detect_each(list(questions.values()), self._trunks)
         for (place, question), one in zip(questions.items(), found, strict=True):
             answers[place] = one if isinstance(one, ElfowlError) else Seen(question.detector.ref, one)
         return [answers[place] for place in range(len(batch))]
@@ -63,13 +70,25 @@ class Eyes:
     def get_ready(self, folder: Path) -> None:
         """Load a detector and run it once, for the first run is slow; who asks later hears what is wrong."""
         try:
-            found = detect_each([Question(self._detectors.get(folder), _NOTHING)], self._trunks)
+            with self._detectors.use(folder) as detector:
+                found = detect_each([Question(detector, _NOTHING)], self._trunks)
         except ElfowlError as error:
             found = [error]
         if isinstance(found[0], ElfowlError):
             _LOG.warning("%s: %s", folder, found[0])
 
-    def _load(self, folder: Path) -> FullDetector:
-        detector = load_detector(folder)
-        detector.taught_head.to(self._trunks.device)
-        return detector
+    def is_ready(self, folder: Path) -> bool:
+        """Tell whether a detector is in memory."""
+        return self._detectors.is_ready(folder)
+
+    def bring(self, folder: Path) -> None:
+        """Load a detector; for any thread.
+
+        Raises:
+            ElfowlError: It cannot be loaded.
+        """
+        self._detectors.bring(folder)
+
+    def figures(self) -> list[TierFigures]:
+        """Return what happened in the model cache, the nearest tier first."""
+        return self._detectors.figures()

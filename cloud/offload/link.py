@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from cloud.cache.figures import TierFigures
 from cloud.offload.protocol import Answer, Ask, packed, read_message
 from edge_agent.clock import Clock
 
@@ -78,6 +79,17 @@ class WorkerLink:
         Raises:
             LinkLostError: The worker is not there, or went away meanwhile.
         """
+        return await self._ask(Ask(number=0, folder=folder, left_ms=left_ms, alone=alone), jpeg)
+
+    async def figures(self) -> tuple[TierFigures, ...]:
+        """Return what happened in the worker's model cache.
+
+        Raises:
+            LinkLostError: The worker is not there, or went away meanwhile.
+        """
+        return (await self._ask(Ask(number=0, kind="figures"))).tiers or ()
+
+    async def _ask(self, ask: Ask, payload: bytes = b"") -> Answer:
         current = self._open
         if current is None:
             raise LinkLostError
@@ -86,9 +98,8 @@ class WorkerLink:
             current.heard_s = self._clock.monotonic_s()
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         current.under_way[number] = answer
-        ask = Ask(number=number, folder=folder, left_ms=left_ms, alone=alone)
         try:
-            current.writer.write(packed(ask, jpeg))
+            current.writer.write(packed(ask.model_copy(update={"number": number}), payload))
             return await answer
         finally:
             current.under_way.pop(number, None)

@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from cloud.cache.figures import TierFigures
+from cloud.cache.plan import CachePlan
 from cloud.errors import BusyError
 from cloud.offload.link import LinkLostError, WorkerLink
 from cloud.offload.protocol import Inferred
@@ -26,6 +28,7 @@ _DOUBTFUL_S = 2.0
 _HUNG_S = 10.0
 """One that is silent for so long is ended, and started again."""
 
+_FIGURES_S = 2.0
 _MOST_DEATHS = 3
 """A picture that so many workers died with is not given to another one."""
 
@@ -93,6 +96,12 @@ class WorkerPool:
         for link in self._links:
             link.tell(folder)
 
+    async def cache_figures(self) -> list[tuple[TierFigures, ...]]:
+        """Return what happened in the model cache of each worker that tells at once."""
+        asked = (asyncio.wait_for(link.figures(), _FIGURES_S) for link in self._links if link.is_up)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return [one for one in answers if not isinstance(one, BaseException)]
+
     async def ask(self, folder: Path, jpeg: bytes, deadline_s: float) -> Inferred:
         """Return what a worker saw in a picture.
 
@@ -154,9 +163,9 @@ class WorkerPool:
                 os.kill(process_id, signal.SIGKILL)
 
 
-def worker_command(detectors_path: Path) -> Command:
+def worker_command(plan: CachePlan) -> Command:
     """Return what starts the workers of this cloud."""
-    return lambda socket: [sys.executable, "-m", "cloud.offload.worker", str(socket), str(detectors_path)]
+    return lambda socket: [sys.executable, "-m", "cloud.offload.worker", str(socket), plan.model_dump_json()]
 
 
 def _starter(command: Command, socket: Path) -> Callable[[], subprocess.Popen[str]]:

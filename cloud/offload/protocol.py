@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from cloud.cache.figures import TierFigures
 from cloud.errors import BusyError, InputError, NotFoundError
 from edge_agent.errors import BackendError, ElfowlError
 from edge_agent.wire.detection import Detection, DetectorRef
@@ -33,13 +34,13 @@ class _Message(BaseModel):
 class Ask(_Message):
     """A question: look at the payload with the detector of `folder`, or (`load`) only get it ready.
 
-    `left_ms` is how long an answer is of use. A picture that is `alone` shares no batch: workers ended while
-    they had it.
+    `figures` asks what happened in the worker's model cache; then the folder means nothing. `left_ms` is how
+    long an answer is of use. A picture that is `alone` shares no batch: workers ended while they had it.
     """
 
     number: int
-    kind: Literal["look", "load"] = "look"
-    folder: Path
+    kind: Literal["look", "load", "figures"] = "look"
+    folder: Path = Path()
     left_ms: float = 0.0
     alone: bool = False
 
@@ -86,6 +87,7 @@ class Answer(_Message):
     number: int
     inferred: Inferred | None = None
     failed: Failed | None = None
+    tiers: tuple[TierFigures, ...] | None = None
 
 
 GREETING = Answer(number=0)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cloud.cache.figures import TierFigures
+from cloud.cache.plan import CachePlan
 from cloud.offload.admission import Admission, Limits
 from cloud.offload.pictures import check_picture
 from cloud.offload.pool import WorkerPool, worker_command
@@ -26,7 +28,7 @@ class OffloadService:
         self._detectors_path = settings.detectors_path
         self._clock = clock
         self._pool = pool or WorkerPool.supervised(
-            settings.offload_workers, worker_command(settings.detectors_path), clock
+            settings.offload_workers, worker_command(CachePlan.of(settings)), clock
         )
         self._admission = Admission(
             Limits(
@@ -51,6 +53,10 @@ class OffloadService:
             "waiting": self._admission.waiting,
             "workers": self._pool.up,
         }
+
+    async def cache_figures(self) -> list[tuple[TierFigures, ...]]:
+        """Return what happened in the model cache of each worker, the nearest tier first."""
+        return await self._pool.cache_figures()
 
     def warm(self) -> None:
         """Start the workers when there is any detector to answer with; called within the event loop."""

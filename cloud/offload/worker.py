@@ -9,10 +9,15 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
-from cloud.offload.batcher import MicroBatcher, Outcome, See, Waiting
+from cloud.cache.figures import TierFigures
+from cloud.cache.plan import CachePlan
+from cloud.offload.batcher import MicroBatcher, Outcome, Seen, Waiting
+from cloud.offload.bringing import Bringer
 from cloud.offload.protocol import (
     GREETING,
     Answer,
@@ -25,9 +30,34 @@ from cloud.offload.protocol import (
 )
 from cloud.processes import exit_with_parent
 from edge_agent.clock import Clock, SystemClock
+from edge_agent.errors import ElfowlError
 
 _WARMED = 8
 _MOST_AT_ONCE = 4
+
+
+class Eyes(Protocol):
+    """What a worker looks with; see `cloud.offload.eyes.DetectorEyes`."""
+
+    def see(self, batch: Sequence[Waiting]) -> Sequence[Seen | ElfowlError]:
+        """Look at pictures together; one answer each. Called in one thread only."""
+        ...
+
+    def get_ready(self, folder: Path) -> None:
+        """Run a detector once, for the first run is slow; in the same thread."""
+        ...
+
+    def is_ready(self, folder: Path) -> bool:
+        """Tell whether a detector is in memory."""
+        ...
+
+    def bring(self, folder: Path) -> None:
+        """Load a detector; in any thread."""
+        ...
+
+    def figures(self) -> Sequence[TierFigures]:
+        """Return what happened in the model cache."""
+        ...
 
 
 class Connection:
@@ -38,11 +68,12 @@ class Connection:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         batcher: MicroBatcher,
-        get_ready: Callable[[Path], None],
+        bringer: Bringer,
+        eyes: Eyes,
         clock: Clock,
     ) -> None:
         self._reader, self._writer = reader, writer
-        self._batcher, self._get_ready, self._clock = batcher, get_ready, clock
+        self._batcher, self._bringer, self._eyes, self._clock = batcher, bringer, eyes, clock
         self._loop = asyncio.get_running_loop()
 
     async def serve(self) -> None:
@@ -55,9 +86,16 @@ class Connection:
         self._writer.close()
 
     def _take(self, ask: Ask, payload: bytes) -> None:
-        if ask.kind == "load":
-            self._batcher.between(lambda: self._get_ready(ask.folder))
-            return
+        if ask.kind == "figures":
+            self._writer.write(packed(Answer(number=ask.number, tiers=tuple(self._eyes.figures()))))
+        elif ask.kind == "load":
+            # Who asks later hears what is wrong.
+            ready = partial(self._batcher.between, partial(self._eyes.get_ready, ask.folder))
+            self._bringer.when_up(ask.folder, lambda _: ready())
+        else:
+            self._look(ask, payload)
+
+    def _look(self, ask: Ask, picture: bytes) -> None:
         now_s = self._clock.monotonic_s()
 
         def done(outcome: Outcome) -> None:
@@ -66,9 +104,15 @@ class Connection:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._writer.write, packed(answer))
 
-        self._batcher.submit(
-            Waiting(ask.folder, payload, now_s, now_s + ask.left_ms / 1000, done, alone=ask.alone)
-        )
+        waiting = Waiting(ask.folder, picture, now_s, now_s + ask.left_ms / 1000, done, alone=ask.alone)
+
+        def up(error: ElfowlError | None) -> None:
+            if error is None:
+                self._batcher.submit(waiting)
+            else:
+                done(error)
+
+        self._bringer.when_up(ask.folder, up)
 
 
 def _answer_of(number: int, outcome: Outcome) -> Answer:
@@ -77,29 +121,21 @@ def _answer_of(number: int, outcome: Outcome) -> Answer:
     return Answer(number=number, failed=Failed.of(outcome))
 
 
-async def serve(
-    socket_path: Path,
-    see: See,
-    clock: Clock,
-    *,
-    get_ready: Callable[[Path], None] = lambda _: None,
-    most: int = _MOST_AT_ONCE,
-) -> None:
+async def serve(socket_path: Path, eyes: Eyes, clock: Clock, *, most: int = _MOST_AT_ONCE) -> None:
     """Answer on a socket until cancelled.
 
     Args:
         socket_path: Where to listen.
-        see: Looks at pictures together, in a thread of its own.
+        eyes: Look at pictures together, in a thread of their own.
         clock: Where the time comes from.
-        get_ready: Loads a detector before it is asked, in the same thread.
         most: Pictures in one batch.
     """
-    batcher = MicroBatcher(see, clock, most=most)
+    batcher, bringer = MicroBatcher(eyes.see, clock, most=most), Bringer(eyes)
     writers: set[asyncio.StreamWriter] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.add(writer)
-        await Connection(reader, writer, batcher, get_ready, clock).serve()
+        await Connection(reader, writer, batcher, bringer, eyes, clock).serve()
         writers.discard(writer)
 
     server = await asyncio.start_unix_server(connected, socket_path)
@@ -108,21 +144,21 @@ async def serve(
     finally:
         for writer in writers:
             writer.close()
+        bringer.close()
         batcher.close()
 
 
-def main(socket_path: str, detectors_path: str) -> None:
+def main(socket_path: str, plan_json: str) -> None:
     """Serve on a socket until the parent ends."""
     exit_with_parent()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    from cloud.offload.eyes import Eyes  # noqa: PLC0415 - torch, seconds: not for who only wants to serve
+    from cloud.offload.eyes import DetectorEyes  # noqa: PLC0415 - torch, seconds: not for who only wants to serve
 
-    eyes = Eyes.of_this_machine()
-    for folder in newest_folders(Path(detectors_path), _WARMED):
+    plan = CachePlan.model_validate_json(plan_json)
+    eyes = DetectorEyes.of_this_machine(plan)
+    for folder in newest_folders(plan.detectors_path, _WARMED):
         eyes.get_ready(folder)
-    asyncio.run(
-        serve(Path(socket_path), eyes.see, SystemClock(), get_ready=eyes.get_ready, most=eyes.most_at_once)
-    )
+    asyncio.run(serve(Path(socket_path), eyes, SystemClock(), most=eyes.most_at_once))
 
 
 if __name__ == "__main__":

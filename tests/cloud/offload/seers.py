@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from cloud.cache.figures import TierFigures
 from cloud.errors import InputError, NotFoundError
 from cloud.offload.batcher import Seen, Waiting
 from cloud.offload.link import WorkerLink
@@ -17,7 +18,7 @@ from cloud.offload.service import OffloadService
 from cloud.offload.worker import serve
 from cloud.settings import Settings
 from edge_agent.clock import SystemClock
-from edge_agent.errors import BackendError, ElfowlError
+from edge_agent.errors import ArtifactError, BackendError, ElfowlError
 from edge_agent.wire.detection import Detection, DetectorRef
 from edge_agent.wire.offload import OffloadRequest
 
@@ -33,11 +34,30 @@ class Seer:
         self.may_look.set()
         self.batches: list[int] = []
         self.readied: list[Path] = []
+        self.brought: list[Path] = []
+        self.may_bring = threading.Event()
+        self.may_bring.set()
 
     def see(self, batch: Sequence[Waiting]) -> list[Seen | ElfowlError]:
         self.batches.append(len(batch))
         self.may_look.wait(5.0)
         return [_see(one.folder, one.jpeg) for one in batch]
+
+    def get_ready(self, folder: Path) -> None:
+        self.readied.append(folder)
+
+    def is_ready(self, folder: Path) -> bool:
+        return folder in self.brought
+
+    def bring(self, folder: Path) -> None:
+        self.may_bring.wait(60.0)
+        if (folder / "damaged").exists():
+            message = "the object store: d3 is damaged"
+            raise ArtifactError(message)
+        self.brought.append(folder)
+
+    def figures(self) -> list[TierFigures]:
+        return [TierFigures(tier="ram", loads=len(self.brought))]
 
 
 def _see(folder: Path, jpeg: bytes) -> Seen | ElfowlError:
@@ -64,7 +84,7 @@ class Workers:
     async def start(self, number: int) -> None:
         seer, socket = self.seers[number], self.sockets[number]
         socket.unlink(missing_ok=True)
-        work = serve(socket, seer.see, CLOCK, get_ready=seer.readied.append)
+        work = serve(socket, seer, CLOCK)
         self._tasks[number] = asyncio.create_task(work)
         await until(socket.exists)
 
@@ -103,6 +123,7 @@ async def serving(
         await service.stop()
         for seer in workers.seers:
             seer.may_look.set()
+            seer.may_bring.set()
         for number in list(workers._tasks):
             await workers.end(number)
 

@@ -8,14 +8,17 @@ import pytest
 import simplejpeg
 import torch
 
+from cloud.cache.plan import CachePlan
 from cloud.detector.files import save_detector
 from cloud.detector.full import FullDetector
 from cloud.detector.head import AnchorFreeHead
 from cloud.detector.light import LightNetwork
 from cloud.errors import InputError, NotFoundError
 from cloud.offload.batcher import Seen, Waiting
-from cloud.offload.eyes import Eyes
+from cloud.offload.cached import CachedDetectors
+from cloud.offload.eyes import DetectorEyes
 from cloud.offload.gathered import Levels, OnnxTrunks, Question, TorchTrunks, Trunks, detect_each
+from cloud.settings import Settings
 from cloud.subnets.manifest import SubnetManifest
 from edge_agent.errors import BackendError
 from edge_agent.vision.arrays import Rgb
@@ -86,12 +89,13 @@ def test_picture_whose_numbers_are_not_finite_fails_alone() -> None:
 
 def test_eyes_answer_what_they_can_and_tell_of_the_rest(tmp_path: Path) -> None:
     detector = full_detector("full")
-    save_detector(detector, tmp_path / "full" / "v1")
+    folders = tmp_path / "detectors"
+    save_detector(detector, folders / "full" / "v1")
     picture = simplejpeg.encode_jpeg(some_pictures(1)[0], 90, "RGB")
-    asked = [(tmp_path / "full" / "v1", picture), (tmp_path / "none" / "v1", picture)]
-    asked.append((tmp_path / "full" / "v1", picture[:300]))
-    eyes = Eyes(OnnxTrunks())
-    eyes.get_ready(tmp_path / "full" / "v1")
+    asked = [(folders / "full" / "v1", picture), (folders / "none" / "v1", picture)]
+    asked.append((folders / "full" / "v1", picture[:300]))
+    eyes = DetectorEyes(OnnxTrunks(), CachedDetectors(CachePlan.of(Settings(home=tmp_path)), CPU))
+    eyes.get_ready(folders / "full" / "v1")
     seen = eyes.see([Waiting(folder, jpeg, 0.0, 1.0, lambda _: None) for folder, jpeg in asked])
     assert isinstance(seen[0], Seen)
     assert seen[0].detector == detector.ref
