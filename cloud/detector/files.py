@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
@@ -56,15 +58,48 @@ def load_detector(
     Raises:
         InputError: A file is missing, damaged or of another detector, or this elfowl lacks the subnet.
     """
-    spec = _read_spec(folder / SPEC_FILE)
-    tensors = _read_weights(folder / WEIGHTS_FILE, spec)
+    spec = spec_of(_read(folder / SPEC_FILE), folder / SPEC_FILE)
+    weights = _read(folder / WEIGHTS_FILE)
+    detector = detector_of(spec, weights, folder / WEIGHTS_FILE)
+    return replace(detector, examples=tuple(examples), test_frames=tuple(test_frames))
+
+
+def detector_of(spec: DetectorSpec, weights: bytes, source: Path) -> FullDetector:
+    """Return the detector that a spec and the file beside it make.
+
+    Args:
+        spec: What `spec_of` read.
+        weights: The whole file.
+        source: Where it came from, for messages.
+
+    Raises:
+        InputError: The weights are damaged, or another detector's.
+    """
+    tensors = _tensors_of(weights, spec, source)
     head = new_head(spec)
     try:
         _fill(head, tensors)
     except RuntimeError as error:
-        message = f"{folder / WEIGHTS_FILE}: the weights do not fit the spec beside them; copy both again"
+        message = f"{source}: the weights do not fit the spec beside them; copy both again"
         raise InputError(message) from error
-    return FullDetector(spec, head.eval(), tuple(examples), tuple(test_frames))
+    return FullDetector(spec, head.eval())
+
+
+def spec_of(document: bytes, source: Path) -> DetectorSpec:
+    """Return a spec read from its JSON document.
+
+    Raises:
+        InputError: It is damaged, or this elfowl lacks the subnet.
+    """
+    try:
+        spec = DetectorSpec.from_json(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "document"
+        message = f"{source}: {place}: {first['msg']}; copy the detector again"
+        raise InputError(message) from error
+    manifests_of(spec)
+    return spec
 
 
 def _own_tensors(head: TaughtHead) -> dict[str, torch.Tensor]:
@@ -79,19 +114,15 @@ def _fill(head: TaughtHead, tensors: Mapping[str, torch.Tensor]) -> None:
     own.load_state_dict(dict(tensors))
 
 
-def _read_spec(path: Path) -> DetectorSpec:
+def _read(path: Path) -> bytes:
     try:
-        spec = DetectorSpec.from_json(path.read_bytes())
+        if path.stat().st_size > _MAX_WEIGHTS_BYTES:
+            message = f"{path}: larger than any head ({_MAX_WEIGHTS_BYTES} bytes)"
+            raise InputError(message)
+        return path.read_bytes()
     except OSError as error:
         message = f"{path}: cannot be read ({error.strerror}); is this the folder of a detector?"
         raise InputError(message) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "document"
-        message = f"{path}: {place}: {first['msg']}; copy the detector again"
-        raise InputError(message) from error
-    manifests_of(spec)
-    return spec
 
 
 def _digests(spec: DetectorSpec) -> str:
@@ -102,25 +133,27 @@ def _digests(spec: DetectorSpec) -> str:
     return " ".join(digests)
 
 
-def _read_weights(path: Path, spec: DetectorSpec) -> dict[str, torch.Tensor]:
+def _tensors_of(weights: bytes, spec: DetectorSpec, source: Path) -> dict[str, torch.Tensor]:
     try:
-        if path.stat().st_size > _MAX_WEIGHTS_BYTES:
-            message = f"{path}: larger than any head ({_MAX_WEIGHTS_BYTES} bytes)"
-            raise InputError(message)
-        weights = path.read_bytes()
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
         tensors: dict[str, torch.Tensor] = load_tensors(weights)
-    except (OSError, SafetensorError) as error:
-        message = f"{path}: cannot be read as weights ({error}); copy the detector again"
+    except SafetensorError as error:
+        message = f"{source}: cannot be read as weights ({error}); copy the detector again"
         raise InputError(message) from error
+    facts = _facts_of(weights)
     if spec.weights_sha256 not in {None, hashlib.sha256(weights).hexdigest()}:
-        message = f"{path}: not the weights that spec.json names; copy the detector again"
+        message = f"{source}: not the weights that spec.json names; copy the detector again"
         raise InputError(message)
     if facts.get("format") != _FORMAT or facts.get("subnet") != _digests(spec):
-        message = f"{path}: made for another subnet or by another version; train the detector again"
+        message = f"{source}: made for another subnet or by another version; train the detector again"
         raise InputError(message)
     return tensors
+
+
+def _facts_of(weights: bytes) -> dict[str, str]:
+    """Return what is written in the head of a file that was read as weights before."""
+    length_bytes = int.from_bytes(weights[:8], "little")
+    facts: dict[str, str] = json.loads(weights[8 : 8 + length_bytes]).get("__metadata__", {})
+    return facts
 
 
 def _write(path: Path, data: bytes) -> None:

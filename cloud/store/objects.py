@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,6 +15,7 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 from cloud.errors import InputError, NotFoundError
 from edge_agent.errors import LinkError
 
+_LOG = logging.getLogger(__name__)
 _CONNECT_S, _REQUEST_S, _RETRY_S = 5, 30, 10
 _RETRIES = 3
 
@@ -79,15 +81,46 @@ class ObstoreObjects:
             raise LinkError(message) from error
 
 
+class Mirrored:
+    """Objects that are made in a folder here; what the store lacks is brought there once it is asked for."""
+
+    def __init__(self, store: Objects, folder: Objects) -> None:
+        self._store, self._folder = store, folder
+
+    def get(self, path: str, limit_bytes: int) -> bytes:
+        """Return an object, from the folder where the store has none or cannot be reached."""
+        try:
+            return self._store.get(path, limit_bytes)
+        except (NotFoundError, LinkError) as error:
+            try:
+                data = self._folder.get(path, limit_bytes)
+            except NotFoundError:
+                raise error from None
+            if isinstance(error, NotFoundError):
+                self._bring(path, data)
+            return data
+
+    def put_new(self, path: str, data: bytes) -> bool:
+        """Put an object into the store where there is none; tell whether there was none."""
+        return self._store.put_new(path, data)
+
+    def _bring(self, path: str, data: bytes) -> None:
+        try:
+            self._store.put_new(path, data)
+        except LinkError as error:
+            _LOG.warning("%s is not yet in the object store: %s", path, error)
+
+
 def open_objects(address: str | None, folder: Path) -> Objects:
-    """Return the object store at an address; none = the folder.
+    """Return the object store at an address; none = the folder itself.
 
     Args:
         address: `s3://bucket/prefix`; key, region and endpoint come from the usual `AWS_*` variables.
-        folder: What is used without an address.
+        folder: Where objects are made.
     """
+    here = ObstoreObjects(LocalStore(prefix=folder, mkdir=True), str(folder))
     if address is None:
-        return ObstoreObjects(LocalStore(prefix=folder, mkdir=True), str(folder))
+        return here
     store = S3Store.from_url(
         address,
         client_options={
@@ -98,4 +131,4 @@ def open_objects(address: str | None, folder: Path) -> Objects:
         },
         retry_config={"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=_RETRY_S)},
     )
-    return ObstoreObjects(store, address)
+    return Mirrored(ObstoreObjects(store, address), here)
