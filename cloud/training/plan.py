@@ -88,6 +88,9 @@ def first_spec(
         input_width_px=width_px,
         input_height_px=height_px,
         subnets=tuple(SubnetUse(ref=subnet.ref) for subnet in subnets),
+        # Cells beside a better one are left to NMS: as peaks only, people who stand close lost their boxes
+        # (AP50 on frames kept for such choices 0.967 instead of 0.940).
+        peak_kernel=1,
     )
 
 
