@@ -9,6 +9,8 @@ from fastapi.responses import FileResponse
 from pydantic import ValidationError
 
 from cloud.actions.corrections import add_box, withdraw
+from cloud.actions.open_home import Home
+from cloud.actions.recorded_pictures import small_picture
 from cloud.api.models import CorrectionBox, CorrectionView, EventView, NewCorrection
 from cloud.api.services import Used
 from cloud.api.views import correction_view, event_view
@@ -51,9 +53,8 @@ def show(services: Used, event_id: str) -> EventView:
     responses={200: {"content": {"image/jpeg": {}}}},
 )
 def thumbnail(services: Used, event_id: str) -> Response:
-    """Show the small picture that came with an event, blurred on the camera."""
-    with services.database.read() as session:
-        jpeg = events.thumbnail(session, event_id)
+    """Show the small picture of an event: as its camera sent it, or out of the recording that was scanned."""
+    jpeg = small_picture(Home(services.settings, services.database, services.clock), event_id)
     return Response(jpeg, media_type="image/jpeg", headers={"X-Content-Type-Options": "nosniff"})
 
 

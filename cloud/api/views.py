@@ -30,6 +30,7 @@ from cloud.fleet.desired import has_converged
 from cloud.fleet.enrolment import IssuedToken
 from cloud.fleet.ticket import qr_svg, ticket_for
 from cloud.store import corrections, detectors, devices, jobs, labels, media
+from cloud.store.scans import SCAN_DEVICE
 from cloud.store.tables import (
     BundleRow,
     Detector,
@@ -140,7 +141,7 @@ def event_view(session: Session, state: EventState, history: Sequence[Event] | N
     return EventView(
         event=document(state.body),
         received=state.received,
-        thumbnail=state.has_thumbnail,
+        thumbnail=state.has_thumbnail or state.device == SCAN_DEVICE,
         correction=None if correction is None else document(correction.body),
         history=None if history is None else [event.model_dump(mode="json") for event in history],
     )

@@ -6,18 +6,24 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
 
 from cloud.datasets.video import glance, open_video, to_rgb
+from cloud.errors import InputError
 from edge_agent.vision.arrays import Rgb
 
 SUFFIXES = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".ts", ".m4v"})
 """What files of recordings are called."""
 
 _USUAL_FPS = 25
+_NEAR_S = 0.01
+_MOST_DECODED = 1500
+"""Key frames are rarely farther apart; a picture may not take as long as a scan."""
+
 _WAIT_S = 0.2
 
 T = TypeVar("T")
@@ -91,6 +97,29 @@ def samples(path: Path, fps: float, a_second: float) -> Iterator[Sample]:
         for index, frame in enumerate(container.decode(stream)):
             if index % step == 0:
                 yield Sample(index, index / fps, to_rgb(frame, path))
+
+
+def picture_at(path: Path, at_s: float) -> Rgb:
+    """Return the picture that is shown so many seconds after the first one, or the last one there is.
+
+    Only what lies after the key frame before it is decoded.
+
+    Raises:
+        InputError: It is no video, or broken.
+    """
+    with open_video(path) as (container, stream):
+        base = stream.time_base or Fraction(1, 1000)
+        wanted_s = float((stream.start_time or 0) * base) + at_s
+        container.seek(round(wanted_s / float(base)), stream=stream)
+        found = None
+        for frame in islice(container.decode(stream), _MOST_DECODED):
+            found = frame
+            if frame.time is not None and frame.time >= wanted_s - _NEAR_S:
+                break
+        if found is not None:
+            return to_rgb(found, path)
+    message = f"{path.name}: has no picture at {at_s:.1f} s; it may have been cut short"
+    raise InputError(message)
 
 
 def ahead(items: Iterator[T], depth: int) -> Generator[T, None, None]:

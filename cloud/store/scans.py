@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from cloud.errors import NotFoundError
 from cloud.store.ids import new_id
 from cloud.store.scan_tables import RecordingRow, ScanRow
-from cloud.store.tables import EventState, StoredEvent
+from cloud.store.tables import EventState, StoredEvent, Thumbnail
 
 SCAN_DEVICE = "scan"
 """What events of recordings name as their device."""
@@ -90,6 +90,8 @@ def drop_glances(
     gone = [EventState.device == device, EventState.camera == camera, EventState.event_id.in_(ids)]
     if before is not None:
         gone.append(EventState.start_time < before)
+    of_these = select(EventState.event_id).where(*gone)
+    session.execute(delete(Thumbnail).where(Thumbnail.device == device, Thumbnail.event_id.in_(of_these)))
     session.execute(delete(EventState).where(*gone))
     if before is None:
         session.execute(delete(StoredEvent).where(StoredEvent.device == device, StoredEvent.epoch == epoch))
