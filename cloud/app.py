@@ -18,13 +18,16 @@ from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 
 from cloud.actions.bundles import open_repository
-from cloud.actions.open_home import open_home
+from cloud.actions.open_home import Home, open_home
 from cloud.api import reference, routes, server
+from cloud.api.document import Application
 from cloud.api.forgetting import keep_forgetting
 from cloud.api.guard import Guard, refuse_open_door
 from cloud.api.problems import add_handlers
 from cloud.api.rolling import keep_rolling
+from cloud.api.repeating import Repeating
 from cloud.api.services import Services
+from cloud.api.tagging import Tagging
 from cloud.api.uploads import keep_sweeping
 from cloud.api.views import job_view
 from cloud.fleet.enrolment import GuessLimit
@@ -47,6 +50,7 @@ from cloud.settings import Settings
 from cloud.store import detectors, devices, events
 from cloud.store.files import write_file
 from cloud.store.tables import Job
+from cloud.streams.pool import StreamPool
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.errors import ElfowlError
 from edge_agent.wire.correction import Correction
@@ -88,7 +92,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             app.state.failure = error
             raise
 
-    app = FastAPI(
+    app = Application(
         title="elfowl",
         version=metadata.version("elfowl"),
         description="Custom-made eyes for small cameras.",
@@ -96,6 +100,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         docs_url=None,  # FastAPI's pages load from a CDN; ours is in cloud/api/reference.py
         redoc_url=None,
     )
+    # The last one added is asked first: nothing is looked at before the door let it in.
+    app.add_middleware(Repeating)
+    app.add_middleware(Tagging)
     app.add_middleware(Guard, settings=settings)
     add_handlers(app)
     routes.include_in(app)
@@ -178,10 +185,23 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         stack.push_async_callback(asyncio.to_thread, subscriber.stop)
         await asyncio.to_thread(jobs.start)
         stack.push_async_callback(asyncio.to_thread, jobs.stop)
+        watching = _watching(home, live, alerts)
+        watching.start()
+        stack.push_async_callback(asyncio.to_thread, watching.stop)
         offload.warm()
         for work in (_keep_fresh, keep_rolling, keep_forgetting, keep_sweeping):
             stack.callback(asyncio.create_task(work(services)).cancel)
         yield
+
+
+def _watching(home: Home, live: LiveFeed, alerts: AlertSender) -> StreamPool:
+    """Return what watches streams; their events are news as those of cameras are."""
+
+    def tell(event: dict[str, Any]) -> None:
+        live.publish({"type": "event", "event": event})
+        alerts.hurry()
+
+    return StreamPool(home.settings, home.database, home.clock, on_event=tell)
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ _BLOCK_BYTES = 1 << 20
 
 def recordings_path(settings: Settings) -> Path:
     """Return the folder whose recordings whoever reaches the cloud may have scanned."""
-    return settings.home / "recordings"
+    return settings.recordings_path
 
 
 def named_files(settings: Settings, names: Sequence[str]) -> list[Path]:

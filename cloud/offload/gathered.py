@@ -79,10 +79,14 @@ def trunks_here() -> Trunks:
 
 @dataclass(frozen=True)
 class Question:
-    """A picture `(h, w, 3) uint8 RGB` and who shall look at it."""
+    """A picture `(h, w, 3) uint8 RGB`, who shall look at it, and from which score on it is told.
+
+    No score: of each class from its own threshold on.
+    """
 
     detector: FullDetector
     rgb: Rgb
+    score_floor: float | None = None
 
 
 def detect_each(questions: Sequence[Question], trunks: Trunks) -> list[list[Detection] | ElfowlError]:
@@ -101,19 +105,23 @@ def detect_each(questions: Sequence[Question], trunks: Trunks) -> list[list[Dete
 def _look_once(questions: Sequence[Question], trunks: Trunks) -> list[list[Detection] | ElfowlError]:
     """Answer questions whose detectors have subnets and input in common."""
     first = questions[0].detector
-    boxed = [letterbox(one.rgb, *first.input_size_px, first.spec.input.pad_value) for one in questions]
+    # Many detectors on one picture look at it once.
+    pictures = {id(one.rgb): one.rgb for one in questions}
+    rows = {key: row for row, key in enumerate(pictures)}
+    boxed = [letterbox(rgb, *first.input_size_px, first.spec.input.pad_value) for rgb in pictures.values()]
     pixels = np.stack([one.pixels for one in boxed])
     answers: list[list[Detection] | ElfowlError] = [[] for _ in questions]
     with torch.inference_mode():
         levels = tuple(level for subnet in first.manifests for level in trunks.levels(subnet, pixels))
         for places in _alike(_head_key(one.detector) for one in questions):
             some = [questions[place].detector for place in places]
+            own_rows = [rows[id(questions[place].rgb)] for place in places]
             # Whole batches need no copy of the maps.
-            own = levels if len(places) == len(questions) else tuple(level[places] for level in levels)
-            scores, boxes = _run_heads(some, own)
+            whole = own_rows == list(range(len(boxed)))
+            scores, boxes = _run_heads(some, levels if whole else tuple(level[own_rows] for level in levels))
             for row, place in enumerate(places):
                 outputs = scores[row : row + 1], boxes[row : row + 1]
-                answers[place] = _decoded(some[row], outputs, boxed[place])
+                answers[place] = _decoded(questions[place], outputs, boxed[own_rows[row]])
     return answers
 
 
@@ -166,8 +174,8 @@ def _padded(rows: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
 
 
-def _decoded(detector: FullDetector, outputs: Outputs, boxed: Letterboxed) -> list[Detection] | ElfowlError:
-    scores, boxes = outputs
+def _decoded(question: Question, outputs: Outputs, boxed: Letterboxed) -> list[Detection] | ElfowlError:
+    (scores, boxes), detector = outputs, question.detector
     classes = len(detector.labels)
     try:
         return decode_detections(
@@ -175,7 +183,7 @@ def _decoded(detector: FullDetector, outputs: Outputs, boxed: Letterboxed) -> li
             scores[:, :classes].permute(0, 2, 3, 1).numpy(),
             boxes.permute(0, 2, 3, 1).numpy(),
             boxed.to_source_norm,
-            None,
+            question.score_floor,
         )
     except ElfowlError as error:
         return error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -177,15 +177,14 @@ class Book:
             _note_sight(session, row, sight, now_s)
             row.holder, row.status, row.reason, row.since = None, "starting", why, now_s
             session.flush()
-            if streams.open_gap(session, row.stream_id) is None:
-                streams.add_gap(session, row.stream_id, began=row.watched, kind=kind, why=why)
+            begin_gap(session, row, kind, why, now_s)
 
     def leave(self, worker_id: str) -> None:
         """Say goodbye."""
         with self._database.write() as session:
             streams.forget_workers(session, [worker_id])
 
-    def store(self, worker_id: str, told: Mapping[Held, Sequence[Told]]) -> tuple[Event, ...]:
+    def store(self, worker_id: str, told: Iterable[tuple[Held, Sequence[Told]]]) -> tuple[Event, ...]:
         """Store events, and what alerts make of them; return those whose state is news.
 
         Of a stream that somebody else holds now, nothing is stored: the other one tells of it.
@@ -196,7 +195,7 @@ class Book:
         now_s = self._clock.now_s()
         news: list[Event] = []
         with self._database.write(durable=True) as session:
-            for held, some in told.items():
+            for held, some in told:
                 if streams.held_lease(session, held.wanted.stream_id, worker_id, held.token) is None:
                     continue
                 stored = store_batch(session, _batch(held, some), now_s=now_s)
@@ -240,14 +239,23 @@ def _overview(session: Session, now_s: float) -> Overview:
     )
 
 
+def begin_gap(session: Session, row: StreamLeaseRow, kind: GapKind, why: str, now_s: float) -> None:
+    """Note that a stream is not watched any more; what a person decides ends other reasons."""
+    lasting = streams.open_gap(session, row.stream_id)
+    if lasting is not None and kind in {"paused", "starting"} and lasting.kind != kind:
+        lasting.ended = max(lasting.began, now_s)
+        streams.add_gap(session, row.stream_id, began=lasting.ended, kind=kind, why=why)
+    elif lasting is None:
+        streams.add_gap(session, row.stream_id, began=row.watched, kind=kind, why=why)
+
+
 def _free_lost(session: Session, row: StreamLeaseRow, now_s: float) -> None:
     why = "the process that watched it ended without a word"
     watched_long = row.beat - row.taken > SETTLED_S
     row.losses, row.lost = (1 if watched_long else row.losses + 1), now_s
     row.holder, row.status, row.reason, row.since = None, "starting", why, now_s
     session.flush()
-    if streams.open_gap(session, row.stream_id) is None:
-        streams.add_gap(session, row.stream_id, began=row.watched, kind="lost", why=why)
+    begin_gap(session, row, "lost", why, now_s)
 
 
 def _note_sight(session: Session, row: StreamLeaseRow, sight: Sight, now_s: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import cast
@@ -45,6 +46,8 @@ class VideoSource:
         self._options = options
         self._clock = clock
         self._recorded = address.kind in {"video", "image"}
+        # Of a playlist seconds come at once, so its pictures are played like those of a recording.
+        self._played = self._recorded or _is_playlist(address)
         self._container: InputContainer | None
         self._container, self._stream = _open(address, options)
 
@@ -60,10 +63,10 @@ class VideoSource:
         while self._container is not None:
             position_s = offset_s
             for position_s, picture in self._pictures(offset_s):
-                if self._recorded:
+                if self._played:
                     playback.wait_for(position_s)
                 time_s, monotonic_s = playback.moment(position_s)
-                if limit.admits(position_s if self._recorded else monotonic_s):
+                if limit.admits(position_s if self._played else monotonic_s):
                     yield Frame(to_rgb(picture, self._options.max_width_px), index, time_s, monotonic_s)
                 index += 1
             if not self._recorded:
@@ -136,6 +139,11 @@ def _open(address: SourceAddress, options: ReadOptions) -> tuple[InputContainer,
     # One thread a camera: decoding must not take the cores from inference.
     stream.codec_context.thread_count = 1
     return container, stream
+
+
+def _is_playlist(address: SourceAddress) -> bool:
+    path = re.split(r"[?#]", address.location, maxsplit=1)[0]
+    return address.kind == "network" and path.lower().endswith((".m3u8", ".m3u"))
 
 
 def _ffmpeg_options(address: SourceAddress, options: ReadOptions) -> dict[str, str]:

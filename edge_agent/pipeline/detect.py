@@ -6,7 +6,7 @@ import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from edge_agent.vision.letterbox import Letterboxed, letterbox
 from edge_agent.vision.nms import nms
 from edge_agent.wire.detection import Detection, DetectorRef
 from edge_agent.wire.labels import slugify
-from edge_agent.wire.manifest import Head, InputSpec, SsdDecoder
+from edge_agent.wire.manifest import Head, InputSpec, LabelSpec, SsdDecoder
 
 _SLUG_CHARS = 64
 
@@ -36,6 +36,20 @@ class HeadDetections:
 
     detector: DetectorRef
     detections: tuple[Detection, ...]
+
+
+class LabelledHead(Protocol):
+    """Something that tells labels apart: a head of a bundle, or a detector of the cloud."""
+
+    @property
+    def detector(self) -> DetectorRef:
+        """Return whose it is."""
+        ...
+
+    @property
+    def labels(self) -> tuple[LabelSpec, ...]:
+        """Return its labels, in the order of its outputs."""
+        ...
 
 
 class BundleDetector:
@@ -146,7 +160,7 @@ class BundleDetector:
         self._backend.close()
 
 
-def own_slugs(heads: Sequence[Head]) -> tuple[tuple[str, ...], ...]:
+def own_slugs(heads: Sequence[LabelledHead]) -> tuple[tuple[str, ...], ...]:
     """Return the slugs of each head's labels, such that no two heads share one.
 
     The first head keeps its own. A later one whose label has the same slug adds its detector's id, so that

@@ -71,9 +71,9 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
-def told(seq: int, held: Held) -> dict[Held, list[Told]]:
+def told(seq: int, held: Held) -> list[tuple[Held, list[Told]]]:
     event = make_event(seq, camera="yard").model_copy(update={"device": STREAM_DEVICE})
-    return {held: [Told(seq, event, b"\xff\xd8\xff")]}
+    return [(held, [Told(seq, event, b"\xff\xd8\xff")])]
 
 
 def test_stream_is_taken_by_one_worker_only(scene: Scene) -> None:

@@ -1,0 +1,167 @@
+"""What a worker of streams looks with: detectors, and the subnets that they share; torch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+import torch
+
+from cloud.detector.files import load_detector
+from cloud.detector.full import FullDetector
+from cloud.detector.shared import SharedRunner
+from cloud.offload.gathered import Question, Trunks, detect_each, trunks_here
+from cloud.offload.protocol import version_folder
+from cloud.streams.book import DetectorKey
+from edge_agent.errors import BackendError, ElfowlError
+from edge_agent.pipeline.detect import own_slugs
+from edge_agent.pipeline.detector import LabelRule
+from edge_agent.vision.arrays import Rgb
+from edge_agent.wire.detection import Detection, DetectorRef
+
+_MOST_ON_CPU = 1
+"""Measured: one core looks at four pictures together no faster than at one after the other, and all wait."""
+
+_MOST_ON_GPU = 64
+
+Seen = Mapping[DetectorRef, Sequence[Detection]]
+"""What each detector sees in one picture; labels are names."""
+
+
+@dataclass(eq=False, frozen=True)
+class Party:
+    """Detectors that look at the same pictures, and what runs them together."""
+
+    detectors: tuple[FullDetector, ...]
+    runner: SharedRunner
+
+
+@dataclass(frozen=True)
+class Look:
+    """A picture `(h, w, 3) uint8 RGB`, who looks at it, and from which score on it is told."""
+
+    rgb: Rgb
+    party: Party
+    floor: float
+
+
+class StreamEyes:
+    """Detectors in memory, for as long as any stream has them. `open` is for any thread, `see` for one."""
+
+    def __init__(self, detectors_path: Path, trunks: Trunks, *, gathers: bool | None = None) -> None:
+        """Begin with none; `gathers`: look at many pictures in one pass; none: as this machine does best."""
+        self._path, self._trunks = detectors_path, trunks
+        self._gathers = trunks.device.type != "cpu" if gathers is None else gathers
+        self._lock = threading.Lock()
+        self._loaded: WeakValueDictionary[Path, FullDetector] = WeakValueDictionary()
+        self._parties: WeakValueDictionary[tuple[DetectorKey, ...], Party] = WeakValueDictionary()
+
+    @classmethod
+    def of_this_machine(cls, detectors_path: Path) -> StreamEyes:
+        """Return eyes on the graphics processor where there is one, else on one core."""
+        import cv2
+
+        torch.set_num_threads(1)
+        cv2.setNumThreads(1)
+        return cls(detectors_path, trunks_here())
+
+    @property
+    def most_at_once(self) -> int:
+        """Return how many pictures to look at together, at most: more would only make them wait."""
+        return _MOST_ON_GPU if self._gathers else _MOST_ON_CPU
+
+    def open(self, keys: Sequence[DetectorKey]) -> Party:
+        """Return detectors, loaded once however many streams have them.
+
+        Raises:
+            NotFoundError: There is no such detector or version.
+            ElfowlError: It cannot be loaded.
+        """
+        with self._lock:
+            party = self._parties.get(tuple(keys))
+            if party is None:
+                found = tuple(self._load(version_folder(self._path, *key)) for key in keys)
+                party = self._parties[tuple(keys)] = Party(found, SharedRunner(found))
+            return party
+
+    def see(self, looks: Sequence[Look]) -> list[Seen | ElfowlError]:
+        """Return what each detector sees in each picture: each subnet looks once at a picture."""
+        return self._see_gathered(looks) if self._gathers else [_see_one(look) for look in looks]
+
+    def _see_gathered(self, looks: Sequence[Look]) -> list[Seen | ElfowlError]:
+        questions = [
+            Question(detector, look.rgb, look.floor) for look in looks for detector in look.party.detectors
+        ]
+        answers = iter(detect_each(questions, self._trunks))
+        return [_joined(look, [next(answers) for _ in look.party.detectors]) for look in looks]
+
+    def _load(self, folder: Path) -> FullDetector:
+        detector = self._loaded.get(folder)
+        if detector is None:
+            detector = self._loaded[folder] = load_detector(folder)
+            detector.taught_head.to(self._trunks.device)
+        return detector
+
+
+class SharedDetector:
+    """The detectors of one stream as one, as the camera's pipeline wants it."""
+
+    def __init__(self, party: Party, ask: Callable[[Look], Seen]) -> None:
+        self._party, self._ask = party, ask
+        detectors = party.detectors
+        slugs = own_slugs([one.spec for one in detectors])
+        self._slugs = {
+            one.ref: dict(zip((label.name for label in one.labels), own, strict=True))
+            for one, own in zip(detectors, slugs, strict=True)
+        }
+        self._labels = {
+            slug: LabelRule(slug, _name(label.name, slug, label.slug, one.ref), label.threshold, one.ref)
+            for one, own in zip(detectors, slugs, strict=True)
+            for label, slug in zip(one.labels, own, strict=True)
+        }
+
+    @property
+    def labels(self) -> Mapping[str, LabelRule]:
+        """Return all labels, by slug."""
+        return self._labels
+
+    def detect(self, rgb: Rgb, *, min_score: float | None = None) -> list[Detection]:
+        """Return what is seen in `rgb`, (h, w, 3) uint8, with a score of at least `min_score`.
+
+        Raises:
+            BackendError: A network could not be run.
+        """
+        if not self._labels:
+            message = "the stream has no detector"
+            raise BackendError(message)
+        lowest = min(rule.threshold for rule in self._labels.values())
+        seen = self._ask(Look(rgb, self._party, lowest if min_score is None else min_score))
+        return [
+            one.model_copy(update={"label": self._slugs[ref][one.label]})
+            for ref, found in seen.items()
+            for one in found
+        ]
+
+
+def _name(name: str, slug: str, plain_slug: str, ref: DetectorRef) -> str:
+    return name if slug == plain_slug else f"{name} ({ref.name})"
+
+
+def _see_one(look: Look) -> Seen | ElfowlError:
+    try:
+        found = look.party.runner.detect_many([look.rgb], score_floor=look.floor)
+    except ElfowlError as error:
+        return error
+    return {ref: seen[0] for ref, seen in found.items()}
+
+
+def _joined(look: Look, answers: Sequence[list[Detection] | ElfowlError]) -> Seen | ElfowlError:
+    seen: dict[DetectorRef, Sequence[Detection]] = {}
+    for detector, answer in zip(look.party.detectors, answers, strict=True):
+        if isinstance(answer, ElfowlError):
+            return answer
+        seen[detector.ref] = answer
+    return seen

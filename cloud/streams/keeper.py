@@ -1,0 +1,212 @@
+"""A worker's one thread that speaks to the database: stores events, beats, takes streams and lets them go.
+
+Invariants:
+- What a beat says was watched is stored: sights are taken first, then all that was told until then is stored.
+- An event that could not be stored is tried again, for as long as the stream is held.
+- Who could not beat for a while takes nobody's stream at once: the others may only have been as deaf.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from cloud.streams.book import Book, Held, Overview, Told, Wanted
+from cloud.streams.gaps import GapKind, Sight
+from cloud.streams.leases import BEAT_S, LEASE_S
+from cloud.streams.placement import place, to_move
+from edge_agent.clock import Clock
+from edge_agent.errors import ElfowlError
+from edge_agent.wire.event import Event
+
+_LOG = logging.getLogger(__name__)
+_TOO_BUSY = 0.9
+_MOVE_EVERY_S = 10.0
+_STOPPED = "the cloud was stopped"
+
+
+class Watch(Protocol):
+    """What is needed of a `StreamWatch`."""
+
+    @property
+    def wanted(self) -> Wanted:
+        """Return what it was told last to watch."""
+        ...
+
+    def start(self) -> None:
+        """Begin."""
+        ...
+
+    def end(self) -> None:
+        """Begin to stop."""
+        ...
+
+    def stop(self) -> None:
+        """End all events and stop."""
+        ...
+
+    def follow(self, wanted: Wanted) -> None:
+        """Go on with other rules or detectors."""
+        ...
+
+    def sight(self) -> Sight:
+        """Return how it is; what was over is told once."""
+        ...
+
+    def figures(self) -> Mapping[str, float]:
+        """Return what it measures."""
+        ...
+
+
+@dataclass
+class _Kept:
+    held: Held
+    watch: Watch
+    sight: Sight | None = None
+
+    def look(self) -> Sight:
+        """Return how it is, with all gaps that no beat could write yet."""
+        before = () if self.sight is None else self.sight.over
+        fresh = self.watch.sight()
+        self.sight = replace(fresh, over=(*before, *fresh.over))
+        return self.sight
+
+
+class Keeper:
+    """Holds the streams of one worker."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        book: Book,
+        clock: Clock,
+        watch: Callable[[Held], Watch],
+        *,
+        news: Callable[[Sequence[Event]], None] = lambda _events: None,
+        busy: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            worker_id: Under which this worker holds streams.
+            book: The database.
+            clock: Where times come from.
+            watch: Makes what watches a stream.
+            news: Hears of events that were stored.
+            busy: Returns which share of its time this worker looks.
+        """
+        self._id, self._book, self._clock = worker_id, book, clock
+        self._watch, self._news, self._busy = watch, news, busy
+        self._told: queue.SimpleQueue[tuple[Held, Told]] = queue.SimpleQueue()
+        self._waiting: list[tuple[Held, Told]] = []
+        self._kept: dict[str, _Kept] = {}
+        self._beaten_s = self._moved_s = float("-inf")
+        self._deaf_until_s = float("-inf")
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Return the ids of the streams that are held."""
+        return tuple(self._kept)
+
+    def tell(self, held: Held, told: Told) -> None:
+        """Take an event; from any thread."""
+        self._told.put((held, told))
+
+    def turn(self) -> None:
+        """Do what is due; a database that does not answer is asked again the next time."""
+        try:
+            if self._clock.monotonic_s() - self._beaten_s >= BEAT_S:
+                self._beat()
+                self._arrange()
+            else:
+                self._store()
+        except (ElfowlError, SQLAlchemyError) as error:
+            _LOG.error("the database of the streams does not answer, trying again: %s", error)
+
+    def stop(self) -> None:
+        """Let all streams go."""
+        for kept in self._kept.values():
+            kept.watch.end()
+        try:
+            for kept in list(self._kept.values()):
+                self._let_go(kept, "stopped", _STOPPED)
+            self._book.leave(self._id)
+        except (ElfowlError, SQLAlchemyError) as error:
+            _LOG.error("streams could not be let go: %s", error)
+
+    def _store(self) -> None:
+        while not self._told.empty():
+            self._waiting.append(self._told.get())
+        if not self._waiting:
+            return
+        by_stream: dict[str, tuple[Held, list[Told]]] = {}
+        for held, told in self._waiting:
+            by_stream.setdefault(held.epoch, (held, []))[1].append(told)
+        news = self._book.store(self._id, by_stream.values())
+        self._waiting.clear()
+        self._news(news)
+
+    def _beat(self) -> None:
+        now_s = self._clock.monotonic_s()
+        sights = {
+            stream_id: (kept.held.token, kept.look(), kept.watch.figures())
+            for stream_id, kept in self._kept.items()
+        }
+        self._store()
+        lost = self._book.beat(self._id, sights)
+        if now_s - self._beaten_s > LEASE_S / 2 and self._beaten_s > float("-inf"):
+            self._deaf_until_s = now_s + LEASE_S
+        self._beaten_s = now_s
+        for kept in self._kept.values():
+            kept.sight = None
+        for stream_id in lost:
+            kept = self._kept.pop(stream_id)
+            _LOG.warning("stream %s: is not this worker's any more", kept.held.wanted.name)
+            kept.watch.stop()
+
+    def _arrange(self) -> None:
+        overview = self._book.look()
+        for stream_id, kept in list(self._kept.items()):
+            wanted = overview.wanted.get(stream_id)
+            if wanted is None:
+                self._let_go(kept, "paused", "somebody paused it")
+            elif wanted.source != kept.watch.wanted.source:
+                self._let_go(kept, "changed", "somebody changed its address or rate")
+            elif wanted != kept.watch.wanted:
+                kept.watch.follow(wanted)
+        if self._clock.monotonic_s() >= self._deaf_until_s:
+            self._take_mine(overview)
+            self._even_out(overview)
+
+    def _take_mine(self, overview: Overview) -> None:
+        for stream_id, worker in place(overview.placed(), overview.workers).items():
+            if worker == self._id and stream_id not in self._kept and overview.may_take(stream_id):
+                wanted = overview.wanted[stream_id]
+                held = self._book.take(self._id, wanted, overview.leases[stream_id])
+                if held is not None:
+                    kept = self._kept[stream_id] = _Kept(held, self._watch(held))
+                    kept.watch.start()
+
+    def _even_out(self, overview: Overview) -> None:
+        """Let one stream go when this worker cannot keep up and another one has far less to do."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._moved_s < _MOVE_EVERY_S or self._busy() < _TOO_BUSY:
+            return
+        moved = to_move(overview.placed(), overview.workers)
+        if moved is not None and moved in self._kept:
+            self._moved_s = now_s
+            self._let_go(
+                self._kept[moved], "moved", "another worker takes it, for this one has too much to do"
+            )
+
+    def _let_go(self, kept: _Kept, kind: GapKind, why: str) -> None:
+        kept.watch.stop()
+        sight = kept.look()
+        self._store()
+        self._book.let_go(self._id, kept.held, sight, kind, why)
+        self._kept.pop(kept.held.wanted.stream_id, None)

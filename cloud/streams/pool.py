@@ -1,0 +1,153 @@
+"""The workers that watch streams, as the server keeps them: started with the first stream, never left dead.
+
+Workers need nobody who tells them what to watch; this only starts them, frees at once what a dead one held,
+and ends one that hangs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from cloud.processes import ONE_THREAD, Supervisor, start_child
+from cloud.settings import Settings
+from cloud.store import streams
+from cloud.store.database import Database
+from cloud.streams.book import Book
+from edge_agent.clock import Clock
+from edge_agent.errors import ElfowlError
+
+_LOG = logging.getLogger(__name__)
+_LOOK_S = 0.5
+_HUNG_S = 15.0
+_GRACE_S = 15.0
+
+Command = Callable[[str, str], Sequence[str]]
+"""Returns what starts the worker of a slot on a database."""
+
+OnEvent = Callable[[dict[str, Any]], None]
+
+
+def worker_command(slot: str, database_url: str) -> list[str]:
+    """Return what starts a worker."""
+    return [sys.executable, "-m", "cloud.streams.worker", slot, database_url]
+
+
+class StreamPool:
+    """Keeps workers running while there is anything to watch."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        clock: Clock,
+        *,
+        on_event: OnEvent = lambda _event: None,
+        command: Command = worker_command,
+    ) -> None:
+        """Prepare; `start` begins. `on_event` hears of each event that was stored, from any thread."""
+        self._settings, self._database, self._clock = settings, database, clock
+        self._on_event, self._command = on_event, command
+        self._book = Book(database, clock)
+        name = f"pool_{secrets.token_hex(3)}"
+        self._slots = [f"{name}-{number}" for number in range(settings.stream_workers)]
+        self._supervisors: list[Supervisor] = []
+        self._known: dict[str, int] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
+
+    @property
+    def process_ids(self) -> tuple[int, ...]:
+        """Return the process ids of the workers that run."""
+        found = (one.process_id for one in self._supervisors)
+        return tuple(one for one in found if one is not None)
+
+    def start(self) -> None:
+        """Begin to look whether there is anything to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the workers; they say when they stopped watching."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        enders = [threading.Thread(target=one.stop) for one in self._supervisors]
+        for ender in enders:
+            ender.start()
+        for ender in enders:
+            ender.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_LOOK_S):
+            try:
+                self._look()
+            except (ElfowlError, SQLAlchemyError) as error:
+                _LOG.error("the database of the streams does not answer, trying again: %s", error)
+
+    def _look(self) -> None:
+        if not self._supervisors:
+            with self._database.read() as session:
+                if not streams.any_wanted(session):
+                    return
+            self._start_workers()
+        for slot, supervisor in zip(self._slots, self._supervisors, strict=True):
+            self._look_after(slot, supervisor)
+
+    def _start_workers(self) -> None:
+        for slot in self._slots:
+            supervisor = Supervisor(
+                f"stream worker {slot}", self._starter(slot), self._clock, grace_s=_GRACE_S
+            )
+            supervisor.start()
+            self._supervisors.append(supervisor)
+
+    def _look_after(self, slot: str, supervisor: Supervisor) -> None:
+        now, before = supervisor.process_id, self._known.get(slot)
+        if before is not None and now != before:
+            # Its lease would hold for some seconds more; others can begin at once.
+            self._book.bury(f"{slot}.{before}")
+            del self._known[slot]
+        if now is None:
+            return
+        self._known[slot] = now
+        silent_s = self._silent_s(f"{slot}.{now}")
+        if silent_s > _HUNG_S:
+            _LOG.error("stream worker %s says nothing for %.0f s: ended", slot, silent_s)
+            os.kill(now, signal.SIGKILL)
+
+    def _silent_s(self, worker_id: str) -> float:
+        """Return for how long a worker did not beat; one that has not begun yet is not silent."""
+        with self._database.read() as session:
+            beats = [row.beat for row in streams.workers(session) if row.id == worker_id]
+        return self._clock.now_s() - beats[0] if beats else 0.0
+
+    def _starter(self, slot: str) -> Callable[[], subprocess.Popen[str]]:
+        def start() -> subprocess.Popen[str]:
+            environment = {**ONE_THREAD, "ELFOWL_HOME": str(self._settings.home)}
+            environment["ELFOWL_STREAM_HOSTS"] = ",".join(self._settings.stream_hosts)
+            child = start_child(
+                self._command(slot, self._database.url), environment=environment, stdout=subprocess.PIPE
+            )
+            threading.Thread(target=self._hear, args=(child,), name=f"hear-{slot}", daemon=True).start()
+            return child
+
+        return start
+
+    def _hear(self, child: subprocess.Popen[str]) -> None:
+        for line in child.stdout or ():
+            try:
+                event = json.loads(line)["event"]
+            except (ValueError, KeyError, TypeError):
+                _LOG.info("stream worker: %s", line.rstrip())
+                continue
+            self._on_event(event)

@@ -1,0 +1,141 @@
+"""A process that watches streams: `python -m cloud.streams.worker SLOT DATABASE_URL`.
+
+Events that were stored are told on standard output, one JSON document a line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import simplejpeg
+
+from cloud.processes import exit_with_parent
+from cloud.settings import Settings, settings_from
+from cloud.store.database import Database
+from cloud.streams.address import AddressRules
+from cloud.streams.book import Book, DetectorKey, Held, Told, Wanted
+from cloud.streams.keeper import Keeper
+from cloud.streams.turns import Turns
+from cloud.streams.watcher import StreamDetector, StreamWatch, WatchPorts
+from cloud.subnets.registry import look_in
+from edge_agent.camera.frame import FrameSource
+from edge_agent.camera.open_source import open_source
+from edge_agent.clock import Clock, SystemClock
+from edge_agent.errors import ElfowlError
+from edge_agent.vision.arrays import Rgb
+from edge_agent.vision.resize import resize
+from edge_agent.wire.event import Event
+
+_TURN_S = 0.2
+_MAX_WIDTH_PX = 1280
+_SMALL_PX = 320
+_JPEG_QUALITY = 80
+_WARMED = 8
+_NOTHING = np.zeros((64, 64, 3), np.uint8)
+_LOG = logging.getLogger(__name__)
+
+
+def address_rules(settings: Settings) -> AddressRules:
+    """Return which addresses this cloud watches."""
+    return AddressRules(settings.recordings_path, settings.stream_hosts)
+
+
+def open_frames(rules: AddressRules, wanted: Wanted, clock: Clock) -> FrameSource:
+    """Open a stream's address, if it may be opened now.
+
+    Raises:
+        InputError: It may not.
+        CameraError: It cannot be opened; why, in words.
+    """
+    return open_source(
+        rules.check(wanted.address).location,
+        clock=clock,
+        loop=True,
+        max_width_px=_MAX_WIDTH_PX,
+        max_fps=wanted.settings.fps,
+        rtsp_transport=wanted.settings.rtsp_transport,
+    )
+
+
+def small_jpeg(rgb: Rgb) -> bytes:
+    """Return the small picture of an event for `(h, w, 3) uint8 RGB`."""
+    height_px, width_px = rgb.shape[:2]
+    scale = min(1.0, _SMALL_PX / max(height_px, width_px))
+    small = resize(rgb, max(1, round(width_px * scale)), max(1, round(height_px * scale)))
+    return bytes(simplejpeg.encode_jpeg(small, _JPEG_QUALITY, "RGB"))
+
+
+def serve(slot: str, settings: Settings, database: Database, stopping: threading.Event) -> None:
+    """Watch streams until told to stop."""
+    clock = SystemClock()
+    worker_id, book = f"{slot}.{os.getpid()}", Book(database, clock)
+    # Whoever had this place before is dead, or this process would not have been started.
+    book.bury(f"{slot}.")
+    from cloud.streams.eyes import SharedDetector, StreamEyes  # noqa: PLC0415 - torch, seconds
+
+    eyes = StreamEyes.of_this_machine(settings.detectors_path)
+    turns = Turns(eyes.see, clock, most=eyes.most_at_once)
+    rules = address_rules(settings)
+
+    def open_detector(keys: Sequence[DetectorKey]) -> StreamDetector:
+        return SharedDetector(eyes.open(keys), turns.ask)
+
+    def told(held: Held, one: Told) -> None:
+        keeper.tell(held, one)
+
+    ports = WatchPorts(
+        open_frames=lambda wanted: open_frames(rules, wanted, clock),
+        open_detector=open_detector,
+        small_jpeg=small_jpeg,
+        told=told,
+        clock=clock,
+        rng=random.Random(),  # noqa: S311 - spreads waits, makes ids; keeps no secret
+    )
+    _warm(book, open_detector)
+    keeper = Keeper(worker_id, book, clock, lambda held: StreamWatch(held, ports), news=_say, busy=turns.busy)
+    while not stopping.is_set():
+        keeper.turn()
+        stopping.wait(_TURN_S)
+    keeper.stop()
+    turns.close()
+
+
+def _warm(book: Book, open_detector: Callable[[Sequence[DetectorKey]], StreamDetector]) -> None:
+    """Look once with some detectors of the streams before taking any: the first look takes seconds."""
+    wanted = book.look().wanted.values()
+    for key in list(dict.fromkeys(key for one in wanted for key in one.detectors))[:_WARMED]:
+        try:
+            open_detector([key]).detect(_NOTHING)
+        except ElfowlError as error:
+            _LOG.warning("detector %s, version %d: %s", *key, error)
+
+
+def _say(events: Sequence[Event]) -> None:
+    for event in events:
+        sys.stdout.write(json.dumps({"event": json.loads(event.to_json())}) + "\n")
+    sys.stdout.flush()
+
+
+def main(slot: str, database_url: str) -> None:
+    """Watch streams until the parent ends or says so."""
+    exit_with_parent()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    settings = settings_from()
+    look_in(settings.home)
+    database = Database(database_url)
+    serve(slot, settings, database, stopping)
+    database.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

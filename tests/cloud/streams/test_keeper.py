@@ -1,0 +1,136 @@
+"""What a worker does with its streams, with watches that do as they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from cloud.store import events, streams
+from cloud.streams.book import Held, Told, Wanted
+from cloud.streams.gaps import Sight, SightLog
+from cloud.streams.keeper import Keeper
+from cloud.streams.leases import BEAT_S, LEASE_S
+from tests.cloud.streams.test_book import Scene, told
+
+
+@dataclass
+class FakeWatch:
+    """Implements `Watch`; sees what `log` is told."""
+
+    held: Held
+    log: SightLog
+    followed: list[Wanted] = field(default_factory=list)
+    stopped: bool = False
+
+    @property
+    def wanted(self) -> Wanted:
+        return self.followed[-1] if self.followed else self.held.wanted
+
+    def start(self) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def follow(self, wanted: Wanted) -> None:
+        self.followed.append(wanted)
+
+    def sight(self) -> Sight:
+        return self.log.take()
+
+    def figures(self) -> Mapping[str, float]:
+        return {}
+
+
+class Office(Scene):
+    """The scene of one stream, with keepers."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.watches: list[FakeWatch] = []
+
+    def keeper(self, name: str) -> Keeper:
+        def watch(held: Held) -> FakeWatch:
+            self.watches.append(FakeWatch(held, SightLog(self.clock.now_s())))
+            return self.watches[-1]
+
+        return Keeper(name, self.book, self.clock, watch)
+
+    def turn(self, *keepers: Keeper) -> None:
+        self.clock.advance(BEAT_S)
+        for keeper in keepers:
+            keeper.turn()
+
+    def change(self, **columns: object) -> None:
+        with self.home.database.write() as session:
+            row = streams.find(session, "yard")
+            for name, value in columns.items():
+                setattr(row, name, value)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path)
+
+
+def test_keepers_share_streams_without_speaking_and_one_takes_over_from_a_dead_one(office: Office) -> None:
+    first, second = office.keeper("w1"), office.keeper("w2")
+    office.turn(first, second)
+    office.turn(first, second)
+    holders = [keeper for keeper in (first, second) if keeper.streams]
+    assert len(holders) == len(office.watches) == 1
+    heir = second if holders == [first] else first
+    for _ in range(int(LEASE_S) + 1):
+        office.turn(heir)
+    assert heir.streams == ("str_1",)
+    office.turn(holders[0])
+    assert holders[0].streams == ()
+    assert office.watches[0].stopped, "the one that was thought dead hears of it"
+    assert not office.watches[1].stopped
+
+
+def test_keeper_stores_what_was_told_before_it_says_that_it_was_watched(office: Office) -> None:
+    keeper = office.keeper("w1")
+    office.turn(keeper)
+    (watch,) = office.watches
+    keeper.tell(watch.held, told(1, watch.held)[0][1][0])
+    watch.log.looked(office.clock.now_s(), "pictures are coming")
+    office.turn(keeper)
+    with office.home.database.read() as session:
+        assert events.count(session) == 1
+        assert streams.lease_of(session, "str_1").watched == office.clock.now_s() - BEAT_S
+
+
+def test_keeper_follows_new_rules_in_place_and_opens_a_new_address_anew(office: Office) -> None:
+    keeper = office.keeper("w1")
+    office.turn(keeper)
+    office.change(settings='{"threshold": 0.9}')
+    office.turn(keeper)
+    assert office.watches[0].wanted.settings.threshold == 0.9
+    office.change(address="rtsp://192.0.2.1/other")
+    office.turn(keeper)
+    office.turn(keeper)
+    assert office.watches[0].stopped
+    assert office.watches[1].wanted.address.endswith("other")
+    office.change(paused=True)
+    office.turn(keeper)
+    assert keeper.streams == ()
+    assert [kind for kind, _, ended in office.gaps() if ended is None] == ["paused"]
+
+
+def test_event_of_a_stream_that_is_not_held_any_more_does_not_block_the_others(office: Office) -> None:
+    keeper = office.keeper("w1")
+    office.turn(keeper)
+    held = office.watches[0].held
+    stale = Held(held.wanted, held.token - 1)
+    keeper.tell(stale, Told(1, told(1, held)[0][1][0].event))
+    keeper.tell(held, told(2, held)[0][1][0])
+    office.turn(keeper)
+    with office.home.database.read() as session:
+        assert events.count(session) == 1
