@@ -194,6 +194,14 @@ class StorageConfig(_Section):
     keyframes_daily_bytes: int = Field(22_000_000, ge=0, description="spares flash memory")
 
 
+class TrialConfig(_Section):
+    """The trial of a new detector, before it runs and in its first minute."""
+
+    too_slow_factor: float = Field(
+        3.0, gt=1.0, le=1_000.0, description="times slower than the cameras, and than what runs: refused"
+    )
+
+
 class ShadowConfig(_Section):
     """The trial of a candidate beside the detector that runs."""
 
@@ -220,6 +228,7 @@ class AgentConfig(_Section):
     webhooks: tuple[WebhookConfig, ...] = ()
     snapshots: SnapshotsConfig = SnapshotsConfig()
     storage: StorageConfig = StorageConfig()
+    trial: TrialConfig = TrialConfig()
     shadow: ShadowConfig = ShadowConfig()
     log: LogConfig = LogConfig()
     metrics_port: int | None = Field(

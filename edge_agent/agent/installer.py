@@ -12,6 +12,7 @@ from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.states import is_lawful
 from edge_agent.clock import Clock
 from edge_agent.errors import ElfowlError, LinkError, StorageError
+from edge_agent.update.pace import Pace
 from edge_agent.update.slots import InstalledBundle
 from edge_agent.wire.sync import BundleTarget, UpdateOutcome, UpdatePhase
 
@@ -19,6 +20,9 @@ _log = logging.getLogger(__name__)
 
 _HEALTH_S = 10.0
 _HEALTHY_LOOKS = 5
+_LOOKS_TO_JUDGE = 3
+_LONGEST_LOOK_S = 60.0
+_LEISURELY_MS = 1_000.0 * _HEALTH_S / _HEALTHY_LOOKS
 _CHECK_S = 0.05
 _RETRY_S = 30.0
 _FULL_DISK_RETRY_S = 300.0
@@ -72,30 +76,58 @@ class Trial(Protocol):
 class HealthWatch:
     """Runs a new bundle on the live cameras and says whether it may stay; an updater's `HealthCheck`."""
 
-    def __init__(self, detector: LocalDetector, clock: Clock) -> None:
-        """Watch the bundles that `detector` runs."""
+    def __init__(self, detector: LocalDetector, clock: Clock, pace: Pace | None = None) -> None:
+        """Watch the bundles that `detector` runs.
+
+        Args:
+            detector: What runs.
+            clock: Where times come from.
+            pace: What it has to keep up with; none: it may take as long as it likes.
+        """
         self._detector = detector
         self._clock = clock
+        self._pace = pace
 
     def __call__(self, path: Path) -> str | None:
         """Return why the bundle at `path` must go, or none.
 
-        It is well once it looked at some pictures, or when nothing failed for a while: a quiet camera has
-        nothing to look at.
+        It is well once it looked at some pictures, not far too slowly, or when nothing failed for a while: a
+        quiet camera has nothing to look at.
         """
+        before_ms = self._usual_ms(path)
         try:
             if self._detector.path != path:
                 self._detector.load(path)
         except ElfowlError as error:
             return str(error)
-        until_s = self._clock.monotonic_s() + _HEALTH_S
-        while self._clock.monotonic_s() < until_s:
+        begun_s = self._clock.monotonic_s()
+        while self._goes_on(self._clock.monotonic_s() - begun_s):
             if self._detector.failures:
                 return "it failed on the camera's own pictures"
-            if self._detector.looks >= _HEALTHY_LOOKS:
-                return None
             self._clock.sleep(_CHECK_S)
-        return None
+        return self._slowness(before_ms)
+
+    def _goes_on(self, passed_s: float) -> bool:
+        """Return whether there is more to see; who looks slowly is given time to be judged."""
+        looks = self._detector.looks
+        if looks >= _HEALTHY_LOOKS and not self._detector.failures:
+            return False
+        is_slow = self._detector.looking or (self._detector.fastest_ms or 0.0) > _LEISURELY_MS
+        return passed_s < (_LONGEST_LOOK_S if is_slow and looks < _LOOKS_TO_JUDGE else _HEALTH_S)
+
+    def _usual_ms(self, path: Path) -> float | None:
+        """Return how long a look takes with what ran before; none when that is not known."""
+        times_ms = self._detector.inference_ms()
+        return None if times_ms is None or self._detector.path == path else times_ms[0]
+
+    def _slowness(self, before_ms: float | None) -> str | None:
+        fastest_ms, looks = self._detector.fastest_ms, self._detector.looks
+        if looks == 0 and self._detector.looking:
+            return f"its first look at a camera's picture did not end within {_LONGEST_LOOK_S:.0f} s"
+        if self._pace is None or before_ms is None or fastest_ms is None or looks < _LOOKS_TO_JUDGE:
+            return None
+        problem = self._pace.problem(fastest_ms, before_ms)
+        return None if problem is None else f"on the camera's own pictures it {problem}"
 
 
 class Installer:

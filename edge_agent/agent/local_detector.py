@@ -111,6 +111,16 @@ class LocalDetector:
         recent = list(self._times_ms)[-5:]
         return len(recent) == 5 and min(recent) > _BEHIND_MS
 
+    @property
+    def looking(self) -> bool:
+        """Return whether a look is under way just now."""
+        return self._lock.locked()
+
+    @property
+    def fastest_ms(self) -> float | None:
+        """Return how long the fastest of the last looks took in milliseconds; none before the first."""
+        return min(list(self._times_ms), default=None)
+
     def labels(self) -> dict[str, LabelRule]:
         """Return what the network can tell apart, by slug."""
         return self._opened.labels if self._opened else {}

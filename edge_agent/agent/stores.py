@@ -18,6 +18,7 @@ from edge_agent.pipeline.result import PipelineSettings
 from edge_agent.report.keyframes import KeyFrames
 from edge_agent.report.snapshots import SnapshotStyle, make_snapshot
 from edge_agent.runtime.profiles import find_profile
+from edge_agent.update.pace import Pace
 from edge_agent.vision.arrays import Float32, Rgb
 
 if TYPE_CHECKING:
@@ -88,19 +89,28 @@ def open_updater_for(
     identity: Identity, config: AgentConfig, parts: AgentParts, detector: LocalDetector
 ) -> Updater | None:
     """Return what installs bundles; none when its disk fails, which is logged."""
-    from edge_agent.update.assembly import default_parts, open_updater  # noqa: PLC0415 - only with a cloud
+    from edge_agent.update import assembly  # noqa: PLC0415 - only with a cloud
 
+    pace = cameras_pace(config)
+    watch = HealthWatch(detector, parts.clock, pace)
+    smoke = assembly.paced_smoke_test(pace, lambda: detector.path)
     try:
-        return open_updater(
+        return assembly.open_updater(
             identity.enrolment,
             config.state_dir,
             profile=config.profile,
             agent_version=agent_version(),
-            parts=default_parts(parts.http, parts.clock, HealthWatch(detector, parts.clock)),
+            parts=assembly.default_parts(parts.http, parts.clock, watch, smoke),
         )
     except StorageError as error:
         _log.error("%s; nothing can be installed", error)
         return None
+
+
+def cameras_pace(config: AgentConfig) -> Pace:
+    """Return what a new detector has to keep up with: the fastest camera, generously."""
+    fps = max((camera.fps for camera in config.cameras), default=1.0)
+    return Pace(1_000.0 / fps, config.trial.too_slow_factor)
 
 
 def ram_for_us_bytes(profile: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from edge_agent.clock import Clock
 from edge_agent.update.disk import Disk, RealDisk
 from edge_agent.update.fetcher import ResumableFetcher
 from edge_agent.update.identity import Enrolment
+from edge_agent.update.pace import Pace, PacedSmokeTest
 from edge_agent.update.record import RecordFile
 from edge_agent.update.slots import Slots
-from edge_agent.update.smoke import smoke_test
+from edge_agent.update.smoke import smoke_test, time_bundle
 from edge_agent.update.tuf_client import RepositorySource, UpdateClient
 from edge_agent.update.updater import DeviceTraits, HealthCheck, SmokeTest, Updater
 
@@ -30,7 +32,10 @@ class UpdaterParts:
 
 
 def default_parts(
-    client: httpx.Client, clock: Clock, health_check: HealthCheck | None = None
+    client: httpx.Client,
+    clock: Clock,
+    health_check: HealthCheck | None = None,
+    smoke: SmokeTest = smoke_test,
 ) -> UpdaterParts:
     """Return what an updater works with on a real device.
 
@@ -38,8 +43,21 @@ def default_parts(
         client: See `edge_agent.update.fetcher.open_client`.
         clock: Where the time comes from.
         health_check: Watches a new bundle run; see `HealthCheck`.
+        smoke: Tries it before; see `SmokeTest`.
     """
-    return UpdaterParts(client, clock, RealDisk(), smoke_test, health_check)
+    return UpdaterParts(client, clock, RealDisk(), smoke, health_check)
+
+
+def paced_smoke_test(pace: Pace, running: Callable[[], Path | None]) -> SmokeTest:
+    """Return the smoke test of a device with cameras: it also refuses what is far too slow for them.
+
+    Args:
+        pace: What a detector has to keep up with.
+        running: Returns the path of the bundle that runs now.
+    """
+    return PacedSmokeTest(
+        pace, running, smoke_test=lambda path: smoke_test(path).ms_per_picture, stopwatch=time_bundle
+    )
 
 
 def open_updater(

@@ -1,11 +1,13 @@
 """Tries a new bundle on its golden pictures, in a process of its own, for there it may crash or hang.
 
-`python -m edge_agent.update.smoke BUNDLE` is that process; it writes one JSON document to standard output.
+`python -m edge_agent.update.smoke BUNDLE SCORE IOU` is that process; it writes one JSON document to standard
+output. `… --time BUNDLE OTHER` only measures, on the golden pictures of another bundle.
 """
 
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,16 +16,20 @@ from typing import Final
 
 import numpy as np
 
+from edge_agent.clock import SystemClock
 from edge_agent.errors import ArtifactError, BackendError, ElfowlError
 from edge_agent.pipeline.detect import BundleDetector
 from edge_agent.pipeline.detector import label_rules
-from edge_agent.runtime.bundle import open_bundle
+from edge_agent.runtime.bundle import Bundle, open_bundle
+from edge_agent.update.pace import ms_per_picture
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.base import Document, XyxyNorm
 from edge_agent.wire.detection import Detection
 
 _LOGGER = logging.getLogger(__name__)
+_MODULE: Final = "edge_agent.update.smoke"
 _OUTPUT_LIMIT_CHARS: Final = 300
+_TIME: Final = "--time"
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class SmokeReport(Document):
     problem: str | None = None
     unsupported: bool = False
     pictures: int = 0
+    ms_per_picture: float = 0.0
 
 
 def smoke_test(bundle_path: Path, limits: SmokeLimits | None = None) -> SmokeReport:
@@ -51,9 +58,19 @@ def smoke_test(bundle_path: Path, limits: SmokeLimits | None = None) -> SmokeRep
         BackendError: This machine lacks the runtime for it.
     """
     limits = limits or SmokeLimits()
-    module = "edge_agent.update.smoke"
-    command = [sys.executable, "-m", module, str(bundle_path), str(limits.score), str(limits.iou)]
+    command = [sys.executable, "-m", _MODULE, str(bundle_path), str(limits.score), str(limits.iou)]
     return run_smoke(command, bundle_path.name, limits.timeout_s)
+
+
+def time_bundle(bundle_path: Path, pictures_of: Path) -> float:
+    """Return how many milliseconds a bundle takes for a golden picture of another, in a child process.
+
+    Raises:
+        ArtifactError: It crashed, or took far too long.
+        BackendError: This machine lacks the runtime for it.
+    """
+    command = [sys.executable, "-m", _MODULE, _TIME, str(bundle_path), str(pictures_of)]
+    return run_smoke(command, bundle_path.name, SmokeLimits().timeout_s).ms_per_picture
 
 
 def run_smoke(command: list[str], name: str, timeout_s: float) -> SmokeReport:
@@ -108,11 +125,13 @@ def iou(first: XyxyNorm, second: XyxyNorm) -> float:
 
 
 def main(arguments: list[str]) -> int:
-    """Try a bundle: `BUNDLE SCORE IOU`; write a `SmokeReport`; return the exit code."""
-    bundle_path = Path(arguments[0])
-    limits = SmokeLimits(score=float(arguments[1]), iou=float(arguments[2]))
+    """Try a bundle (`BUNDLE SCORE IOU`) or time it (`--time BUNDLE OTHER`); write a report; return 0."""
     try:
-        report = _try_bundle(bundle_path, limits)
+        if arguments[0] == _TIME:
+            report = _time_bundle(Path(arguments[1]), Path(arguments[2]))
+        else:
+            limits = SmokeLimits(score=float(arguments[1]), iou=float(arguments[2]))
+            report = _try_bundle(Path(arguments[0]), limits)
     except BackendError as error:
         report = SmokeReport(problem=str(error), unsupported=True)
     except ElfowlError as error:
@@ -135,13 +154,35 @@ def _try_bundle(bundle_path: Path, limits: SmokeLimits) -> SmokeReport:
     rules = label_rules(detector)
     thresholds = {slug: rule.threshold for slug, rule in rules.items()}
     thresholds |= {rule.name: rule.threshold for rule in rules.values()}
-    for golden in bundle.manifest.golden:
-        rgb = _read_picture(bundle.read(golden.image_file), golden.image_file)
+    pictures = _golden_pictures(bundle)
+    for golden, rgb in zip(bundle.manifest.golden, pictures, strict=False):
         difference = golden_mismatch(golden.detections, detector.detect(rgb), thresholds, limits)
         if difference is not None:
             where = f"{bundle_path.name}: golden picture {golden.image_file}"
             return SmokeReport(problem=f"{where} is answered otherwise: {difference}")
-    return SmokeReport(pictures=len(bundle.manifest.golden))
+    return SmokeReport(pictures=len(bundle.manifest.golden), ms_per_picture=_measured(detector, pictures))
+
+
+def _time_bundle(bundle_path: Path, pictures_of: Path) -> SmokeReport:
+    pictures = _golden_pictures(open_bundle(pictures_of))
+    return SmokeReport(ms_per_picture=_measured(BundleDetector.open(bundle_path), pictures))
+
+
+def _measured(detector: BundleDetector, pictures: list[Rgb]) -> float:
+    detector.detect(pictures[0])
+    return ms_per_picture(detector.detect, pictures, SystemClock())
+
+
+def _golden_pictures(bundle: Bundle) -> list[Rgb]:
+    """Return the golden pictures of a bundle, each `(h, w, 3) uint8`; a black one when it has none.
+
+    Raises:
+        ArtifactError: One cannot be read.
+    """
+    files = [golden.image_file for golden in bundle.manifest.golden]
+    size = bundle.manifest.input
+    black = np.zeros((size.height_px, size.width_px, 3), np.uint8)
+    return [_read_picture(bundle.read(file), file) for file in files] or [black]
 
 
 def _read_picture(data: bytes, name: str) -> Rgb:
@@ -155,4 +196,6 @@ def _read_picture(data: bytes, name: str) -> Rgb:
 
 
 if __name__ == "__main__":
+    # Who waits for this process may be killed first; then nobody would end one that hangs.
+    signal.alarm(round(2 * SmokeLimits().timeout_s))
     sys.exit(main(sys.argv[1:]))

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge_agent.agent.installer import HealthWatch, Installer, load_best
-from edge_agent.agent.local_detector import LocalDetector
+from edge_agent.agent.local_detector import LocalDetector, OpenedBundle
 from edge_agent.errors import BackendError, ElfowlError, LinkError, StorageError
+from edge_agent.update.pace import Pace
 from edge_agent.update.slots import InstalledBundle
+from edge_agent.vision.arrays import Rgb
+from edge_agent.wire.detection import Detection
 from edge_agent.wire.sync import BundleTarget, Outcome, UpdateOutcome, UpdatePhase
 from tests.fakes.clock import FakeClock
 from tests.fakes.frame_source import until
-from tests.fakes.squares import open_square_bundle, square_picture
+from tests.fakes.squares import SquareDetector, open_square_bundle, square_picture
 
 OLD, NEW = Path("old1.zip"), Path("new2.zip")
 
@@ -264,3 +268,68 @@ def test_load_best_runs_the_first_that_can_be_run(candidates: list[Path | None],
     detector = running(None)
     assert load_best(detector, candidates) is (runs is not None)
     assert detector.path == runs
+
+
+class SlowDetector(SquareDetector):
+    """Takes so long for a look, by the clock of the test."""
+
+    def __init__(self, pass_s: Callable[[float], None], look_s: float) -> None:
+        super().__init__()
+        self._pass_s, self._look_s = pass_s, look_s
+        self.inference_ms = 1_000.0 * look_s
+
+    def detect(self, rgb: Rgb, *, min_score: float | None = None) -> list[Detection]:
+        self._pass_s(self._look_s)
+        return super().detect(rgb, min_score=min_score)
+
+
+@pytest.mark.parametrize(
+    ("before_s", "look_s", "is_refused"),
+    [
+        (0.01, 0.5, False),  # slower than before, and quick enough for the camera
+        (0.01, 0.9, True),
+        (0.01, 4.0, True),  # the window has no room for its looks: it is given time
+        (2.0, 4.0, False),  # what ran before was hardly quicker
+        (None, 4.0, False),  # nothing to compare with
+    ],
+)
+def test_health_of_a_bundle_that_is_slow_in_service_depends_on_camera_and_what_ran_before(
+    before_s: float | None, look_s: float, *, is_refused: bool
+) -> None:
+    clock_of: list[FakeClock] = []
+
+    def opener(path: Path, threads: int) -> OpenedBundle:
+        slow = SlowDetector(clock_of[0].advance, look_s if path == NEW else before_s or 0.0)
+        return replace(open_square_bundle(path, threads), detector=slow)
+
+    detector = LocalDetector(opener)
+    clock = LookingClock(detector)
+    clock_of.append(clock)
+    detector.load(OLD)
+    if before_s is not None:
+        detector.detect(square_picture(0))
+    problem = HealthWatch(detector, clock, Pace(camera_ms=200.0, factor=3.0))(NEW)
+    assert (problem is not None) is is_refused
+    assert problem is None or f"takes {1_000 * look_s:.0f} ms" in problem
+
+
+def test_health_of_a_bundle_whose_first_look_never_ends_says_so() -> None:
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    class Hanging(SquareDetector):
+        def detect(self, rgb: Rgb, *, min_score: float | None = None) -> list[Detection]:
+            hangs.set()
+            goes_on.wait()
+            return super().detect(rgb, min_score=min_score)
+
+    detector = LocalDetector(
+        lambda path, threads: replace(open_square_bundle(path, threads), detector=Hanging())
+    )
+    detector.load(NEW)
+    camera = threading.Thread(target=lambda: detector.detect(square_picture(0)))
+    camera.start()
+    assert hangs.wait(60.0)
+    problem = HealthWatch(detector, FakeClock(), Pace(camera_ms=200.0, factor=3.0))(NEW)
+    goes_on.set()
+    camera.join()
+    assert problem == "its first look at a camera's picture did not end within 60 s"
