@@ -40,6 +40,8 @@ viewer   DELETE         /me/tokens/{token}
 owner    GET POST       /accounts
 owner    PATCH DELETE   /accounts/{account}
 manager  GET            /audit
+manager  GET            /model-cache
+manager  GET            /metrics
 
 viewer   WS             /live
 viewer   WS             /wall
@@ -135,6 +137,13 @@ viewer   GET            /analytics/dwell
 viewer   GET            /analytics/heat
 viewer   GET            /analytics/events.csv
 viewer   GET            /analytics/events.parquet
+viewer   GET            /streams
+viewer   GET            /streams/{stream}
+viewer   GET            /streams/{stream}/gaps
+manager  POST           /streams
+manager  PATCH DELETE   /streams/{stream}
+manager  POST           /streams/{stream}/pause
+manager  POST           /streams/{stream}/resume
 viewer   GET            /scans
 manager  POST           /scans
 

@@ -16,6 +16,7 @@ from cloud.actions.bundles import publish_again
 from cloud.actions.corrections import Recorded, record
 from cloud.actions.uploads import UploadDesk
 from cloud.api.problems import UnauthorizedError
+from cloud.cache.figures import TierFigures
 from cloud.errors import DeniedError
 from cloud.fleet.device_tokens import ReplayCache, verify_device_token
 from cloud.fleet.enrolment import GuessLimit
@@ -63,6 +64,14 @@ class Offload(Protocol):
 
     async def answer(self, request: OffloadRequest, jpeg: bytes) -> OffloadReply:
         """Answer one picture."""
+        ...
+
+    def figures(self) -> dict[str, float]:
+        """Return what happened since the start, and what waits."""
+        ...
+
+    async def cache_figures(self) -> list[tuple[TierFigures, ...]]:
+        """Return what happened in the model cache of each worker, the nearest tier first."""
         ...
 
 

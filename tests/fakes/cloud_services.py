@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from cloud.actions.open_home import Home
+from cloud.cache.figures import TierFigures
 from cloud.errors import BusyError, NotFoundError, QuotaError
 from cloud.jobs.teaching_protocol import LiveDetections, LiveState
 from cloud.store import jobs
@@ -78,6 +79,13 @@ class FakeOffload:
         self.asked: list[tuple[OffloadRequest, bytes]] = []
         self.is_busy = False
         self.over_quota: set[str] = set()
+        self.caches: list[tuple[TierFigures, ...]] = []
+
+    def figures(self) -> dict[str, float]:
+        return {"answered": len(self.asked), "waiting": 0}
+
+    async def cache_figures(self) -> list[tuple[TierFigures, ...]]:
+        return self.caches
 
     def check_room(self, device: str) -> None:
         if device in self.over_quota:
