@@ -30,7 +30,7 @@ from edge_agent.starter.location import starter_bundle_path
 from edge_agent.wire.detection import Detection, DetectorRef
 
 SEEDS_A_ROUND = 6
-ROUNDS = 3
+ROUNDS = 6
 _TASK = find_sample_task("persons")
 _NOTES = (
     "told again: events of a false alarm after the first, which somebody called wrong",
