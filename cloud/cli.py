@@ -25,6 +25,7 @@ from cloud.commands import (
     rollout,
     scan,
     search,
+    stream,
     subnet,
     suggest,
 )
@@ -42,6 +43,7 @@ app.add_typer(alert.app, name="alert")
 app.add_typer(events.app, name="events")
 app.add_typer(account.app, name="account")
 app.add_typer(subnet.app, name="subnet")
+app.add_typer(stream.app, name="stream")
 detector.app.command("suggest")(suggest.suggest)
 app.command("search")(search.search)
 app.command("scan")(scan.scan)

@@ -13,7 +13,7 @@ from cloud.errors import ConflictError, NotFoundError
 from cloud.store import detectors
 from cloud.store.ids import new_id
 from cloud.store.stream_tables import StreamGapRow, StreamLeaseRow, StreamRow, StreamWorkerRow
-from cloud.store.tables import EventState, Version
+from cloud.store.tables import Detector, EventState, Version
 
 STREAM_DEVICE = "cloud-stream"
 """What events of streams that the cloud watches name as their device."""
@@ -164,9 +164,9 @@ def gaps(session: Session, stream_id: str, *, since: float = 0.0, limit: int = 1
     return list(session.scalars(query.order_by(StreamGapRow.began.desc(), StreamGapRow.id).limit(limit)))
 
 
-def forget_gaps(session: Session, before: float) -> None:
-    """Forget gaps that ended before a time."""
-    session.execute(delete(StreamGapRow).where(StreamGapRow.ended < before))
+def name_of_detector(session: Session, detector_id: str) -> str | None:
+    """Return what people call a detector; none when it is gone."""
+    return session.scalar(select(Detector.name).where(Detector.id == detector_id))
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ class Book:
                     session, wanted.stream_id, began=row.watched, kind="starting", why="it was being started"
                 )
             held = Held(wanted, lease.token + 1)
-            _end_orphans(session, held, row.watched, now_s)
+            end_orphans(session, wanted.name, f"{held.epoch}-ends", row.watched, now_s)
         return held
 
     def beat(
@@ -198,7 +198,7 @@ class Book:
             for held, some in told:
                 if streams.held_lease(session, held.wanted.stream_id, worker_id, held.token) is None:
                     continue
-                stored = store_batch(session, _batch(held, some), now_s=now_s)
+                stored = store_batch(session, _batch(held.epoch, some), now_s=now_s)
                 note_events(session, stored.news, now_s)
                 news += stored.news
         return tuple(news)
@@ -280,20 +280,19 @@ def gap_in(row: StreamGapRow) -> Gap:
     return Gap(row.began, cast("GapKind", row.kind), row.why, row.ended)
 
 
-def _end_orphans(session: Session, held: Held, watched_s: float, now_s: float) -> None:
-    """End the events that a former holder began: nobody follows those things any more."""
+def end_orphans(session: Session, camera: str, epoch: str, watched_s: float, now_s: float) -> None:
+    """End the events of a stream that were begun: nobody follows those things any more."""
     ends = []
-    for seq, state in enumerate(streams.open_events(session, held.wanted.name), 1):
+    for seq, state in enumerate(streams.open_events(session, camera), 1):
         event = Event.from_json(state.body)
         end_s = max(watched_s, event.start_time)
         ends.append(Told(seq, event.model_copy(update={"event_type": "end", "end_time": end_s})))
     if ends:
-        batch = _batch(held, ends).model_copy(update={"epoch": f"{held.epoch}-ends"})
-        stored = store_batch(session, batch, now_s=now_s)
+        stored = store_batch(session, _batch(epoch, ends), now_s=now_s)
         note_events(session, stored.news, now_s)
 
 
-def _batch(held: Held, told: Sequence[Told]) -> EventBatch:
+def _batch(epoch: str, told: Sequence[Told]) -> EventBatch:
     items = tuple(
         BatchItem(
             seq=one.seq,
@@ -302,4 +301,4 @@ def _batch(held: Held, told: Sequence[Told]) -> EventBatch:
         )
         for one in told
     )
-    return EventBatch(device=STREAM_DEVICE, epoch=held.epoch, items=items)
+    return EventBatch(device=STREAM_DEVICE, epoch=epoch, items=items)
