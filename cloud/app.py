@@ -20,11 +20,14 @@ from fastapi.staticfiles import StaticFiles
 from cloud.actions.bundles import open_repository
 from cloud.actions.open_home import Home, open_home
 from cloud.api import reference, routes, server
+from cloud.api.document import Application
 from cloud.api.forgetting import keep_forgetting
 from cloud.api.guard import Guard, refuse_open_door
 from cloud.api.problems import add_handlers
+from cloud.api.repeating import Repeating
 from cloud.api.rolling import keep_rolling
 from cloud.api.services import Services
+from cloud.api.tagging import Tagging
 from cloud.api.uploads import keep_sweeping
 from cloud.api.views import job_view
 from cloud.fleet.enrolment import GuessLimit
@@ -89,7 +92,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             app.state.failure = error
             raise
 
-    app = FastAPI(
+    app = Application(
         title="elfowl",
         version=metadata.version("elfowl"),
         description="Custom-made eyes for small cameras.",
@@ -97,6 +100,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         docs_url=None,  # FastAPI's pages load from a CDN; ours is in cloud/api/reference.py
         redoc_url=None,
     )
+    # The last one added is asked first: nothing is looked at before the door let it in.
+    app.add_middleware(Repeating)
+    app.add_middleware(Tagging)
     app.add_middleware(Guard, settings=settings)
     add_handlers(app)
     routes.include_in(app)

@@ -1,8 +1,8 @@
-"""Tables of accounts, their sessions and API tokens, of whose secrets only digests are kept."""
+"""Tables of accounts, their sessions and API tokens, of whose secrets only digests are kept; of requests."""
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Text
+from sqlalchemy import ForeignKey, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud.store.tables import Base
@@ -50,3 +50,21 @@ class ApiTokenRow(Base):
     created: Mapped[float]
     expires: Mapped[float | None]
     seen: Mapped[float | None]
+
+
+class AnsweredRow(Base):
+    """What a request with an Idempotency-Key was answered; `digest` is of caller, address and key.
+
+    `status` is null until the answer is there. `body_sha256` is of the request, so that the key of another
+    one is found out.
+    """
+
+    __tablename__ = "answered_requests"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    body_sha256: Mapped[str]
+    created: Mapped[float] = mapped_column(index=True)
+    status: Mapped[int | None]
+    content_type: Mapped[str | None]
+    location: Mapped[str | None]
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
