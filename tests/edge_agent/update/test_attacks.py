@@ -6,6 +6,7 @@ The publisher, the signatures and the client are real; only the line between the
 from __future__ import annotations
 
 import json
+import random
 import re
 import socket
 import threading
@@ -19,7 +20,9 @@ import pytest
 
 from cloud.errors import InputError
 from cloud.fleet.description import BundleDescription
+from edge_agent.clock import SystemClock
 from edge_agent.errors import LinkError
+from edge_agent.report.link import Broker, LinkEvents, Message, MqttLink
 from edge_agent.update.fetcher import open_client
 from edge_agent.wire.sync import BundleTarget
 from tests.edge_agent.update.faulty_cloud import Fault, Tamper
@@ -350,3 +353,34 @@ def test_cloud_that_answers_without_tls_is_not_spoken_to() -> None:
             client.get(f"https://127.0.0.1:{server.getsockname()[1]}/", headers={"Authorization": "Bearer x"})
         thread.join()
     assert b"Bearer" not in heard[0]
+
+
+def test_broker_that_answers_without_tls_hears_no_password() -> None:
+    """Somebody in the middle takes the TLS of the broker away: the agent's link does not come up."""
+    up = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        heard: list[bytes] = []
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                heard.append(connection.recv(4096))
+                connection.sendall(b"\x20\x03\x00\x00\x00")  # CONNACK: welcome
+                heard.append(connection.recv(4096))
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        port = server.getsockname()[1]
+        link = MqttLink(
+            Broker("127.0.0.1", port, "owl", username="owl", password="hush-hush", tls=True),
+            will=Message("will", b"gone"),
+            subscriptions=[],
+            clock=SystemClock(),
+            rng=random.Random(1),
+        )
+        link.start(LinkEvents(up.set, lambda _reason: None, lambda *_message: None))
+        thread.join()
+        link.stop()
+    assert not up.is_set()
+    assert heard[0], "it did try"
+    assert not any(secret in b"".join(heard) for secret in (b"hush-hush", b"MQTT", b"owl"))
