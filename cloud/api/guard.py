@@ -7,18 +7,21 @@ A page of another site that a browser has open can send requests to loopback: he
 from __future__ import annotations
 
 import ipaddress
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cloud.accounts.caller import Caller
 from cloud.api.blurring import Blurring, asking_for_whole
 from cloud.api.door import SAFE_METHODS, FirstStartError, admit, needed, note_caller
+from cloud.api.lasting import is_lasting, while_allowed
 from cloud.api.problems import UnauthorizedError, problem_of
 from cloud.errors import DeniedError, TooLargeError
 from cloud.settings import Settings
-from edge_agent.errors import ConfigError, ElfowlError
+from edge_agent.errors import ConfigError, ElfowlError, StorageError
 
 _UPLOAD_LIMIT_BYTES = 8_000_000_000
 _DOCUMENT_LIMIT_BYTES = 64_000_000
@@ -79,7 +82,20 @@ class Guard:
             receive = limited(receive, limit_bytes)
             if caller is not None and caller.role == "viewer" and needed(scope) == "blurred":
                 scope, send = asking_for_whole(scope), Blurring(send)
-        await self._app(scope, receive, send)
+        if caller is not None and caller.account_id is not None and is_lasting(scope):
+            await while_allowed(self._app, scope, receive, send, partial(self._is_still, scope, caller))
+        else:
+            await self._app(scope, receive, send)
+
+    async def _is_still(self, scope: Scope, caller: Caller) -> bool:
+        """Return whether who was let in still would be, as the same: not logged out, not of another role."""
+        try:
+            return await admit(scope, self._settings, is_local=self._loopback) == caller
+        except (UnauthorizedError, DeniedError):
+            return False
+        except StorageError:
+            # A database that is busy for long ends nobody's session.
+            return True
 
     def check_origin(self, scope: Scope) -> None:
         """Check where a request comes from.

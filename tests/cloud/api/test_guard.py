@@ -55,7 +55,9 @@ def test_page_of_another_site_changes_nothing(cloud: Cloud, headers: dict[str, s
 def test_page_of_another_site_hears_no_live_news(cloud: Cloud) -> None:
     with (
         pytest.raises(WebSocketDisconnect),
-        cloud.client.websocket_connect("/api/v1/live", headers={"Origin": "https://evil.example"}),
+        cloud.client.websocket_connect(
+            "ws://127.0.0.1:8420/api/v1/live", headers={"Origin": "https://evil.example"}
+        ),
     ):
         pytest.fail("it was let in")
 
