@@ -13,6 +13,7 @@ from cloud.accounts.roles import Role
 from cloud.actions.accounts import SESSION_S, Browser, LoggedIn
 from cloud.api.door import caller_of, cookie_of, is_forwarded, session_cookie
 from cloud.api.guard import is_loopback
+from cloud.api.paging import Paged
 from cloud.api.services import Services, Used
 from cloud.errors import ConflictError
 from cloud.store.account_tables import AccountRow, ApiTokenRow
@@ -183,12 +184,12 @@ def change_password(request: Request, services: Used, body: PasswordBody) -> Non
 
 
 @router.get("/me/sessions")
-def list_sessions(request: Request, services: Used) -> list[SessionView]:
+def list_sessions(request: Request, services: Used, page: Paged) -> list[SessionView]:
     """List the browsers in which one is logged in."""
     caller = caller_of(request)
     return [
         SessionView.model_validate({**_fields(row, SessionView), "current": row.digest == caller.session})
-        for row in services.people.sessions(caller)
+        for row in page.of(services.people.sessions(caller))
     ]
 
 
@@ -206,9 +207,9 @@ def end_session(request: Request, services: Used, session: str) -> None:
 
 
 @router.get("/me/tokens")
-def list_tokens(request: Request, services: Used) -> list[TokenListed]:
+def list_tokens(request: Request, services: Used, page: Paged) -> list[TokenListed]:
     """List one's own API tokens, newest first, without their texts."""
-    return [_token_view(row) for row in services.people.tokens(caller_of(request))]
+    return [_token_view(row) for row in page.of(services.people.tokens(caller_of(request)))]
 
 
 @router.post("/me/tokens", status_code=201)
@@ -225,9 +226,9 @@ def revoke_token(request: Request, services: Used, token: str) -> None:
 
 
 @router.get("/accounts")
-def list_accounts(services: Used) -> list[AccountView]:
+def list_accounts(services: Used, page: Paged) -> list[AccountView]:
     """List all accounts by name."""
-    return [_account_view(row) for row in services.people.every()]
+    return [_account_view(row) for row in page.of(services.people.every())]
 
 
 @router.post("/accounts", status_code=201)

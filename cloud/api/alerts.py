@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from cloud.api.paging import Paged
 from cloud.api.services import Services, Used
 from cloud.notify.desk import AlertDesk, AlertView, MessageView, TestView
 from cloud.notify.rule import AlertRule
@@ -14,9 +15,9 @@ router = APIRouter(tags=["alerts"])
 
 
 @router.get("/alerts")
-def list_alerts(services: Used) -> list[AlertView]:
+def list_alerts(services: Used, page: Paged) -> list[AlertView]:
     """List the alerts by name; addresses are masked."""
-    return _desk(services).every()
+    return list(page.of(_desk(services).every()))
 
 
 @router.post("/alerts", status_code=201)

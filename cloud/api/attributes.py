@@ -26,6 +26,7 @@ from cloud.api.attribute_models import (
 )
 from cloud.api.frames import JPEG_QUALITY, check_index, jpeg_of_frame
 from cloud.api.models import JobView
+from cloud.api.paging import Paged
 from cloud.api.services import Services, Used
 from cloud.api.views import job_view
 from cloud.attributes.crops import shown_crop
@@ -86,9 +87,9 @@ def remove_attribute(services: Used, detector_id: str, attribute: str) -> None:
 
 
 @router.get("/detectors/{detector_id}/attributes/{attribute}/examples")
-def list_examples(services: Used, detector_id: str, attribute: str) -> list[ExampleView]:
+def list_examples(services: Used, page: Paged, detector_id: str, attribute: str) -> list[ExampleView]:
     """List the examples of an attribute, value by value, the oldest first."""
-    return example_views(actions.attribute_of(_home(services), detector_id, attribute))
+    return list(page.of(example_views(actions.attribute_of(_home(services), detector_id, attribute))))
 
 
 @router.post("/detectors/{detector_id}/attributes/{attribute}/examples", status_code=201)

@@ -8,6 +8,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 from cloud.actions import bundles as bundle_actions
 from cloud.actions.bundles import bundle_path, receipt_path
 from cloud.api.models import BundleView
+from cloud.api.paging import Paged
 from cloud.api.rollouts import who_asks
 from cloud.api.services import Used
 from cloud.api.views import bundle_view
@@ -17,10 +18,10 @@ router = APIRouter(prefix="/bundles", tags=["bundles"])
 
 
 @router.get("")
-def list_all(services: Used) -> list[BundleView]:
+def list_all(services: Used, page: Paged) -> list[BundleView]:
     """List all bundles, newest first."""
     with services.database.read() as session:
-        return [bundle_view(bundle) for bundle in bundles.every(session)]
+        return [bundle_view(bundle) for bundle in page.of(bundles.every(session))]
 
 
 @router.get("/{bundle_id}")

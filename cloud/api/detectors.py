@@ -19,6 +19,7 @@ from cloud.api.models import (
     TrainBody,
     VersionView,
 )
+from cloud.api.paging import Paged
 from cloud.api.rollouts import who_asks
 from cloud.api.services import Used
 from cloud.api.views import bundle_view, detector_view, job_view, version_view
@@ -37,10 +38,10 @@ def list_profiles() -> list[ProfileView]:
 
 
 @router.get("/detectors")
-def list_detectors(services: Used) -> list[DetectorView]:
+def list_detectors(services: Used, page: Paged) -> list[DetectorView]:
     """List all detectors, oldest first."""
     with services.database.read() as session:
-        return [detector_view(session, detector) for detector in detectors.every(session)]
+        return [detector_view(session, detector) for detector in page.of(detectors.every(session))]
 
 
 @router.post("/detectors", status_code=201)
@@ -117,11 +118,11 @@ def show_version(services: Used, detector_id: str, version: int) -> VersionView:
 
 
 @router.get("/detectors/{detector_id}/bundles")
-def list_bundles(services: Used, detector_id: str) -> list[BundleView]:
+def list_bundles(services: Used, page: Paged, detector_id: str) -> list[BundleView]:
     """List the bundles of a detector, newest first."""
     with services.database.read() as session:
         found = detectors.find(session, detector_id)
-        return [bundle_view(bundle) for bundle in bundles.every(session, found.id)]
+        return [bundle_view(bundle) for bundle in page.of(bundles.every(session, found.id))]
 
 
 @router.post("/detectors/{detector_id}/publish")

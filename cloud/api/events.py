@@ -12,6 +12,7 @@ from cloud.actions.corrections import add_box, withdraw
 from cloud.actions.open_home import Home
 from cloud.actions.recorded_pictures import small_picture
 from cloud.api.models import CorrectionBox, CorrectionView, EventView, NewCorrection
+from cloud.api.paging import Paged
 from cloud.api.services import Used
 from cloud.api.views import correction_view, event_view
 from cloud.errors import InputError, NotFoundError
@@ -73,12 +74,12 @@ def correct(services: Used, body: NewCorrection) -> CorrectionView:
 
 @router.get("/corrections")
 def list_corrections(
-    services: Used, detector: str | None = None, *, withdrawn: bool = False
+    services: Used, page: Paged, detector: str | None = None, *, withdrawn: bool = False
 ) -> list[CorrectionView]:
     """List corrections with their provenance, newest first; on request with those taken back."""
     with services.database.read() as session:
         rows = corrections.every(session, detector, withdrawn=withdrawn)
-        return [correction_view(session, row) for row in rows]
+        return [correction_view(session, row) for row in page.of(rows)]
 
 
 @router.get("/corrections/{correction_id}")

@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from cloud.api.models import JobView
+from cloud.api.paging import Paged
 from cloud.api.services import Services, Used
 from cloud.api.views import job_view
 from cloud.store import detectors, jobs
@@ -20,11 +21,11 @@ _LOOK_S = 0.3
 
 
 @router.get("/detectors/{detector_id}/jobs")
-def list_jobs(services: Used, detector_id: str) -> list[JobView]:
+def list_jobs(services: Used, page: Paged, detector_id: str) -> list[JobView]:
     """List the jobs of a detector, newest first."""
     with services.database.read() as session:
         found = detectors.find(session, detector_id)
-        return [job_view(job) for job in jobs.of_detector(session, found.id)]
+        return [job_view(job) for job in page.of(jobs.of_detector(session, found.id))]
 
 
 @router.get("/jobs/{job_id}")

@@ -19,6 +19,7 @@ from cloud.actions.media import Role, look_at_upload, new_media_path, note, refu
 from cloud.actions.uploads import MAX_FILE_BYTES
 from cloud.api.frames import JPEG_QUALITY, check_index, jpeg_of_frame
 from cloud.api.models import ImportedView, LabelsBody, LabelsView, MediaView
+from cloud.api.paging import Paged
 from cloud.api.services import Services, Used
 from cloud.api.views import labels_view, media_view
 from cloud.datasets.coco import parse_coco
@@ -50,11 +51,11 @@ _COCO = {"requestBody": {"required": True, "content": {"application/json": {"sch
 
 
 @router.get("/detectors/{detector_id}/media")
-def list_media(services: Used, detector_id: str) -> list[MediaView]:
+def list_media(services: Used, page: Paged, detector_id: str) -> list[MediaView]:
     """List the pictures and videos of a detector, oldest first."""
     with services.database.read() as session:
         found = detectors.find(session, detector_id)
-        return [media_view(session, row) for row in media.of_detector(session, found.id)]
+        return [media_view(session, row) for row in page.of(media.of_detector(session, found.id))]
 
 
 @router.post("/detectors/{detector_id}/media", status_code=201, openapi_extra=_UPLOAD)

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from cloud.actions import proposals as proposal_actions
 from cloud.api.frames import check_index
 from cloud.api.models import AcceptBody, JobView, LabelsView, PrelabelBody, ProposalView, RejectBody
+from cloud.api.paging import Paged
 from cloud.api.services import Used
 from cloud.api.views import job_view, labels_view
 from cloud.errors import InputError
@@ -38,10 +39,11 @@ def prelabel(services: Used, detector_id: str, body: PrelabelBody) -> JobView:
 
 
 @router.get("/detectors/{detector_id}/proposals")
-def list_frames(services: Used, detector_id: str) -> list[tuple[str, int]]:
+def list_frames(services: Used, page: Paged, detector_id: str) -> list[tuple[str, int]]:
     """List the frames for which boxes are offered, as pairs of medium and frame index."""
     with services.database.read() as session:
-        return proposals.frames_with_open(session, detectors.find(session, detector_id).id)
+        found = proposals.frames_with_open(session, detectors.find(session, detector_id).id)
+        return list(page.of(found))
 
 
 @router.get("/media/{media_id}/frames/{index}/proposals")

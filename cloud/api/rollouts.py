@@ -11,6 +11,7 @@ from cloud.actions import rollouts as actions
 from cloud.actions.rollout_preview import Preview
 from cloud.actions.rollout_preview import preview as preview_of
 from cloud.api.door import caller_of
+from cloud.api.paging import Paged
 from cloud.api.services import Used
 from cloud.fleet.rollout_plan import Member, Plan, Rollout, RolloutState
 from cloud.fleet.rollout_states import Order
@@ -94,12 +95,12 @@ def preview_view(shown: Preview) -> PreviewView:
 
 
 @router.get("/rollouts")
-def list_all(services: Used) -> list[RolloutView]:
+def list_all(services: Used, page: Paged) -> list[RolloutView]:
     """List all roll-outs, newest first."""
     with services.database.read() as session:
         return [
             rollout_view(actions.load(session, row.number), rollouts.count_members(session, row.number))
-            for row in rollouts.every(session)
+            for row in page.of(rollouts.every(session))
         ]
 
 

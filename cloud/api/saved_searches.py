@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.actions import searches
 from cloud.actions.searches import Saved
+from cloud.api.paging import Paged
 from cloud.api.services import Used
 from cloud.search.parse import MOST_CHARACTERS
 
@@ -35,10 +36,10 @@ class SavedView(BaseModel):
 
 
 @router.get("/searches")
-def list_searches(services: Used) -> list[SavedView]:
+def list_searches(services: Used, page: Paged) -> list[SavedView]:
     """List the saved searches by name."""
     with services.database.read() as session:
-        return [_view(one) for one in searches.every(session)]
+        return [_view(one) for one in page.of(searches.every(session))]
 
 
 @router.post("/searches", status_code=201)

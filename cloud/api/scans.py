@@ -9,6 +9,7 @@ from cloud.actions.detectors import split_reference
 from cloud.actions.open_home import Home
 from cloud.actions.scans import SCAN, named_files, note_file, note_medium
 from cloud.api.models import JobView
+from cloud.api.paging import Paged
 from cloud.api.services import Services, Used
 from cloud.api.views import job_view
 from cloud.errors import InputError
@@ -82,7 +83,7 @@ def begin(services: Used, body: ScanBody) -> JobView:
 
 
 @router.get("")
-def list_scans(services: Used) -> list[ScanView]:
+def list_scans(services: Used, page: Paged) -> list[ScanView]:
     """List who has looked through which recordings, and how far, newest first."""
     with services.database.read() as session:
         return [
@@ -102,7 +103,7 @@ def list_scans(services: Used) -> list[ScanView]:
                 looks=scan.looks,
                 done=scan.done,
             )
-            for scan, row in scans.every(session)
+            for scan, row in page.of(scans.every(session))
         ]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from cloud.api.paging import Paged
 from cloud.api.services import Services, Used
 from cloud.streams.desk import GapView, StreamBody, StreamChange, StreamDesk, StreamView
 
@@ -13,9 +14,9 @@ router = APIRouter(prefix="/streams", tags=["streams"])
 
 
 @router.get("")
-def list_streams(services: Used) -> list[StreamView]:
+def list_streams(services: Used, page: Paged) -> list[StreamView]:
     """List the streams that the cloud watches, by name."""
-    return _desk(services).every()
+    return list(page.of(_desk(services).every()))
 
 
 @router.post("", status_code=201)

@@ -24,6 +24,7 @@ from cloud.actions.media import Role
 from cloud.actions.uploads import KEEP_S, MAX_FILE_BYTES, NewUpload, is_preparing
 from cloud.api.door import caller_of
 from cloud.api.models import JobView
+from cloud.api.paging import Paged
 from cloud.api.problems import PreconditionError, problem
 from cloud.api.services import Services, Used
 from cloud.api.views import job_view
@@ -107,11 +108,12 @@ def tell_what_is_spoken(detector_id: str) -> Response:  # noqa: ARG001 - part of
 
 
 @router.get("/detectors/{detector_id}/uploads")
-def list_uploads(request: Request, services: Used, detector_id: str) -> list[UploadView]:
+def list_uploads(request: Request, services: Used, page: Paged, detector_id: str) -> list[UploadView]:
     """List what you began to send to a detector and did not finish, oldest first."""
     with services.database.read() as session:
         found = detectors.find(session, detector_id)
-    return [_view(services, one) for one in services.uploads.under_way(found.id, _account(request))]
+    begun = services.uploads.under_way(found.id, _account(request))
+    return [_view(services, one) for one in page.of(begun)]
 
 
 @router.post("/detectors/{detector_id}/uploads", status_code=201, dependencies=_TUS)
