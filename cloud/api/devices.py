@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from cloud.actions import devices as device_actions
 from cloud.actions import fleet as fleet_actions
 from cloud.api.models import ArrangeBody, AssignBody, DeviceView, TokenBody, TokenView
+from cloud.api.paging import Paged
 from cloud.api.rollouts import who_asks
 from cloud.api.services import Used
 from cloud.api.views import device_view, token_view
@@ -18,10 +19,10 @@ router = APIRouter(tags=["devices"])
 
 
 @router.get("/devices")
-def list_devices(services: Used) -> list[DeviceView]:
+def list_devices(services: Used, page: Paged) -> list[DeviceView]:
     """List all cameras by name."""
     with services.database.read() as session:
-        return [device_view(session, device) for device in devices.every(session)]
+        return [device_view(session, device) for device in page.of(devices.every(session))]
 
 
 @router.get("/devices/{name}")
