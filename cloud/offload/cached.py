@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -30,7 +31,9 @@ from cloud.store.objects import Objects
 _OVERHEAD_BYTES = 30_000
 """Measured: a light detector of 33.8 kB takes 97 kB of memory, a full one of 468 kB 517 kB."""
 
-_KNOWN = 1 << 15
+_KNOWN = 1 << 16
+"""About 1 kB each."""
+
 _MOST_SPEC_BYTES = 1_000_000
 
 
@@ -101,18 +104,27 @@ class CachedDetectors:
         return detector_of(self._specs.spec_at(ref.place), weights, Path(ref.place))
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What names a model, and its spec: compressed, for many are known that are not in memory."""
+
+    ref: ModelRef
+    spec_zip: bytes
+
+
 class _Specs:
     """What is written beside models: which bytes they are, and what they mean."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._lock = threading.Lock()
-        self._known: OrderedDict[Path, ModelRef] = OrderedDict()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
 
     def known(self, folder: Path) -> ModelRef | None:
         """Return what names the model of a folder, if it was asked before."""
         with self._lock:
-            return self._known.get(folder)
+            known = self._known.get(_place(folder))
+        return known.ref if known else None
 
     def ref_of(self, folder: Path) -> ModelRef:
         """Return what names the model of a folder.
@@ -122,20 +134,7 @@ class _Specs:
             InputError: Its spec is damaged.
             LinkError: The object store cannot be reached.
         """
-        found = self.known(folder)
-        if found is not None:
-            return found
-        place = f"{folder.parent.name}/{folder.name}/{WEIGHTS_FILE}"
-        try:
-            found = ModelRef(HOME_SCOPE, self._sha256_of(place), place)
-        except NotFoundError as error:
-            message = f"this cloud has no trained detector in {folder.parent.name}/{folder.name}"
-            raise NotFoundError(message) from error
-        with self._lock:
-            self._known[folder] = found
-            if len(self._known) > _KNOWN:
-                self._known.popitem(last=False)
-        return found
+        return self._look(_place(folder)).ref
 
     def spec_at(self, place: str) -> DetectorSpec:
         """Return the spec beside a model.
@@ -143,15 +142,40 @@ class _Specs:
         Raises:
             ElfowlError: As `ref_of` does.
         """
-        path = object_path(HOME_SCOPE, f"{place.rpartition('/')[0]}/{SPEC_FILE}")
-        return spec_of(self._objects.get(path, _MOST_SPEC_BYTES), Path(path))
+        return spec_of(zlib.decompress(self._look(place).spec_zip), Path(place))
+
+    def _look(self, place: str) -> _Known:
+        with self._lock:
+            known = self._known.get(place)
+            if known is not None:
+                self._known.move_to_end(place)
+                return known
+        known = self._read(place)
+        with self._lock:
+            self._known[place] = known
+            if len(self._known) > _KNOWN:
+                self._known.popitem(last=False)
+        return known
+
+    def _read(self, place: str) -> _Known:
+        name = place.rpartition("/")[0]
+        path = object_path(HOME_SCOPE, f"{name}/{SPEC_FILE}")
+        try:
+            document = self._objects.get(path, _MOST_SPEC_BYTES)
+        except NotFoundError as error:
+            message = f"this cloud has no trained detector in {name}"
+            raise NotFoundError(message) from error
+        sha256 = spec_of(document, Path(path)).weights_sha256 or self._sha256_of(place)
+        return _Known(ModelRef(HOME_SCOPE, sha256, place), zlib.compress(document, 1))
 
     def _sha256_of(self, place: str) -> str:
-        """Return the digest that the spec names; one of an early elfowl names none."""
-        named = self.spec_at(place).weights_sha256
-        if named is not None:
-            return named
-        return hashlib.sha256(self._objects.get(object_path(HOME_SCOPE, place), MOST_MODEL_BYTES)).hexdigest()
+        """Return the digest of a model whose spec, of an early elfowl, names none."""
+        data = self._objects.get(object_path(HOME_SCOPE, place), MOST_MODEL_BYTES)
+        return hashlib.sha256(data).hexdigest()
+
+
+def _place(folder: Path) -> str:
+    return f"{folder.parent.name}/{folder.name}/{WEIGHTS_FILE}"
 
 
 def _built_bytes(weights: bytes) -> int:

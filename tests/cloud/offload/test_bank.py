@@ -1,0 +1,90 @@
+"""Heads in one array answer as they do alone, whichever rows they have had."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cloud.cache.key import ModelKey
+from cloud.cache.slots import Slots
+from cloud.detector.light import LightHead, rounded
+from cloud.errors import BusyError, InputError
+from cloud.offload.bank import HeadBank, HeadForm
+from cloud.offload.gathered import Levels, run_light
+from tests.cloud.cache.made_up import body, ref_to
+
+CHANNELS = (6, 4, 2)
+FORM = HeadForm(CHANNELS, 3, 8, 16)
+CPU = torch.device("cpu")
+
+
+def head(seed: int, classes: int = 1) -> LightHead:
+    torch.manual_seed(seed)
+    return rounded(LightHead(CHANNELS, classes, 8, 16))
+
+
+def key(name: object) -> ModelKey:
+    return ref_to(body(name)).key
+
+
+def levels_for(count: int) -> Levels:
+    random = torch.Generator().manual_seed(0)
+    return tuple(
+        torch.randn(count, channels, 8 >> at, 12 >> at, generator=random)
+        for at, channels in enumerate(CHANNELS)
+    )
+
+
+def assert_answers(bank: HeadBank, names: list[int]) -> None:
+    heads = [head(name, 1 + name % 3) for name in names]
+    levels = levels_for(len(names))
+    with torch.inference_mode():
+        scores, boxes = bank.run([(key(name), one) for name, one in zip(names, heads, strict=True)], levels)
+        for row, one in enumerate(heads):
+            own = tuple(level[row : row + 1] for level in levels)
+            alone_scores, alone_boxes = run_light([one], own)
+            classes = alone_scores.shape[1]
+            torch.testing.assert_close(scores[row : row + 1, :classes], alone_scores)
+            torch.testing.assert_close(boxes[row : row + 1], alone_boxes)
+
+
+def test_heads_of_a_bank_answer_as_each_alone_also_after_rows_changed_hands() -> None:
+    bank = HeadBank(FORM, 8, CPU)
+    for start in range(0, 40, 4):
+        assert_answers(bank, [start, start + 1, start + 2, start, start + 3])
+    assert (len(bank), bank.evictions) == (8, 32)
+
+
+def test_bank_grows_as_heads_come_and_keeps_what_it_has() -> None:
+    bank = HeadBank(FORM, 1000, CPU)
+    small = bank.nbytes
+    for start in range(0, 300, 10):
+        assert_answers(bank, list(range(start, start + 10)))
+    assert (len(bank), bank.evictions, bank.nbytes) == (300, 0, 2 * small)
+    assert_answers(bank, [0, 299, 7])
+
+
+def test_batch_with_more_heads_than_rows_is_refused_and_the_next_is_answered() -> None:
+    bank = HeadBank(FORM, 4, CPU)
+    with pytest.raises(BusyError):
+        bank.run([(key(name), head(name)) for name in range(5)], levels_for(5))
+    assert_answers(bank, [7, 8])
+
+
+def test_head_of_another_form_takes_no_row() -> None:
+    bank = HeadBank(FORM, 4, CPU)
+    with pytest.raises(InputError, match="no place"):
+        bank.run([(key("a"), head(0, classes=4))], levels_for(1))
+    assert len(bank) == 0
+
+
+def test_row_in_use_is_given_to_nobody_else() -> None:
+    slots = Slots(3)
+    mine = slots.enter(key("mine"))
+    others = set()
+    for name in range(20):
+        others.add(slots.enter(key(name)))
+        slots.give(key(name))
+    assert mine not in others
+    assert slots.take(key("mine")) == mine
+    assert slots.needed == 3
