@@ -56,6 +56,7 @@ class Origin:
             return TierFigures(
                 tier="store",
                 hits=self._loads,
+                misses=self._failures + self._corrupt,
                 failures=self._failures,
                 verified=self._verified,
                 corrupt=self._corrupt,

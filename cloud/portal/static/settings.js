@@ -1,5 +1,6 @@
 // Settings: who may come in, one's own tokens and browsers, and the log of what was done.
 import { AccountPart } from "./people.js";
+import { ModelCachePart } from "./modelcache.js";
 import { TokenPart } from "./tokens.js";
 import { LogPart, OwnPart } from "./ownaccount.js";
 import { Failure, Loading, api, html, mount, useLoad } from "./ui.js";
@@ -26,6 +27,7 @@ function Page() {
     ${name && html`<${OwnPart} />`}
     ${name && html`<${TokenPart} role=${role} />`}
     ${isSetUp && role === "owner" && html`<${AccountPart} own=${name} />`}
+    ${role !== "viewer" && html`<${ModelCachePart} />`}
     ${role !== "viewer" && html`<${LogPart} />`}
   </div>`;
 }
