@@ -79,6 +79,9 @@ class Settings(BaseModel):
     keep_events_days: float | None = Field(
         None, gt=0.0, description="events that came longer ago are deleted; for ever by default"
     )
+    move_events_days: float | None = Field(
+        None, ge=7.0, description="events that came longer ago are moved into files; never by default"
+    )
 
     media_quota_bytes: float | None = Field(
         None, gt=0.0, description="of all pictures and videos together, uploads included; no limit by default"
@@ -174,6 +177,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "stream_workers": "ELFOWL_STREAM_WORKERS",
         "stream_hosts": "ELFOWL_STREAM_HOSTS",
         "keep_events_days": "ELFOWL_KEEP_EVENTS_DAYS",
+        "move_events_days": "ELFOWL_MOVE_EVENTS_DAYS",
         "public_url": "ELFOWL_PUBLIC_URL",
         "media_quota_bytes": "ELFOWL_MEDIA_QUOTA_BYTES",
     }

@@ -122,6 +122,15 @@ def delete_events(
     return done
 
 
+def delete_said_of(database: Database, settings: Settings, event_ids: Sequence[str]) -> None:
+    """Delete what people said of events, with the key frames."""
+    count = _Count()
+    with database.write(durable=True) as session:
+        for begin in range(0, len(event_ids), _AT_ONCE):
+            _delete_corrections(session, _of_events(session, event_ids[begin : begin + _AT_ONCE]), count)
+    _unlink(settings, count)
+
+
 def _delete_some(
     database: Database, settings: Settings, doomed: Doomed, count: _Count, *, keep_corrections: bool
 ) -> bool:

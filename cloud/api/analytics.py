@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel
 
 from cloud.api.services import Services, Used
+from cloud.search.aged import aged_of
 from cloud.search.chosen import Chosen
 from cloud.search.dwell import LENGTHS_S, Dwell, dwell
 from cloud.search.export import csv_of, rows_of, write_parquet
@@ -83,7 +85,8 @@ Asked = Annotated[Chosen, Depends(chosen_by)]
 def show_together(services: Used, chosen: Asked) -> TogetherView:
     """Count which things were in sight of one camera at the same time."""
     with services.database.read() as session:
-        found = together(session, chosen)
+        old = aged_of(session, services.settings.home, chosen, reach_s=math.inf)
+        found = together(session, chosen, aged=old)
     pairs = sorted(found.moments.items(), key=lambda one: (-one[1], one[0]))
     return TogetherView(
         pairs=[PairView(labels=labels, moments=moments) for labels, moments in pairs],
@@ -96,14 +99,15 @@ def show_together(services: Used, chosen: Asked) -> TogetherView:
 def show_dwell(services: Used, chosen: Asked) -> list[DwellView]:
     """Tell how long things stayed in sight, by label and camera."""
     with services.database.read() as session:
-        return [_dwell_view(one) for one in dwell(session, chosen)]
+        old = aged_of(session, services.settings.home, chosen)
+        return [_dwell_view(one) for one in dwell(session, chosen, old)]
 
 
 @router.get("/heat")
 def show_heat(services: Used, chosen: Asked) -> HeatView:
     """Count where in the picture things were last seen."""
     with services.database.read() as session:
-        found = heat(session, chosen)
+        found = heat(session, chosen, aged=aged_of(session, services.settings.home, chosen))
     picture_of = None if found.picture_of is None else found.picture_of[1]
     return HeatView(
         cells=found.cells.tolist(), events=found.events, complete=found.complete, picture_of=picture_of
@@ -126,7 +130,8 @@ def export_parquet(services: Used, chosen: Asked, after: BackgroundTasks) -> Fil
     after.add_task(path.unlink, missing_ok=True)
     try:
         with services.database.read() as session:
-            write_parquet(rows_of(session, chosen), path)
+            old = aged_of(session, services.settings.home, chosen)
+            write_parquet(rows_of(session, chosen, old), path)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -136,7 +141,8 @@ def export_parquet(services: Used, chosen: Asked, after: BackgroundTasks) -> Fil
 
 def _csv(services: Services, chosen: Chosen) -> Iterator[str]:
     with services.database.read() as session:
-        yield from csv_of(rows_of(session, chosen))
+        old = aged_of(session, services.settings.home, chosen)
+        yield from csv_of(rows_of(session, chosen, old))
 
 
 def _dwell_view(one: Dwell) -> DwellView:

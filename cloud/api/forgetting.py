@@ -9,7 +9,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
+from cloud.actions.ageing import delete_aged, move_old
 from cloud.actions.forgetting import Doomed, count_doomed, delete_events
+from cloud.actions.open_home import Home
 from cloud.api.rollouts import who_asks
 from cloud.api.services import Services, Used
 from edge_agent.errors import ElfowlError
@@ -45,7 +47,9 @@ def delete(
     doomed = Doomed(before, camera, device)
     if dry_run:
         with services.database.read() as session:
-            return DeletedView(events=count_doomed(session, doomed))
+            there = count_doomed(session, doomed)
+        return DeletedView(events=there + delete_aged(_home(services), doomed, dry_run=True))
+    aged = delete_aged(_home(services), doomed, keep_corrections=keep_corrections)
     done = delete_events(
         services.database,
         services.settings,
@@ -54,15 +58,25 @@ def delete(
         keep_corrections=keep_corrections,
         who=who_asks(request),
     )
-    return DeletedView(**vars(done))
+    return DeletedView(**{**vars(done), "events": done.events + aged})
 
 
 def forget_old(services: Services) -> None:
-    """Delete events that came longer ago than they are kept; what people said of them stays."""
-    days = services.settings.keep_events_days
+    """Delete events that came longer ago than they are kept; what people said of them stays.
+
+    What came longer ago than it stays in the database is moved into files.
+    """
+    days, now_s = services.settings.keep_events_days, services.clock.now_s()
     if days is not None:
-        doomed = Doomed(received_before_s=services.clock.now_s() - days * _DAY_S)
+        doomed = Doomed(received_before_s=now_s - days * _DAY_S)
         delete_events(services.database, services.settings, services.clock, doomed, keep_corrections=True)
+        delete_aged(_home(services), doomed, keep_corrections=True)
+    if services.settings.move_events_days is not None:
+        move_old(_home(services), now_s - services.settings.move_events_days * _DAY_S)
+
+
+def _home(services: Services) -> Home:
+    return Home(services.settings, services.database, services.clock)
 
 
 async def keep_forgetting(services: Services) -> None:

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from cloud.api.services import Used
-from cloud.search.counts import By, Counting, as_csv, count_events
+from cloud.search.aged import aged_of, last_moved
+from cloud.search.counts import By, Counting, as_csv, chosen_of, count_events
 from cloud.search.find import find
 from cloud.search.judge import Moment, Seen, span_of
 from cloud.search.parse import parse_query
@@ -37,7 +38,7 @@ class RecordedView(BaseModel):
 class SeenView(BaseModel):
     """An event of a moment; times in UTC seconds since 1970, `box` normalised xyxy of its last look.
 
-    `thumbnail` tells whether a small picture of it came; `recorded` where a scan saw it, null for cameras.
+    `thumbnail` tells whether it has a small picture; `recorded` where a scan saw it, null for cameras.
     """
 
     device: str
@@ -74,6 +75,8 @@ class SearchView(BaseModel):
 
     A page may be short, even empty, and still name a next one: then much was looked at. When nothing was
     found at all, `nearest` tells what would be, and `labels` what there is if a label never came.
+    `not_before`: older events were moved into files, where searches do not look; null: the search does not
+    ask for them, or there are none.
     """
 
     query: str
@@ -81,6 +84,7 @@ class SearchView(BaseModel):
     after: str | None
     nearest: list[RelaxedView] = []
     labels: list[str] | None = None
+    not_before: float | None = None
 
 
 class CountView(BaseModel):
@@ -111,6 +115,9 @@ def search_view(
     moments = [_moment_view(moment, pictured) for moment in page.moments]
     _say_where(session, moments)
     view = SearchView(query=str(query), moments=moments, after=page.after)
+    moved_s = last_moved(session)
+    if moved_s is not None and span_of(query, now_s=now_s, zone=zone).since_s <= moved_s:
+        view.not_before = moved_s
     if not page.moments and page.after is None and after is None:
         view.nearest = [
             RelaxedView(query=str(one.query), given_up=one.given_up, newest=_moment_view(one.newest))
@@ -154,7 +161,8 @@ def counts(  # noqa: PLR0913 - parameters of a route
     names = tuple(dict.fromkeys(by))
     counting = Counting(names, since, until, label, camera, device)
     with services.database.read() as session:
-        found = count_events(session, counting, zone_of(timezone))
+        old = aged_of(session, services.settings.home, chosen_of(counting))
+        found = count_events(session, counting, zone_of(timezone), old)
     if csv:
         return Response(as_csv(names, found), media_type="text/csv")  # type: ignore[return-value]
     return [CountView(key=dict(zip(names, one.key, strict=True)), events=one.events) for one in found]
@@ -174,6 +182,7 @@ def _say_where(session: Session, moments: Iterable[MomentView]) -> None:
     for event in seen:
         if (row := rows.get(event.camera)) is not None:
             frame = round((event.start - row.began) * row.fps)
+            event.thumbnail = True
             event.recorded = RecordedView(recording=row.id, name=row.name, media=row.media_id, frame=frame)
 
 

@@ -77,6 +77,7 @@ def _at_home(
     keep_corrections: bool,
     dry_run: bool,
 ) -> dict[str, Any]:
+    from cloud.actions.ageing import delete_aged
     from cloud.actions.forgetting import Doomed, count_doomed, delete_events
     from cloud.actions.open_home import open_home
 
@@ -85,11 +86,13 @@ def _at_home(
     doomed = Doomed(before_s, camera, device)
     if dry_run:
         with opened.database.read() as session:
-            return {"events": count_doomed(session, doomed)}
+            there = count_doomed(session, doomed)
+        return {"events": there + delete_aged(opened, doomed, dry_run=True)}
+    aged = delete_aged(opened, doomed, keep_corrections=keep_corrections)
     done = delete_events(
         opened.database, opened.settings, opened.clock, doomed, keep_corrections=keep_corrections
     )
-    return vars(done)
+    return {**vars(done), "events": done.events + aged}
 
 
 def moment_of(text: str, now_s: float) -> float:

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from cloud.actions import bundles as bundle_actions
 from cloud.actions import fleet as fleet_actions
 from cloud.actions import rollouts as rollout_actions
+from cloud.actions.ageing import delete_aged
+from cloud.actions.forgetting import Doomed
 from cloud.actions.open_home import Home, open_home
 from cloud.actions.rollout_preview import preview
 from cloud.api.rollouts import AuditView, preview_view, rollout_view
@@ -137,6 +139,8 @@ class LocalFleet:
         now_s = self._home.clock.now_s()
         with self._home.database.write(durable=True) as session:
             fleet_actions.remove(session, self._home.settings, device, with_data=data, now_s=now_s)
+        if data:
+            delete_aged(self._home, Doomed(device=device))
 
     def arrange(self, device: str, group: str | None, labels: list[str]) -> Json:
         """Put a device into a group and give it labels."""

@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from itertools import chain
 from typing import Literal
 
 from sqlalchemy import ColumnElement, Integer, cast, func, select
 from sqlalchemy.orm import Session
 
+from cloud.search.aged import Aged
 from cloud.search.chosen import Chosen, conditions
 from cloud.store.tables import EventState
 
@@ -20,6 +22,9 @@ By = Literal["hour", "day", "device", "camera", "label"]
 
 _SLOT_S = 900
 """Every zone's hours and days begin at a quarter of an hour of UTC."""
+
+
+_OLD_SLOT = f"CAST(floor(start_time / {_SLOT_S}) AS BIGINT)"
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,9 @@ class Count:
     events: int
 
 
-def count_events(session: Session, counting: Counting, zone: tzinfo = UTC) -> list[Count]:
+def count_events(
+    session: Session, counting: Counting, zone: tzinfo = UTC, aged: Aged | None = None
+) -> list[Count]:
     """Return the counts in the order of their keys; hours and days are those of `zone`, ISO 8601."""
     slot = _slot(session)
     with_time = {"hour", "day"} & set(counting.by)
@@ -51,7 +58,9 @@ def count_events(session: Session, counting: Counting, zone: tzinfo = UTC) -> li
     grouped = [slot, *columns] if with_time else columns
     rows = select(*grouped, func.count()).where(*_wanted(counting)).group_by(*grouped)
     counts: Counter[tuple[str, ...]] = Counter()
-    for row in session.execute(rows):
+    columns_of_old = ", ".join([*([_OLD_SLOT] if with_time else []), *names, "count(*)"])
+    old = () if aged is None else aged.rows(columns_of_old, end="GROUP BY ALL")
+    for row in chain(session.execute(rows), old):
         values = dict(zip(names, row[len(row) - 1 - len(names) : -1], strict=True))
         if with_time:
             begin = datetime.fromtimestamp(row[0] * _SLOT_S, zone)
@@ -74,6 +83,11 @@ def harmless(text: str) -> str:
     return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
+def chosen_of(counting: Counting) -> Chosen:
+    """Return which events are counted."""
+    return Chosen(counting.since_s, counting.until_s, counting.label, counting.camera, counting.device)
+
+
 def _slot(session: Session) -> ColumnElement[int]:
     slots = EventState.start_time / float(_SLOT_S)
     # A cast cuts in SQLite and rounds in PostgreSQL, which has a floor.
@@ -81,5 +95,4 @@ def _slot(session: Session) -> ColumnElement[int]:
 
 
 def _wanted(counting: Counting) -> list[ColumnElement[bool]]:
-    chosen = Chosen(counting.since_s, counting.until_s, counting.label, counting.camera, counting.device)
-    return conditions(chosen)
+    return conditions(chosen_of(counting))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cloud.search.aged import Aged
 from cloud.search.chosen import Chosen, conditions
 from cloud.store.tables import EventState
 
@@ -34,7 +35,7 @@ class Heat:
     picture_of: tuple[str, str] | None
 
 
-def heat(session: Session, chosen: Chosen, most_events: int = MOST_EVENTS) -> Heat:
+def heat(session: Session, chosen: Chosen, most_events: int = MOST_EVENTS, aged: Aged | None = None) -> Heat:
     """Count where the last boxes of events were."""
     rows = select(EventState.body, EventState.device, EventState.event_id, EventState.has_thumbnail)
     rows = rows.where(*conditions(chosen)).order_by(EventState.start_time.desc()).limit(most_events + 1)
@@ -47,6 +48,12 @@ def heat(session: Session, chosen: Chosen, most_events: int = MOST_EVENTS) -> He
         add_box(cells, json.loads(body)["box"])
         if has_thumbnail and picture_of is None:
             picture_of = (device, event_id)
+    newest = f"ORDER BY start_time DESC LIMIT {most_events + 1 - events}"
+    for box in () if aged is None else aged.rows("x1, y1, x2, y2", end=newest):
+        if events == most_events:
+            return Heat(cells, events, complete=False, picture_of=picture_of)
+        events += 1
+        add_box(cells, (box[0], box[1], box[2], box[3]))
     return Heat(cells, events, complete=True, picture_of=picture_of)
 
 

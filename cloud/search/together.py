@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from itertools import groupby
 from sqlalchemy import ColumnElement, literal, select
 from sqlalchemy.orm import Session
 
+from cloud.search.aged import Aged
 from cloud.search.chosen import Chosen, place_of
 from cloud.store.tables import LONG_S, EventState
 
@@ -40,9 +42,12 @@ class Pairs:
     complete: bool
 
 
-def together(session: Session, chosen: Chosen, most_events: int = MOST_EVENTS) -> Pairs:
+def together(
+    session: Session, chosen: Chosen, most_events: int = MOST_EVENTS, aged: Aged | None = None
+) -> Pairs:
     """Count the pairs of events that were in sight of one camera at once, at a time that is chosen."""
     stays = {stay for rows in _conditions(chosen) for stay in _stays(session, chosen, rows, most_events + 1)}
+    stays |= set() if aged is None else set(_aged_stays(aged, most_events + 1))
     newest = sorted(stays, key=lambda one: one[1].start_s, reverse=True)[:most_events]
     moments = count_pairs((stay for _, stay in newest), since_s=chosen.since_s)
     if chosen.label is not None:
@@ -66,6 +71,15 @@ def count_pairs(stays: Iterable[Stay], since_s: float | None = None) -> dict[tup
             heapq.heappush(ends, (stay.until_s, stay.label))
             here[stay.label] += 1
     return {pair: count for pair, count in counts.items() if count > 0}
+
+
+def _aged_stays(aged: Aged, most: int) -> Iterator[tuple[str, Stay]]:
+    """Yield what files hold; what lasts long began long before, so all that began before the end is read."""
+    columns = "event_id, device, camera, label, start_time, last_seen"
+    end = f"ORDER BY start_time DESC LIMIT {most}"
+    for event_id, *stay in aged.rows(columns, end=end, since_s=-math.inf, any_label=True):
+        if aged.chosen.since_s is None or stay[-1] >= aged.chosen.since_s:
+            yield event_id, Stay(*stay)
 
 
 def _conditions(chosen: Chosen) -> Iterator[ColumnElement[bool]]:

@@ -39,11 +39,14 @@ function Examples({ known }) {
     <ul class="plain stack tight">${list.map((one) => html`<li key=${one}><a href=${linkTo(one)}><code>${one}</code></a></li>`)}</ul><//>`;
 }
 
+const Moved = ({ found }) => found.not_before && !found.after && html`<p class="note">Events up to ${when(found.not_before)} were moved into files: <a href="/analytics">Analytics</a> counts them, searches do not look there.</p>`;
+
 function Found({ found, chosen, onChoose, onMore, busy }) {
   const none = !found.moments.length && !found.after;
-  if (none) return html`<${Empty} title="None found"><${Nearest} found=${found} /><//>`;
+  if (none) return html`<${Empty} title="None found"><${Nearest} found=${found} /><${Moved} found=${found} /><//>`;
   return html`<p class="muted" role="status">${found.moments.length ? `${plural(found.moments.length, "moment")}${found.after ? ", and older ones" : ""}, newest first` : "None among the newest events."}</p>
     <${Moments} moments=${found.moments} chosen=${chosen} onChoose=${onChoose} />
+    <${Moved} found=${found} />
     ${found.after && html`<button type="button" disabled=${busy} onClick=${onMore}>${busy ? "Looking …" : "Look further back"}</button>`}`;
 }
 

@@ -7,6 +7,7 @@ from sqlalchemy import create_engine
 
 from cloud.store import (  # noqa: F401 - their tables count too
     account_tables,
+    aged_tables,
     alert_tables,
     rollout_tables,
     scan_tables,
