@@ -6,6 +6,9 @@ from fastapi import APIRouter, Request
 
 from cloud.actions import devices as device_actions
 from cloud.actions import fleet as fleet_actions
+from cloud.actions.ageing import delete_aged
+from cloud.actions.forgetting import Doomed
+from cloud.actions.open_home import Home
 from cloud.api.models import ArrangeBody, AssignBody, DeviceView, TokenBody, TokenView
 from cloud.api.paging import Paged
 from cloud.api.rollouts import who_asks
@@ -44,6 +47,8 @@ def remove(request: Request, services: Used, name: str, *, data: bool = False) -
             now_s=services.clock.now_s(),
             who=who_asks(request),
         )
+    if data:
+        delete_aged(Home(services.settings, services.database, services.clock), Doomed(device=name))
     services.take_account(name)
 
 
