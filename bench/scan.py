@@ -29,7 +29,6 @@ from cloud.watch.kept import Seen
 from cloud.worker.scan import scan_recording
 from edge_agent.clock import SystemClock
 from edge_agent.pipeline.boxes import iou
-from edge_agent.pipeline.detect import BundleDetector
 from edge_agent.pipeline.detector import LabelRule
 from edge_agent.starter.location import starter_bundle_path
 from edge_agent.vision.arrays import Rgb
@@ -72,7 +71,7 @@ def run(*, quick: bool = False) -> Result:
     """Measure; `quick` with less footage."""
     clip, load = read_clip(), os.getloadavg()[0]
     stretches = STRETCHES[:1] if quick else STRETCHES
-    eyes = BundleEyes(BundleDetector.open(starter_bundle_path()))
+    eyes = BundleEyes.open(starter_bundle_path())
     metrics: dict[str, Metric] = {}
     ratios: dict[str, Metric] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +83,7 @@ def run(*, quick: bool = False) -> Result:
             metrics[name] = speed | _recall(film, eyes)
             ratios[f"of_real_time_{name}"] = speed["of_real_time"]
     notes = (
-        f"480 x 360, H.264, {_FPS} pictures a second; the starter bundle, ONNX Runtime or LiteRT, one thread",
+        f"480 x 360, H.264, {_FPS} pictures a second; the starter bundle, one at once for each core",
         f"mixed: {len(stretches)} stretches of 10 s in which people walk, {_BETWEEN_S} s of still between",
         "of_real_time: wall clock, key frames, decoding, looks, events and database together",
         "of_real_time_by_cpu: seconds of film by half the processor time: what two idle cores allow at best",

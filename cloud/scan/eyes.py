@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Protocol, Self
 
-from edge_agent.pipeline.detect import BundleDetector
+from edge_agent.pipeline.detect import BundleDetector, HeadDetections
 from edge_agent.pipeline.detector import LabelRule, label_rules
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.detection import Detection, DetectorRef
 
 FLOOR = 0.1
 """Weaker detections tell nothing, not even of a thing that is followed."""
+
+_MOST_AT_ONCE = 4
 
 Looks = dict[DetectorRef, list[list[Detection]]]
 """What each detector saw in each picture; labels are slugs."""
@@ -35,13 +41,30 @@ class Eyes(Protocol):
 
 
 class BundleEyes:
-    """All heads of a bundle; each counts as a detector."""
+    """All heads of a bundle; each counts as a detector.
 
-    def __init__(self, detector: BundleDetector) -> None:
-        self._detector = detector
+    One and the same bundle may be opened several times: so many pictures are looked at at once, each by one
+    thread, which is faster than several threads for one picture.
+    """
+
+    def __init__(self, detector: BundleDetector, *others: BundleDetector) -> None:
+        self._idle: SimpleQueue[BundleDetector] = SimpleQueue()
+        for one in (detector, *others):
+            self._idle.put(one)
+        self._pool = ThreadPoolExecutor(1 + len(others), thread_name_prefix="look")
         self._rules: dict[DetectorRef, dict[str, LabelRule]] = {}
         for slug, rule in label_rules(detector).items():
             self._rules.setdefault(rule.detector, {})[slug] = rule
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a bundle once for each core of this machine, as far as that is worth it.
+
+        Raises:
+            ArtifactError: The bundle is damaged.
+            BackendError: Its runtime is not installed or cannot load it.
+        """
+        return cls(*(BundleDetector.open(path) for _ in range(min(_MOST_AT_ONCE, os.cpu_count() or 1))))
 
     @property
     def rules(self) -> Mapping[DetectorRef, Mapping[str, LabelRule]]:
@@ -49,12 +72,19 @@ class BundleEyes:
         return self._rules
 
     def look(self, pictures: Sequence[Rgb]) -> Looks:
-        """Return what is seen in each picture; they are looked at one by one, as a camera does."""
+        """Return what is seen in each picture; each is looked at alone, as a camera does."""
         looks: Looks = {ref: [] for ref in self._rules}
-        for rgb in pictures:
-            for head in self._detector.detect_heads(rgb, min_score=FLOOR):
+        for heads in self._pool.map(self._look_at, pictures):
+            for head in heads:
                 looks[head.detector].append(list(head.detections))
         return looks
+
+    def _look_at(self, rgb: Rgb) -> tuple[HeadDetections, ...]:
+        detector = self._idle.get()
+        try:
+            return detector.detect_heads(rgb, min_score=FLOOR)
+        finally:
+            self._idle.put(detector)
 
 
 class SeveralEyes:

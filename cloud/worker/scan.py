@@ -28,7 +28,6 @@ from cloud.store.scans import SCAN_DEVICE
 from cloud.training.config import CancelledError
 from cloud.watch.kept import Facts, Keeper, Seen, read_kept
 from cloud.worker.progress import Cancelled, Listener, Progress, never, to_nobody
-from edge_agent.pipeline.detect import BundleDetector
 from edge_agent.pipeline.detector import LabelRule
 from edge_agent.starter.location import starter_bundle_path
 from edge_agent.vision.arrays import Rgb
@@ -125,7 +124,7 @@ def open_eyes(home: Home, references: Sequence[str]) -> Eyes:
     for reference in references:
         path = _bundle_path(home, reference)
         if path is not None:
-            found.append(BundleEyes(BundleDetector.open(path)))
+            found.append(BundleEyes.open(path))
         else:
             full.append(_full(home, reference))
     return SeveralEyes([*found, *([FullEyes(full)] if full else [])])
