@@ -252,7 +252,7 @@ def _mqtt_access(broker: Broker, request: Request) -> MqttAccess:
 def _health(services: Services, running: _Running) -> dict[str, Any]:
     with services.database.read() as session:
         counts = {
-            "detectors": len(detectors.every(session)),
+            "detectors": detectors.count(session),
             "devices": len(devices.every(session)),
             "events": events.count(session),
             "event_documents": events.count(session, documents=True),

@@ -32,6 +32,7 @@ from cloud.processes import exit_with_parent
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.errors import ElfowlError
 
+_LOG = logging.getLogger(__name__)
 _WARMED = 8
 _MOST_AT_ONCE = 4
 
@@ -89,11 +90,16 @@ class Connection:
         if ask.kind == "figures":
             self._writer.write(packed(Answer(number=ask.number, tiers=tuple(self._eyes.figures()))))
         elif ask.kind == "load":
-            # Who asks later hears what is wrong.
-            ready = partial(self._batcher.between, partial(self._eyes.get_ready, ask.folder))
-            self._bringer.when_up(ask.folder, lambda _: ready())
+            self._bringer.when_up(ask.folder, partial(self._run_once, ask.folder))
         else:
             self._look(ask, payload)
+
+    def _run_once(self, folder: Path, error: ElfowlError | None) -> None:
+        if error is None:
+            self._batcher.between(partial(self._eyes.get_ready, folder))
+        else:
+            # Who asks later hears of it too.
+            _LOG.warning("%s/%s cannot be loaded: %s", folder.parent.name, folder.name, error)
 
     def _look(self, ask: Ask, picture: bytes) -> None:
         now_s = self._clock.monotonic_s()

@@ -56,6 +56,11 @@ def every(session: Session) -> list[Detector]:
     return list(session.scalars(query))
 
 
+def count(session: Session) -> int:
+    """Return how many detectors there are."""
+    return session.scalar(select(func.count()).select_from(Detector)) or 0
+
+
 def delete(session: Session, detector_id: str) -> None:
     """Remove a detector with its media, labels, versions and bundles; its events stay."""
     session.delete(find(session, detector_id))

@@ -16,8 +16,9 @@ from cloud.errors import InputError, NotFoundError
 from edge_agent.errors import LinkError
 
 _LOG = logging.getLogger(__name__)
-_CONNECT_S, _REQUEST_S, _RETRY_S = 5, 30, 10
-_RETRIES = 3
+_CONNECT_S, _REQUEST_S, _RETRY_S = 2, 6, 3
+_RETRIES = 2
+"""Together below the 10 s after which an offload worker that says nothing is taken for hung and ended."""
 
 
 class Objects(Protocol):
