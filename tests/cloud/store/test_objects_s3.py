@@ -8,15 +8,21 @@ from pathlib import Path
 
 import boto3
 import pytest
+import torch
 from moto.server import ThreadedMotoServer
 
 from cloud.cache.key import ModelRef
 from cloud.cache.ladder import Budgets, ModelCache
+from cloud.cache.plan import CachePlan
 from cloud.cache.tier import Rise
+from cloud.detector.files import save_detector
 from cloud.errors import InputError, NotFoundError
+from cloud.offload.cached import CachedDetectors
+from cloud.settings import Settings
 from cloud.store.objects import Objects, open_objects
 from edge_agent.errors import LinkError
 from tests.cloud.cache.made_up import body, ref_to
+from tests.cloud.detector.examples import small_detector
 
 pytestmark = pytest.mark.system
 
@@ -33,7 +39,7 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def objects(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Objects:
+def address(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in (
         ("AWS_ACCESS_KEY_ID", "key"),
         ("AWS_SECRET_ACCESS_KEY", "secret"),
@@ -43,7 +49,12 @@ def objects(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> O
     ):
         monkeypatch.setenv(name, value)
     boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1").create_bucket(Bucket=BUCKET)
-    return open_objects(f"s3://{BUCKET}/{secrets.token_hex(4)}", tmp_path / "not used")
+    return f"s3://{BUCKET}/{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def objects(address: str, tmp_path: Path) -> Objects:
+    return open_objects(address, tmp_path / "not used")
 
 
 def test_object_in_s3_is_written_once(objects: Objects) -> None:
@@ -86,3 +97,17 @@ def test_bucket_that_is_not_there_is_an_error_of_the_link(objects: Objects, tmp_
     assert objects
     with pytest.raises((LinkError, NotFoundError)):
         open_objects("s3://nobodys", tmp_path).put_new("a", b"x")
+
+
+def test_detector_trained_on_one_machine_answers_on_another_by_way_of_s3(
+    address: str, tmp_path: Path
+) -> None:
+    homes = [tmp_path / name for name in ("one", "other")]
+    save_detector(small_detector(), homes[0] / "detectors" / "d1" / "v1")
+    for home in homes:
+        plan = CachePlan.of(Settings(home=home, object_store=address))
+        detectors = CachedDetectors.of_this_process(plan, torch.device("cpu"))
+        with detectors.use(home / "detectors" / "d1" / "v1") as detector:
+            assert detector.labels == small_detector().labels
+        assert [tier.tier for tier in detectors.figures()] == ["ram", "disk", "store"]
+    assert not (homes[1] / "detectors").exists()
