@@ -96,6 +96,12 @@ def devices(request: Request) -> HTMLResponse:
     return _page(request, title="Cameras", module="devices")
 
 
+@router.get("/streams")
+def streams(request: Request) -> HTMLResponse:
+    """Show the streams that the cloud itself watches, and when nobody did."""
+    return _page(request, title="Streams", module="streams")
+
+
 @router.get("/wall")
 def wall(request: Request, device: str = "", camera: str = "") -> HTMLResponse:
     """Show what the cameras see now; with `device` and `camera` one of them, large."""

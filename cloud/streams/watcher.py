@@ -121,10 +121,14 @@ class StreamWatch:
         """Return how it is; what was over is told once."""
         return self._log.take()
 
+    def delays_s(self) -> tuple[float, ...]:
+        """Return how long after it was taken each of the last pictures was answered."""
+        return tuple(self._delays_s)
+
     def figures(self) -> dict[str, float]:
         """Return pictures a second, how many were taken and looked at, and how late answers are, in ms."""
         health = self._source.health()
-        delays = list(self._delays_s)
+        delays = self.delays_s()
         found = {
             "fps": round(health.fps, 2),
             "pictures": float(self._taken),

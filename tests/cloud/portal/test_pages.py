@@ -23,6 +23,7 @@ _PAGES = (
     *(
         "/analytics",
         "/wall",
+        "/streams",
         "/alerts",
         "/events/0190a1b2c3d4-abcdef",
         "/bundles/bun_1",
