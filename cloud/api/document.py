@@ -57,9 +57,10 @@ class Application(FastAPI):
             schemas["Problem"] = Problem.model_json_schema()
             for name in _OF_FASTAPI:
                 schemas.pop(name, None)
-            for name, example in EXAMPLES.items():
-                if name in schemas:
-                    schemas[name]["examples"] = [example]
+            for name, schema in schemas.items():
+                # Where answers have more than bodies, FastAPI tells of two schemas.
+                if (example := EXAMPLES.get(name.removesuffix("-Input"))) is not None:
+                    schema["examples"] = [example]
             for path in document["paths"].values():
                 for method, operation in path.items():
                     _tell_refusals(operation["responses"])

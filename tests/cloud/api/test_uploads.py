@@ -188,6 +188,17 @@ def test_file_that_is_none_is_refused_at_its_end_and_leaves_nothing(cloud: Cloud
     assert [file for file in folder.rglob("*") if file.is_file()] == []
 
 
+@pytest.mark.parametrize("name", ["../../evil.jpg", "/etc/evil.jpg", '<svg onload="alert(1)">.jpg'])
+def test_name_of_an_upload_leads_nowhere_and_is_kept_as_text(cloud: Cloud, name: str) -> None:
+    url = begin(cloud, len(PICTURE), name).headers["Location"]
+    send(cloud, url, PICTURE, 0)
+    detector_id = newest(cloud)
+    (medium,) = cloud.client.get(f"/api/v1/detectors/{detector_id}/media").json()
+    assert medium["name"] == name.rpartition("/")[2]
+    folder = cloud.home.settings.media_path / detector_id
+    assert [file.name for file in folder.iterdir()] == [f"{medium['id']}.jpg"]
+
+
 def test_file_with_other_bytes_than_were_promised_is_refused(cloud: Cloud) -> None:
     url = begin(cloud, sha256="0" * 64).headers["Location"]
     assert "other bytes came" in send(cloud, url, PICTURE, 0).json()["detail"]
