@@ -38,6 +38,12 @@ def test_best_by_hand_is_the_cheapest_of_the_best(by_hand: dict[str, Runner], be
     assert best_by_hand(by_hand) == best
 
 
+def test_choice_by_tight_boxes_may_be_another_one() -> None:
+    by_hand = {"loose": Runner(1.0, 0.50, 10, 1.0), "tight": Runner(0.95, 0.60, 10, 1.0)}
+    assert (best_by_hand(by_hand), best_by_hand(by_hand, "ap")) == ("loose", "tight")
+    assert verdict(by_hand["loose"], by_hand["tight"], "ap") == "worse: -0.100 AP for 1.00x the cost"
+
+
 def test_middle_takes_the_median_of_each() -> None:
     assert middle([runner(0.9, 1), runner(0.7, 3), runner(0.8, 2)]) == Runner(0.8, 0.4, 2, 1.0)
 
