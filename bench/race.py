@@ -28,7 +28,7 @@ AS_GOOD = 0.005
 """What differs by so little is the same: one object of some 190 more or less."""
 
 Measure = Literal["ap50", "ap"]
-"""By what is chosen by hand: boxes roughly right, or COCO's AP, which asks for tight ones too, as races do."""
+"""By what is chosen by hand: boxes roughly right, or COCO's AP, which asks for tight ones, as races do."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def run(*, quick: bool = False) -> Result:
         ratios={name: _ratios(task) for name, task in tasks.items()},
         notes=(
             f"load of the machine at the start {load:.1f}" + (", a quick run" if quick else ""),
-            f"verdicts call what differs by {AS_GOOD} at most the same; costs: the subnets' multiply-accumulates",
+            f"verdicts call what differs by {AS_GOOD} the same; costs: the subnets' multiply-accumulates",
         ),
     )
 
