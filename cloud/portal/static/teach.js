@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { BoxEditor } from "./boxeditor.js";
 import { Classes } from "./classes.js";
-import { PickFiles, UploadList, useDrop, useUploads } from "./dropping.js";
+import { PickFiles, Unfinished, UploadList, useDrop, useUploads } from "./dropping.js";
 import { cellKey, cellsOf, isVideo, nextUnlabelled, stepped } from "./filmstrip.js";
 import { moved, resized } from "./geometry.js";
 import { KeySheet, useKeys } from "./keys.js";
@@ -92,6 +92,7 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
         <${PickFiles} onFiles=${add} primary words="Choose pictures or videos" />
       <//>
       <${UploadList} rows=${uploads.rows} onRetry=${(row) => uploads.retry(detector.id, row)} onForget=${uploads.forget} />
+      <${Unfinished} detectorId=${detector.id} rows=${uploads.rows} onFiles=${add} />
       ${over && html`<div class="dropveil" aria-hidden="true">Drop to add</div>`}
     </div>`;
   }
@@ -144,6 +145,7 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
   return html`<div class="stack">
     <${TeachKeys} table=${table} />
     <${UploadList} rows=${uploads.rows} onRetry=${(row) => uploads.retry(detector.id, row)} onForget=${uploads.forget} />
+    <${Unfinished} detectorId=${detector.id} rows=${uploads.rows} onFiles=${add} />
     <div class="row apart top">
       <${Classes} detector=${detector} label=${label} onTake=${takeClass} onLabels=${onLabels} beforeRename=${() => book.flush()} />
       <${PickFiles} onFiles=${add} words="Add pictures or videos" />

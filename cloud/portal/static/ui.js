@@ -46,8 +46,8 @@ async function proof(path, method) {
 }
 
 /** Call the API; problem+json becomes an ApiError whose message can be shown as it is. */
-export async function api(path, { method = "GET", json, body } = {}) {
-  const headers = { ...(await proof(path, method)), ...(json === undefined ? {} : { "content-type": "application/json" }) };
+export async function api(path, { method = "GET", json, body, headers: more = {} } = {}) {
+  const headers = { ...more, ...(await proof(path, method)), ...(json === undefined ? {} : { "content-type": "application/json" }) };
   let response;
   try {
     response = await fetch(`/api/v1${path}`, { method, headers, body: json === undefined ? body : JSON.stringify(json) });
@@ -96,23 +96,33 @@ export function useAction(action) {
 }
 
 /** Upload a file with progress; `onProgress` gets 0..1. */
-export async function upload(path, file, onProgress) {
-  const headers = await proof(path, "POST");
+export function upload(path, file, onProgress) {
+  const form = new FormData();
+  form.append("file", file, file.name);
+  return transfer("POST", path, form, { onSent: (sent, total) => onProgress(sent / total), cut: `${file.name}: the upload was cut; drop the file again.` });
+}
+
+/** Send one part of an upload that goes on after a cut; `onSent` gets the bytes that went. */
+export const sendPart = (path, part, headers, onSent, signal) => transfer("PATCH", path, part, { headers, onSent, signal, cut: "The line to the server is cut." });
+
+/** A request whose progress is told; `fetch` tells none. */
+async function transfer(method, path, body, { headers = {}, onSent, signal, cut }) {
+  const all = { ...headers, ...(await proof(path, method)) };
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.upload.onprogress = (e) => e.lengthComputable && onProgress(e.loaded / e.total);
+    request.upload.onprogress = (e) => e.lengthComputable && onSent(e.loaded, e.total);
     request.onload = () => {
       let document = null;
       try { document = JSON.parse(request.responseText); } catch { /* not JSON: the status says enough */ }
       if (request.status < 400) resolve(document);
       else reject(new ApiError(document?.detail ?? request.statusText, request.status));
     };
-    request.onerror = () => reject(new ApiError(`${file.name}: the upload was cut; drop the file again.`, 0));
-    const form = new FormData();
-    form.append("file", file, file.name);
-    request.open("POST", `/api/v1${path}`);
-    Object.entries(headers).forEach(([name, value]) => request.setRequestHeader(name, value));
-    request.send(form);
+    request.onerror = request.onabort = () => reject(new ApiError(cut, 0));
+    request.open(method, `/api/v1${path}`);
+    Object.entries(all).forEach(([name, value]) => request.setRequestHeader(name, value));
+    signal?.addEventListener("abort", () => request.abort());
+    if (signal?.aborted) reject(new ApiError(cut, 0));
+    else request.send(body);
   });
 }
 
