@@ -24,7 +24,7 @@ from edge_agent.wire.sync import BatchItem, EventBatch
 from tests.fakes.events import make_event
 from tests.system.mosquitto import free_port
 
-_START_S = 90
+_START_S = 240
 
 
 def jpeg_of(seed: int, width_px: int = 320, height_px: int = 240) -> bytes:
@@ -73,6 +73,8 @@ class PortalServer:
                     return
             except httpx.TransportError:
                 time.sleep(0.2)
+        # Whoever waits no longer leaves nothing running.
+        self._process.kill()
         message = f"the server did not come up: {self._log.read_text()}"
         raise AssertionError(message)
 
