@@ -11,7 +11,7 @@ function Health({ stats }) {
   const cameras = Object.entries(stats?.cameras ?? {});
   if (!cameras.length) return null;
   const warm = stats.temperature_c == null ? "" : ` · ${Math.round(stats.temperature_c)} °C`;
-  return html`<ul class="plain muted">${cameras.map(([name, one]) => html`<li class="clip">${name}: ${one.fps_captured.toFixed(1)} pictures/s, looks at ${Math.round(one.gate_ratio * 100)} %${warm}</li>`)}</ul>`;
+  return html`<ul class="plain muted">${cameras.map(([name, one]) => html`<li class="name">${name}: ${one.fps_captured.toFixed(1)} pictures/s, looks at ${Math.round(one.gate_ratio * 100)} %${warm}</li>`)}</ul>`;
 }
 
 /** How each camera is switched, as it says itself: in Home Assistant too. */
