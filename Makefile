@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test test-unit test-system check fmt bench soak docs clean
+.PHONY: help setup demo test test-unit test-system check fmt bench soak docs pictures clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ fmt: $(INSTALLED) ## format the code and mend what can be mended by itself
 docs: $(INSTALLED) ## write the generated references
 	$(BIN)/python -m edge_agent.wire.schemas docs/wire
 	$(BIN)/python -m edge_agent.wire.reference docs/mqtt.md $(EXAMPLES)
+
+pictures: $(INSTALLED) ## a picture of every page, dark and light, for docs/pages.md (HOME_FOLDER=what a demo left)
+	$(BIN)/python -m tests.system.take_pictures $(if $(HOME_FOLDER),--home $(HOME_FOLDER))
 
 bench: $(INSTALLED) ## all benchmarks (or: .venv/bin/python -m bench NAME)
 	$(BIN)/python -m bench all

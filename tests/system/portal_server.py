@@ -43,6 +43,7 @@ class PortalServer:
         self._accounts = accounts
         self.home = folder / "home"
         self.url = f"http://127.0.0.1:{free_port()}"
+        self.broker_port = 0
         self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._seq = 0
@@ -50,6 +51,7 @@ class PortalServer:
 
     def start(self) -> None:
         port = self.url.rpartition(":")[2]
+        self.broker_port = free_port()
         program = str(Path(sys.executable).with_name("elfowl-cloud"))
         command = [
             program,
@@ -59,7 +61,7 @@ class PortalServer:
             "--port",
             port,
             "--broker-port",
-            str(free_port()),
+            str(self.broker_port),
             "--accounts",
             self._accounts,
         ]
