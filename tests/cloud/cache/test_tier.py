@@ -10,7 +10,7 @@ import pytest
 from cloud.cache.book import Book
 from cloud.cache.key import ModelRef
 from cloud.cache.tier import Rise, Tier
-from cloud.errors import BusyError, NotFoundError
+from cloud.errors import BusyError, InputError, NotFoundError
 from edge_agent.clock import SystemClock
 from edge_agent.errors import LinkError
 from tests.cloud.cache.made_up import Shelf, body
@@ -113,3 +113,51 @@ def test_model_that_was_discarded_while_in_use_is_loaded_anew() -> None:
         tier.discard(ref)
         assert use(tier, ref) == body("a")
     assert (len(shelf.loads), tier.figures().in_use_bytes, tier.figures().models) == (2, 0, 1)
+
+
+def test_model_stays_for_those_that_waited_after_the_one_that_loaded_it_went_away() -> None:
+    shelf = Shelf()
+    ref, tier = shelf.put(body("a")), tier_on(shelf, 300)
+    shelf.open.clear()
+    may_leave, inside = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        with tier.use(ref):
+            inside.set()
+            may_leave.wait(60)
+
+    with ThreadPoolExecutor(2) as pool:
+        loads = pool.submit(use, tier, ref)
+        assert shelf.asked.wait(60)
+        waits = pool.submit(stay)
+        while not tier.figures().waited and not waits.done():
+            SystemClock().sleep(0.002)
+        shelf.open.set()
+        loads.result(60)
+        assert inside.wait(60)
+        # Asked for often enough to be worth more than it.
+        for name in 8 * list(range(6)):
+            use(tier, shelf.put(body(name)))
+        assert tier.holds(ref)
+        may_leave.set()
+        waits.result(60)
+    assert tier.figures().in_use_bytes == 0
+
+
+def test_model_that_cannot_be_built_takes_no_room_and_is_built_later() -> None:
+    shelf = Shelf()
+    ref, fails = shelf.put(body("a")), [True]
+
+    def make(_ref: ModelRef, data: bytes) -> bytes:
+        if fails[0]:
+            message = "the numbers do not fit"
+            raise InputError(message)
+        return data
+
+    tier = Tier("ram", Book("ram", 150, keys=64), shelf, Rise[bytes, bytes](len, make))
+    for _ in range(3):
+        with pytest.raises(InputError):
+            use(tier, ref)
+    assert tier.figures().used_bytes == 0
+    fails[0] = False
+    assert use(tier, ref) == body("a")
