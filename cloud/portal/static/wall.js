@@ -3,7 +3,7 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { classColour } from "./boxeditor.js";
 import { connection } from "./states.js";
 import { Copy, Empty, Failure, Loading, State, api, html, liveNews, mount, useLoad } from "./ui.js";
-import { openWall, tileKey, tilesOf, waitingWords } from "./wallfeed.js";
+import { openWall, tileKey, tilesOf, viewWords, waitingWords } from "./wallfeed.js";
 import { plural } from "./words.js";
 import { useZones, ZoneLayer, ZonePanel } from "./zones.js";
 
@@ -37,8 +37,6 @@ async function paint(canvas, picture, labels) {
   });
 }
 
-const seenWords = (detections) => (detections.length ? detections.map((one) => one.label).join(", ") : "nothing in view");
-
 /** Zones of a large tile, once its settings are known. */
 function Zoned({ tile, settings, children }) {
   const editor = useZones(tile.device, tile.camera, settings);
@@ -60,7 +58,7 @@ function Tile({ tile, last, now, large, onCanvas, onVisible }) {
   const path = `/wall?device=${encodeURIComponent(tile.device)}&camera=${encodeURIComponent(tile.camera)}`;
   const embed = `${location.origin}/api/v1/devices/${tile.device}/cameras/${tile.camera}/live.mjpeg`;
   const screen = html`
-    <canvas ref=${canvas} width="480" height="270" role="img" aria-label=${`Live picture of ${tile.camera} on ${tile.device}: ${last?.picture ? seenWords(last.picture.detections) : "none yet"}`}></canvas>
+    <canvas ref=${canvas} width="480" height="270" role="img" aria-label=${`Live picture of ${tile.camera} on ${tile.device}: ${last?.picture ? viewWords(last.picture.detections) : "none yet"}`}></canvas>
     ${waiting && html`<p class="waiting" role="status">${waiting}</p>`}`;
   return html`<li class=${large ? "card tile large" : "card tile"}>
     ${large ? html`<${Zoned} tile=${tile} settings=${tile.settings}>${screen}<//>` : html`<div class="screen">${screen}</div>`}
@@ -68,7 +66,7 @@ function Tile({ tile, last, now, large, onCanvas, onVisible }) {
       <h2 class="small clip"><a href=${large ? "/wall" : path}>${tile.camera} <span class="muted">on ${tile.device}</span></a></h2>
       <${State} ...${here}>${here.words}<//>
     </div>
-    <p class="muted clip">${last?.picture ? seenWords(last.picture.detections) : "–"}${last?.fps ? ` · ${last.fps.toFixed(1)} pictures/s` : ""}${last?.picture?.blurred ? " · blurred" : ""}</p>
+    <p class="muted clip">${last?.picture ? viewWords(last.picture.detections) : "–"}${last?.fps ? ` · ${last.fps.toFixed(1)} pictures/s` : ""}${last?.picture?.blurred ? " · blurred" : ""}</p>
     ${large && html`<div class="row">
       <a class="button" href=${`/events?device=${encodeURIComponent(tile.device)}&camera=${encodeURIComponent(tile.camera)}`}>What it saw</a>
       <${Copy} text=${embed} words="Copy the address for other pages (MJPEG)" />

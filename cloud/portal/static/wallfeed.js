@@ -64,3 +64,10 @@ export function waitingWords({ online, seconds, hasPicture }) {
     ? `No new picture for ${Math.round(seconds)} s.`
     : "No picture comes. The camera may be off, its agent older than this server, or its owner lets no pictures leave (never_send_pictures).";
 }
+
+/** What is in view, each class once: "3 × person, dog". */
+export function viewWords(detections) {
+  const counts = new Map();
+  detections.forEach(({ label }) => counts.set(label, (counts.get(label) ?? 0) + 1));
+  return [...counts].map(([label, count]) => (count > 1 ? `${count} × ${label}` : label)).join(", ") || "nothing in view";
+}

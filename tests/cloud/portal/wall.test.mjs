@@ -1,7 +1,7 @@
 // The live wall's words and wire, without a browser.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { parsePicture, tileKey, tilesOf, waitingWords } from "./static/wallfeed.js";
+import { parsePicture, tileKey, tilesOf, viewWords, waitingWords } from "./static/wallfeed.js";
 
 const message = (header, jpeg) => {
   const head = new TextEncoder().encode(JSON.stringify(header));
@@ -30,4 +30,9 @@ test("a tile says why there is no picture, and nothing while they come", () => {
   assert.match(waitingWords({ online: true, seconds: 30, hasPicture: false }), /lets no pictures leave/);
   assert.match(waitingWords({ online: true, seconds: 30, hasPicture: true }), /30 s/);
   assert.equal(waitingWords({ online: true, seconds: 1, hasPicture: true }), null);
+});
+
+test("what is in view is told once a class, however many there are", () => {
+  assert.equal(viewWords([{ label: "person" }, { label: "dog" }, { label: "person" }]), "2 × person, dog");
+  assert.equal(viewWords([]), "nothing in view");
 });
