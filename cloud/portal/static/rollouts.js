@@ -49,7 +49,7 @@ function Card({ rollout, onChange }) {
   });
   const state = SIGNS[rollout.state];
   const orders = ORDERS[rollout.state] ?? [];
-  return html`<li class="card">
+  return html`<li class="card stack tight">
     <div class="row apart"><h3 class="clip" title=${rollout.name}>${rollout.name}</h3><${State} ...${state}>${state.words}<//></div>
     ${rollout.reason && html`<p role="alert">${rollout.reason}</p>`}
     <p>Group ${rollout.group + 1} of ${rollout.groups} · ${counted(rollout.counts)}</p>
