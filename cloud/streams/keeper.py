@@ -164,21 +164,29 @@ class Keeper:
         self._beaten_s = now_s
         for kept in self._kept.values():
             kept.sight = None
-        for stream_id in lost:
-            kept = self._kept.pop(stream_id)
+        gone = [self._kept.pop(stream_id) for stream_id in lost]
+        for kept in gone:
             _LOG.warning("stream %s: is not this worker's any more", kept.held.wanted.name)
+            kept.watch.end()
+        for kept in gone:
             kept.watch.stop()
 
     def _arrange(self) -> None:
         overview = self._book.look()
-        for stream_id, kept in list(self._kept.items()):
+        leaving: list[tuple[_Kept, GapKind, str]] = []
+        for stream_id, kept in self._kept.items():
             wanted = overview.wanted.get(stream_id)
             if wanted is None:
-                self._let_go(kept, "paused", "somebody paused it")
+                leaving.append((kept, "paused", "somebody paused it"))
             elif wanted.source != kept.watch.wanted.source:
-                self._let_go(kept, "changed", "somebody changed its address or rate")
+                leaving.append((kept, "changed", "somebody changed its address or rate"))
             elif wanted != kept.watch.wanted:
                 kept.watch.follow(wanted)
+        for kept, _, _ in leaving:
+            # All at once: the others must not wait for their beat while each of these takes a second.
+            kept.watch.end()
+        for kept, kind, why in leaving:
+            self._let_go(kept, kind, why)
         if self._clock.monotonic_s() >= self._deaf_until_s:
             self._take_mine(overview)
             self._even_out(overview)
