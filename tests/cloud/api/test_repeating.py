@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from cloud.store import answered
+from cloud.store.account_tables import AnsweredRow
 from cloud.store.answered import KEEP_S
 from tests.cloud.api.conftest import Cloud, make_cloud
 from tests.cloud.api.people import add_person, cheapen, forget_everybody
@@ -93,7 +93,7 @@ def test_request_that_a_stopped_server_did_not_answer_is_not_done_again_unseen(c
     key = {"Idempotency-Key": "f"}
     cloud.client.post(URL, json={"name": "persons"}, headers=key)
     with cloud.home.database.write() as session:
-        for row in session.query(answered.AnsweredRow):
+        for row in session.query(AnsweredRow):
             row.status = None
     answer = cloud.client.post(URL, json={"name": "persons"}, headers=key)
     assert answer.status_code == 409
