@@ -90,7 +90,6 @@ class PicturedHome:
         self._add_fleet()
         self._add_words()
         self._add_attribute()
-        self._add_streams()
         self._measure()
 
     def _teach(self) -> dict[str, Any]:
@@ -214,16 +213,15 @@ class PicturedHome:
             value = ("dark", "light")[number % 2]
             self._cloud.post(f"{path}/coat/examples", {**example, "value": value})
 
-    def _add_streams(self) -> None:
+    def add_streams(self) -> None:
+        """Let the cloud watch; what it sees soon fills all other pages, so these come first."""
         folder = self._server.home / "recordings"
         folder.mkdir(exist_ok=True)
         shutil.copy(self._clip, folder / "yard.avi")
-        for name in ("yard", "street"):
-            body = {
-                "name": name, "address": str(folder / "yard.avi"), "detectors": [self.detector["id"]],
-                "settings": {"fps": 1.0},
-            }  # fmt: skip
-            self._cloud.post("/streams", body)
+        addresses = {"yard": str(folder / "yard.avi"), "street": "rtsp://192.168.1.20/street"}
+        for name, address in addresses.items():
+            body = {"name": name, "address": address, "detectors": [self.detector["id"]]}
+            self._cloud.post("/streams", {**body, "settings": {"fps": 1.0}})
         self._cloud.post("/streams/street/pause")
 
     def _measure(self) -> None:

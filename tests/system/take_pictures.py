@@ -37,11 +37,12 @@ _SETTLE_MS: Final = 1000.0
 _LOOKS: Final = 60
 _PICTURES_CAME: Final = """[...document.images].every((one) => one.complete && one.naturalWidth
     || one.getBoundingClientRect().top > innerHeight)"""
+_LATE: Final = ("streams", "watch", "versions")
 _BEFORE_LOGIN: Final = ("setup", "login")
 _READY: Final = {
     "detector": ".stage img", "watch": ".watchstage", "wall": "canvas[data-pictures]",
     "search": ".moment img", "event": "main img", "events": "main img", "attributes": ".crop img",
-    "analytics": ".heat svg rect", "alerts": "li.card", "devices": "li.card", "streams": "li.card",
+    "analytics": ".heat svg rect", "alerts": "li.card", "devices": "li.card", "streams": ".state.good",
 }  # fmt: skip
 """What is there once a page shows what it has; the others say `Loading` until then."""
 
@@ -102,8 +103,7 @@ def _addresses(home: PicturedHome, names: set[str]) -> dict[str, str]:
         **{name: f"{home.path}/{name}" for name in ("attributes", "watch", "versions")},
         "home": "/",
     }  # fmt: skip
-    late = ("watch", "versions")
-    ordered = sorted((name for name in page_names() if name in names), key=lambda name: name in late)
+    ordered = sorted((name for name in page_names() if name in names), key=lambda name: name in _LATE)
     return {name: special.get(name, f"/{name}") for name in ordered if name not in _BEFORE_LOGIN}
 
 
@@ -113,14 +113,18 @@ def take(
     """Take pages in both themes; as somebody who is logged in, when there is a filled home."""
     contexts = [_context(browser, server, theme, logged_in=home is not None) for theme in THEMES]
     for name, address in addresses.items():
-        if home is not None and name in ("watch", "versions"):
-            home.wait_for_jobs()
+        if home is not None and name in _LATE:
+            home.add_streams() if name == "streams" else home.wait_for_jobs()
         for theme, context in zip(THEMES, contexts, strict=True):
             page = context.new_page()
             page.goto(address)
             _settle(page, name)
             if name == "detector" and home is not None:
                 _show_labels(page, home.labelled_frame)
+            if name == "rollouts":
+                page.get_by_role("button", name="Show the cameras").click()
+                page.get_by_role("button", name="Hide the cameras").wait_for()
+                _settle(page, name)
             write_small(page.screenshot(), FOLDER / f"{name}-{theme}.png")
             page.close()
     for context in contexts:
@@ -158,6 +162,9 @@ def _show_labels(page: Page, frame: int) -> None:
     field.press("Enter")
     page.locator(".stage .tag").first.wait_for()
     field.blur()
+    # The boxes come before the picture.
+    page.wait_for_timeout(2 * _SETTLE_MS)
+    _settle(page, "detector")
 
 
 def write_small(png: bytes, path: Path) -> None:
