@@ -1,8 +1,12 @@
-"""kill -9 of agent, broker or cloud: the others go on, it comes back, no event is missing or doubled."""
+"""kill -9 of agent, broker or cloud: the others go on, it comes back, no event is missing or doubled.
+
+Nor is an alert of one: the receiver of alerts is here.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +22,7 @@ from cloud.samples.footage import SystemCommandRunner, obtain_clip
 from cloud.settings import Settings
 from edge_agent.wire.event import Event
 from edge_agent.wire.topics import Topics
+from tests.cloud.notify.receiver import Receiver, receiving
 from tests.system.loop import (
     CLOCK,
     Ear,
@@ -36,6 +41,8 @@ _DEVICE = "porch"
 _CAMERA = "yard"
 _START_S = 90.0
 _BACK_S = 60.0
+_LEASE_S = 150.0
+"""A message whose sender was killed is sent by the next one when its lease of a minute ends."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Loop:
     home: Path
     stack: StarterStack
     ear: Ear
+    receiver: Receiver
 
     def pids(self) -> dict[str, int]:
         return programs_below(self.home)
@@ -85,13 +93,17 @@ def loop(tmp_path: Path) -> Iterator[Loop]:
     stack = StarterStack(settings, CLOCK)
     ear = Ear(settings.broker_port)
     try:
-        stack.start_server_side()
-        token = httpx.post(f"{stack.url}/api/v1/enrolment-tokens", timeout=30.0).json()["token"]
-        (tmp_path / "token").write_text(token)
-        stack.start_camera(CameraPlan(_DEVICE, "x86-64", clip, tmp_path / "token"))
-        loop = Loop(home, stack, ear)
-        wait_until(lambda: loop.both_have_newer_than(0.0), _START_S, loop.last_words)
-        yield loop
+        with receiving() as receiver:
+            stack.start_server_side()
+            for name, cooldown_s in (("every", 0), ("seldom", 7 * 86_400)):
+                rule = {"name": name, "channels": [receiver.address], "cooldown_s": cooldown_s}
+                httpx.post(f"{stack.url}/api/v1/alerts", json=rule, timeout=30.0).raise_for_status()
+            token = httpx.post(f"{stack.url}/api/v1/enrolment-tokens", timeout=30.0).json()["token"]
+            (tmp_path / "token").write_text(token)
+            stack.start_camera(CameraPlan(_DEVICE, "x86-64", clip, tmp_path / "token"))
+            loop = Loop(home, stack, ear, receiver)
+            wait_until(lambda: loop.both_have_newer_than(0.0), _START_S, loop.last_words)
+            yield loop
     finally:
         ear.close()
         stack.stop()
@@ -123,6 +135,29 @@ def heard_keys(loop: Loop) -> set[tuple[str, str, float]]:
 
 def stored_keys(home: Path) -> set[tuple[str, str, float]]:
     return {key(document.event) for document in stored_documents(home)}
+
+
+def told_of(loop: Loop, events: set[tuple[str, str]]) -> dict[str, list[set[str]]]:
+    """Hear alerts until there is one of every event (id and label); return the messages of each subject."""
+    texts: list[tuple[str, str]] = []
+
+    def is_every_told() -> bool:
+        while not loop.receiver.came.empty():
+            message = loop.receiver.take()
+            texts.append((message["title"], message["message"]))
+        return all(any(event in text for title, text in texts if "every" in title) for event, _ in events)
+
+    wait_until(is_every_told, _LEASE_S, lambda: {**loop.last_words(), "texts": texts})
+
+    def messages(rule: str, subject: str) -> set[str]:
+        return {
+            re.findall(r"msg_\w+", text)[-1] for title, text in texts if rule in title and subject in text
+        }
+
+    return {
+        "every": [messages("every", event) for event, _ in sorted(events)],
+        "seldom": [messages("seldom", f": {label}") for label in sorted({label for _, label in events})],
+    }
 
 
 def drain_and_stop(loop: Loop) -> Path:
@@ -163,3 +198,6 @@ def test_no_event_is_missing_or_doubled_after_each_part_was_killed(loop: Loop) -
     of_this_agent = [event for event in events if event.start_time > agent_born_s]
     assert {event.id for event in of_this_agent} == {e.id for e in of_this_agent if e.event_type == "end"}
     assert heard_keys(loop) <= {key(event) for event in events}
+    told = told_of(loop, {(event.id, event.label) for event in events})
+    assert {len(messages) for messages in told["every"]} == {1}, "each event by one message"
+    assert {len(messages) for messages in told["seldom"]} == {1}, "one message within its cooldown"
