@@ -87,7 +87,7 @@ def pack(folder: Path, tried: Sequence[Tried], packing: Packing, out: Path) -> R
         for one in packed
         if one.tried is chosen.tried and one.file is not None
     }
-    _write_files(chosen, packing.files, out / "files")
+    write_files(chosen.trial, chosen.tried.trials, packing.files, out / "files")
     json_file, html_file = _moved_all(files, out)
     for suffix in ("json", "html"):
         (out / f"{REFUSED}.{suffix}").unlink(missing_ok=True)
@@ -199,14 +199,27 @@ def _estimates(order: Order, measured: Measurement) -> tuple[Estimate, ...]:
     )
 
 
-def _write_files(chosen: _Packed, names: Sequence[str], folder: Path) -> None:
-    """Copy the chosen network's own files, each part of one that is in parts."""
+def write_files(chosen: Trial, forms: Sequence[Trial], names: Sequence[str], folder: Path) -> None:
+    """Copy a network's own files, each part of one that is in parts.
+
+    Args:
+        chosen: The form that was chosen.
+        forms: All forms of its network. Where some layers stay in float, TFLite's files lie apart from the
+            others.
+        names: Of `compress.forms.FILE_FORMS`.
+        folder: Where to; made when it is needed.
+    """
+    folders = tuple(dict.fromkeys(trial.model.parent for trial in (chosen, *forms)))
     for name in names:
-        model = chosen.trial.model.parent / FILE_FORMS[name]
+        model = _first_there([one / FILE_FORMS[name] for one in folders])
+        folder.mkdir(exist_ok=True)
         for file in (model, *head_files(model), map_file(model)):
-            if file.exists():  # only a network in parts has a map between them
-                folder.mkdir(exist_ok=True)
+            if file == model or file.exists():  # only a network in parts has a map between them
                 shutil.copyfile(file, folder / file.name)
+
+
+def _first_there(files: Sequence[Path]) -> Path:
+    return next((file for file in files if file.exists()), files[0])
 
 
 def _named(limits: Limits) -> dict[str, float]:
