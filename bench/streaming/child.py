@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.streaming.films import FPS
+from cloud.cache.plan import CachePlan
 from cloud.detector.files import load_detector
+from cloud.settings import Settings
 from cloud.streams.book import Held, Told, Wanted
 from cloud.streams.eyes import SharedDetector, StreamEyes
 from cloud.streams.settings import StreamSettings
@@ -31,7 +33,7 @@ _NOTHING = 0.5
 
 def watch_together(order: dict[str, Any], clock: Clock) -> dict[str, Any]:
     """Watch streams as a worker does; return delays, and how many pictures came and were looked at."""
-    eyes = StreamEyes.of_this_machine(Path(order["detectors"]))
+    eyes = StreamEyes.of_this_machine(CachePlan.of(Settings(home=Path(order["detectors"]).parent)))
     turns = Turns(eyes.see, clock, most=eyes.most_at_once)
     ports = WatchPorts(
         open_frames=lambda wanted: _open(wanted.address, clock),

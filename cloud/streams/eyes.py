@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from weakref import WeakValueDictionary
 
 import torch
 
-from cloud.detector.files import load_detector
+from cloud.cache.plan import CachePlan
 from cloud.detector.full import FullDetector
 from cloud.detector.shared import SharedRunner
+from cloud.offload.cached import CachedDetectors
 from cloud.offload.gathered import Question, Trunks, detect_each, trunks_here
 from cloud.offload.protocol import version_folder
 from cloud.streams.book import DetectorKey
@@ -51,22 +51,26 @@ class Look:
 class StreamEyes:
     """Detectors in memory, for as long as any stream has them. `open` is for any thread, `see` for one."""
 
-    def __init__(self, detectors_path: Path, trunks: Trunks, *, gathers: bool | None = None) -> None:
-        """Begin with none; `gathers`: look at many pictures in one pass; none: as this machine does best."""
-        self._path, self._trunks = detectors_path, trunks
+    def __init__(self, plan: CachePlan, trunks: Trunks, *, gathers: bool | None = None) -> None:
+        """Begin with none; `gathers`: look at many pictures in one pass; none: as this machine does best.
+
+        Raises:
+            StorageError: The disk of the model cache is full or read-only.
+        """
+        self._path, self._trunks = plan.detectors_path, trunks
+        self._detectors = CachedDetectors.of_this_process(plan, trunks.device)
         self._gathers = trunks.device.type != "cpu" if gathers is None else gathers
         self._lock = threading.Lock()
-        self._loaded: WeakValueDictionary[Path, FullDetector] = WeakValueDictionary()
         self._parties: WeakValueDictionary[tuple[DetectorKey, ...], Party] = WeakValueDictionary()
 
     @classmethod
-    def of_this_machine(cls, detectors_path: Path) -> StreamEyes:
+    def of_this_machine(cls, plan: CachePlan) -> StreamEyes:
         """Return eyes on the graphics processor where there is one, else on one core."""
         import cv2
 
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
-        return cls(detectors_path, trunks_here())
+        return cls(plan, trunks_here())
 
     @property
     def most_at_once(self) -> int:
@@ -83,7 +87,7 @@ class StreamEyes:
         with self._lock:
             party = self._parties.get(tuple(keys))
             if party is None:
-                found = tuple(self._load(version_folder(self._path, *key)) for key in keys)
+                found = tuple(self._load(key) for key in keys)
                 party = self._parties[tuple(keys)] = Party(found, SharedRunner(found))
             return party
 
@@ -98,12 +102,10 @@ class StreamEyes:
         answers = iter(detect_each(questions, self._trunks))
         return [_joined(look, [next(answers) for _ in look.party.detectors]) for look in looks]
 
-    def _load(self, folder: Path) -> FullDetector:
-        detector = self._loaded.get(folder)
-        if detector is None:
-            detector = self._loaded[folder] = load_detector(folder)
-            detector.taught_head.to(self._trunks.device)
-        return detector
+    def _load(self, key: DetectorKey) -> FullDetector:
+        # It stays for as long as a party has it, also when the cache gives its place to another one.
+        with self._detectors.use(version_folder(self._path, *key)) as detector:
+            return detector
 
 
 class SharedDetector:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import simplejpeg
 
+from cloud.cache.plan import CachePlan
 from cloud.processes import exit_with_parent
 from cloud.settings import Settings, settings_from
 from cloud.store.database import Database
@@ -81,7 +82,7 @@ def serve(slot: str, settings: Settings, database: Database, stopping: threading
     book.bury(f"{slot}.")
     from cloud.streams.eyes import SharedDetector, StreamEyes  # noqa: PLC0415 - torch, seconds
 
-    eyes = StreamEyes.of_this_machine(settings.detectors_path)
+    eyes = StreamEyes.of_this_machine(CachePlan.of(settings))
     turns = Turns(eyes.see, clock, most=eyes.most_at_once)
     rules = address_rules(settings)
 

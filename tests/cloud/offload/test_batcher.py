@@ -10,7 +10,6 @@ import pytest
 
 from cloud.errors import BusyError, NotFoundError
 from cloud.offload.batcher import MicroBatcher, Outcome, Seen, Waiting, batch_size
-from cloud.offload.loaded import LoadedDetectors
 from cloud.offload.protocol import Inferred
 from edge_agent.clock import SystemClock
 from edge_agent.errors import BackendError, ElfowlError
@@ -107,27 +106,3 @@ def test_error_of_one_picture_is_its_own_and_a_broken_library_is_everybodys() ->
     assert isinstance(bench.outcomes[b"?"], NotFoundError)
     assert isinstance(bench.outcomes[b"a"], Inferred)
     assert isinstance(bench.outcomes[b"!"], BackendError)
-
-
-class Named:
-    """A loaded detector."""
-
-    def __init__(self, folder: Path) -> None:
-        self.ref = DetectorRef(id=folder.parent.name, name="persons", version=int(folder.name[1:]))
-
-
-def test_loaded_detectors_are_few_and_the_longest_unused_goes(tmp_path: Path) -> None:
-    loads: list[str] = []
-
-    def load(folder: Path) -> Named:
-        loads.append(folder.name)
-        return Named(folder)
-
-    loaded = LoadedDetectors(load, kept=2)
-    for number in (1, 2, 1, 3, 1, 2):
-        folder = tmp_path / f"v{number}"
-        folder.mkdir(exist_ok=True)
-        assert loaded.get(folder).ref.version == number
-    assert loads == ["v1", "v2", "v3", "v2"]
-    with pytest.raises(NotFoundError):
-        loaded.get(tmp_path / "v9")

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from cloud.cache.plan import CachePlan
 from cloud.detector.files import save_detector
 from cloud.detector.full import FullDetector
 from cloud.offload.gathered import OnnxTrunks
+from cloud.settings import Settings
 from cloud.streams.eyes import Look, Seen, SharedDetector, StreamEyes
 from edge_agent.errors import ElfowlError
 from edge_agent.wire.detection import Detection
@@ -42,8 +44,9 @@ def found(detections: list[Detection]) -> list[tuple[str, float]]:
 
 @pytest.mark.parametrize("gathers", [False, True])
 def test_detectors_of_a_stream_answer_together_as_each_does_alone(tmp_path: Path, gathers: bool) -> None:
-    alone = [saved(tmp_path, "first", 1), saved(tmp_path, "second", 2)]
-    eyes = StreamEyes(tmp_path, OnnxTrunks(), gathers=gathers)
+    plan = CachePlan.of(Settings(home=tmp_path))
+    alone = [saved(plan.detectors_path, "first", 1), saved(plan.detectors_path, "second", 2)]
+    eyes = StreamEyes(plan, OnnxTrunks(), gathers=gathers)
     party = eyes.open([("first", 1), ("second", 1)])
     together = SharedDetector(party, partial(answer, eyes))
     assert list(together.labels) == ["cat", "dog", "cat_second", "dog_second"]
