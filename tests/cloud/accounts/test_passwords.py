@@ -26,8 +26,10 @@ def test_password_that_is_guessed_early_is_refused_with_advice(password: str, co
         refuse_weak(password, "anna")
 
 
-def test_some_words_in_a_row_are_taken() -> None:
+def test_some_words_in_a_row_are_taken_by_whoever_has_another_name() -> None:
     refuse_weak("correct horse battery staple", "anna")
+    with pytest.raises(InputError, match="leave your name out"):
+        refuse_weak("correct horse battery staple", "staple")
 
 
 def test_only_the_same_password_fits_and_no_two_are_kept_alike() -> None:

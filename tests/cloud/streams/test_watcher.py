@@ -127,3 +127,4 @@ def test_stream_without_a_detector_says_what_to_do() -> None:
     yard.watch.follow(missing)
     with yard:
         yard.until(lambda: "another one" in yard.watch.sight().reason)
+        assert yard.watch.sight().watched_s is None

@@ -20,6 +20,7 @@ from edge_agent.wire.detection import Detection
 from edge_agent.wire.sync import BundleTarget, Outcome, UpdateOutcome, UpdatePhase
 from tests.fakes.clock import FakeClock
 from tests.fakes.frame_source import until
+from tests.fakes.looking_clock import LookingClock
 from tests.fakes.squares import SquareDetector, open_square_bundle, square_picture
 
 OLD, NEW = Path("old1.zip"), Path("new2.zip")
@@ -42,21 +43,6 @@ def running(path: Path | None = OLD) -> LocalDetector:
     if path is not None:
         detector.load(path)
     return detector
-
-
-class LookingClock(FakeClock):
-    """While somebody waits, the camera looks."""
-
-    def __init__(self, detector: LocalDetector) -> None:
-        super().__init__()
-        self._detector = detector
-
-    def sleep(self, seconds: float) -> None:
-        super().sleep(seconds)
-        try:
-            self._detector.detect(square_picture(0))
-        except BackendError:
-            return
 
 
 def test_health_of_a_good_bundle_is_known_after_some_looks() -> None:

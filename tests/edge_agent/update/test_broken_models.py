@@ -10,7 +10,6 @@ import pytest
 
 from edge_agent.agent.installer import HealthWatch, load_best
 from edge_agent.agent.local_detector import LocalDetector, OpenedBundle
-from edge_agent.errors import BackendError
 from edge_agent.update.assembly import paced_smoke_test
 from edge_agent.update.disk import sha256_of
 from edge_agent.update.pace import Pace
@@ -19,7 +18,7 @@ from edge_agent.update.updater import Updater
 from edge_agent.wire.sync import BundleTarget
 from tests.edge_agent.update.scene import Scene, runs
 from tests.edge_agent.update.test_smoke import constant_network
-from tests.fakes.clock import FakeClock
+from tests.fakes.looking_clock import LookingClock
 from tests.fakes.squares import SquareDetector, open_square_bundle, square_picture
 
 SCORES = [[0.0, -20.0, -20.0]] * 3
@@ -93,21 +92,6 @@ def test_model_that_is_far_too_slow_on_its_golden_pictures_is_refused(tmp_path: 
     scene.smoke_test = paced_smoke_test(Pace(camera_ms=1.0, factor=3.0), lambda: current.path)
     slow = scene.publisher.publish(slow_network())
     assert "far too slow" in refused_once(scene.start(), slow, old)
-
-
-class LookingClock(FakeClock):
-    """While somebody waits, a camera looks."""
-
-    def __init__(self, detector: LocalDetector) -> None:
-        super().__init__()
-        self._detector = detector
-
-    def sleep(self, seconds: float) -> None:
-        super().sleep(seconds)
-        try:
-            self._detector.detect(square_picture(0))
-        except BackendError:
-            return
 
 
 @pytest.mark.parametrize(

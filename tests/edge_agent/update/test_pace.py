@@ -89,8 +89,11 @@ def test_good_detector_on_a_busy_device_is_not_refused(
 
 
 def test_slow_detector_with_nothing_to_compare_with_is_not_refused() -> None:
-    Bench(new=[5_000.0]).test()(NEW)
-    Bench(new=[5_000.0], old=[1.0]).test(running=None)(NEW)
+    unmeasured, first = Bench(new=[5_000.0]), Bench(new=[5_000.0], old=[1.0])
+    unmeasured.test()(NEW)
+    assert "old" in unmeasured.measured, "it was tried to compare"
+    first.test(running=None)(NEW)
+    assert "old" not in first.measured
 
 
 def test_pace_of_a_device_is_that_of_its_fastest_camera() -> None:
