@@ -7,12 +7,9 @@ import base64
 import io
 import shutil
 import tempfile
-import threading
 from pathlib import Path
 from typing import Final, Literal
 
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -23,6 +20,7 @@ from edge_agent.wire.live import LivePicture, LookWanted
 from tests.system.browser import opened_browser
 from tests.system.pictured_home import CAMERAS, CLOCK, PicturedHome, Scene, obtain_footage, scenes
 from tests.system.portal_server import PortalServer
+from tests.system.shown_cameras import ShownCameras
 
 Theme = Literal["dark", "light"]
 
@@ -176,40 +174,17 @@ def write_small(png: bytes, path: Path) -> None:
             return
 
 
-class Cameras:
+class Cameras(ShownCameras):
     """Sends frames of the clip, with the boxes that people drew on them, while somebody looks."""
 
     def __init__(self, port: int, shown: list[Scene]) -> None:
-        self._wishes: dict[str, LookWanted] = {}
         self._shown = shown
-        self._stopping = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2, client_id="pictured")
-        self._client.on_connect = lambda client, *_: client.subscribe("elfowl/+/down/look")
-        self._client.on_message = self._hear
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        self._thread = threading.Thread(target=self._send, daemon=True)
-        self._thread.start()
+        super().__init__(port, every_s=0.5)
 
-    def close(self) -> None:
-        self._stopping.set()
-        self._thread.join()
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _hear(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        self._wishes[message.topic.split("/")[1]] = LookWanted.from_json(bytes(message.payload))
-
-    def _send(self) -> None:
-        number = 0
-        while not self._stopping.wait(0.5):
-            number += 1
-            for place, device in enumerate(CAMERAS):
-                if device in self._wishes and device != "barn":
-                    picture = self._picture(self._wishes[device], number + 4 * place)
-                    self._client.publish(f"elfowl/{device}/up/look", picture.to_json())
-
-    def _picture(self, wanted: LookWanted, number: int) -> LivePicture:
+    def picture(self, device: str, wanted: LookWanted) -> LivePicture | None:
+        if device not in CAMERAS or device == "barn":
+            return None
+        number = self.turn + 4 * list(CAMERAS).index(device)
         rgb, image = self._shown[number // 8 % len(self._shown)]
         seen = tuple(Detection(label=box.label, score=0.9, box=box.box_xyxy_norm) for box in image.boxes)
         jpeg = base64.b64encode(encode_jpeg(shrink(rgb, wanted.max_px), 80)).decode()

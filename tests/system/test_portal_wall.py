@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion
 from playwright.sync_api import Browser, Page, expect
 
 from cloud.demo.stack import CameraPlan
@@ -25,6 +22,7 @@ from edge_agent.wire.live import LivePicture, LookWanted
 from tests.system.browser import WAIT_MS, has_browser, opened_browser
 from tests.system.loop import CLOCK, Ear, StarterStack, wait_until
 from tests.system.mosquitto import free_port
+from tests.system.shown_cameras import ShownCameras
 
 pytestmark = [
     pytest.mark.system,
@@ -142,43 +140,26 @@ def test_wall_mjpeg_of_a_camera_is_a_stream_of_pictures(stack: StarterStack) -> 
     assert httpx.get(address.replace("porch", "nobody")).status_code == httpx.codes.NOT_FOUND
 
 
-class ManyCameras:
-    """A device with sixteen cameras, as far as a live wall can tell."""
+class ManyCameras(ShownCameras):
+    """Devices whose cameras all send the same picture."""
 
     def __init__(self, port: int) -> None:
-        self._wishes: dict[str, LookWanted] = {}
-        self._stopping = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2, client_id="tower")
-        self._client.on_connect = lambda client, *_: client.subscribe("elfowl/tower/down/look")
-        self._client.on_message = self._hear
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        self._thread = threading.Thread(target=self._send, daemon=True)
-        self._thread.start()
-        self.sent = 0
-
-    def close(self) -> None:
-        self._stopping.set()
-        self._thread.join()
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _hear(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        wanted = LookWanted.from_json(bytes(message.payload))
-        self._wishes[wanted.camera] = wanted
-
-    def _send(self) -> None:
         rng = np.random.default_rng(1)
         rgb = np.repeat(np.repeat(rng.integers(0, 255, (27, 48, 3), np.uint8), 10, axis=0), 10, axis=1)
-        jpeg = base64.b64encode(encode_jpeg(rgb, 80)).decode()
+        self._jpeg = base64.b64encode(encode_jpeg(rgb, 80)).decode()
+        super().__init__(port, every_s=1.0 / 3.0)
+
+    def picture(self, device: str, wanted: LookWanted) -> LivePicture | None:
+        if device != "tower":
+            return None
         seen = (Detection(label="person", score=0.9, box=(0.2, 0.2, 0.5, 0.8)),)
-        while not self._stopping.wait(1.0 / 3.0):
-            for camera in list(self._wishes):
-                picture = LivePicture(
-                    camera=camera, frame_time=CLOCK.now_s(), blurred=True, detections=seen, jpeg_base64=jpeg
-                )
-                self._client.publish("elfowl/tower/up/look", picture.to_json())
-                self.sent += 1
+        return LivePicture(
+            camera=wanted.camera,
+            frame_time=CLOCK.now_s(),
+            blurred=True,
+            detections=seen,
+            jpeg_base64=self._jpeg,
+        )
 
 
 def test_wall_draws_sixteen_tiles_as_quickly_as_they_come(stack: StarterStack, browser: Browser) -> None:
