@@ -7,7 +7,7 @@ import contextlib
 import logging
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -32,7 +32,7 @@ from cloud.api.uploads import keep_sweeping
 from cloud.api.views import job_view
 from cloud.fleet.enrolment import GuessLimit
 from cloud.fleet.sightings import Sightings
-from cloud.ingest.accounts import choose_accounts
+from cloud.ingest.accounts import Accounts, choose_accounts
 from cloud.ingest.broker import Broker, choose_broker
 from cloud.ingest.handler import Handler
 from cloud.ingest.live import LiveFeed
@@ -116,43 +116,23 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 @asynccontextmanager
 async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncIterator[None]:
     """Start everything in order; whatever was started is stopped, also when a later start fails."""
-    loop = asyncio.get_running_loop()
     home = open_home(settings, clock)
     database, live, sightings = home.database, LiveFeed(), Sightings()
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(database.close)
         repository = open_repository(settings, clock)
-        broker = choose_broker(settings, clock)
-        stack.push_async_callback(asyncio.to_thread, broker.stop)
-        broker.start(clock)
-        accounts = choose_accounts(settings, broker.address)
-        await asyncio.to_thread(accounts.prepare)
-        offload = OffloadService(settings, clock)
+        broker, accounts = await _open_broker(stack, settings, clock)
         stack.enter_context(_uploads_in(settings.cache_path / "uploads"))
+        offload = OffloadService(settings, clock)
         stack.push_async_callback(offload.stop)
-
-        def taught(state: LiveState) -> None:
-            live.publish({"type": "teaching", "teaching": state.model_dump(mode="json")})
-
-        teaching = TeachingService(settings, clock, on_state=taught)
+        teaching = TeachingService(settings, clock, on_state=lambda state: _tell_lesson(live, state))
         stack.push_async_callback(teaching.stop)
-
-        def job_changed(job: Job) -> None:
-            live.publish({"type": "job", "job": job_view(job, jobs.figures(job.id)).model_dump(mode="json")})
-            if job.kind == "import" and job.state == "done":
-                services.teaching.labels_changed(job.detector_id)
-            if job.kind == "train" and job.state == "done":
-                asyncio.run_coroutine_threadsafe(offload.get_ready(job.detector_id), loop)
-
-        jobs = JobRunner(settings, database, clock, on_change=job_changed)
+        jobs = JobRunner(settings, database, clock, on_change=_job_listener(app, offload))
+        alerts = _start_alerts(stack, home)
 
         def record(correction: Correction) -> object:
             return services.record_correction(correction)
 
-        channel = AppriseChannel(settings.alert_schemes)
-        alerts = AlertSender(database, clock, channel, answers=_answers(settings))
-        stack.push_async_callback(asyncio.to_thread, alerts.stop)
-        alerts.start()
         handler = Handler(database, clock, live, record, DEFAULT_PREFIX, alerts, sightings.forget)
 
         def ask_look(device: str, wanted: LookWanted) -> None:
@@ -181,17 +161,53 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             accounts=accounts,
         )
         app.state.services = services
-        subscriber.start()
-        stack.push_async_callback(asyncio.to_thread, subscriber.stop)
-        await asyncio.to_thread(jobs.start)
-        stack.push_async_callback(asyncio.to_thread, jobs.stop)
-        watching = _watching(home, live, alerts)
-        watching.start()
-        stack.push_async_callback(asyncio.to_thread, watching.stop)
+        for part in (subscriber, jobs, _watching(home, live, alerts)):
+            await asyncio.to_thread(part.start)
+            stack.push_async_callback(asyncio.to_thread, part.stop)
         offload.warm()
         for work in (_keep_fresh, keep_rolling, keep_forgetting, keep_sweeping):
             stack.callback(asyncio.create_task(work(services)).cancel)
         yield
+
+
+async def _open_broker(
+    stack: contextlib.AsyncExitStack, settings: Settings, clock: Clock
+) -> tuple[Broker, Accounts]:
+    """Return the broker, running, and who keeps its accounts."""
+    broker = choose_broker(settings, clock)
+    stack.push_async_callback(asyncio.to_thread, broker.stop)
+    broker.start(clock)
+    accounts = choose_accounts(settings, broker.address)
+    await asyncio.to_thread(accounts.prepare)
+    return broker, accounts
+
+
+def _start_alerts(stack: contextlib.AsyncExitStack, home: Home) -> AlertSender:
+    channel = AppriseChannel(home.settings.alert_schemes)
+    alerts = AlertSender(home.database, home.clock, channel, answers=_answers(home.settings))
+    stack.push_async_callback(asyncio.to_thread, alerts.stop)
+    alerts.start()
+    return alerts
+
+
+def _tell_lesson(live: LiveFeed, state: LiveState) -> None:
+    live.publish({"type": "teaching", "teaching": state.model_dump(mode="json")})
+
+
+def _job_listener(app: FastAPI, offload: OffloadService) -> Callable[[Job], None]:
+    """Return what hears of jobs: it tells people, lessons and the workers that look."""
+    loop = asyncio.get_running_loop()
+
+    def changed(job: Job) -> None:
+        services: Services = app.state.services
+        view = job_view(job, services.jobs.figures(job.id))
+        services.live.publish({"type": "job", "job": view.model_dump(mode="json")})
+        if job.kind == "import" and job.state == "done":
+            services.teaching.labels_changed(job.detector_id)
+        if job.kind == "train" and job.state == "done":
+            asyncio.run_coroutine_threadsafe(offload.get_ready(job.detector_id), loop)
+
+    return changed
 
 
 def _watching(home: Home, live: LiveFeed, alerts: AlertSender) -> StreamPool:
