@@ -5,7 +5,7 @@ Pure; the truth is elfowl's own hand-checked boxes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,14 +55,6 @@ def find_mistakes(frame_index: int, truth: Sequence[XyxyNorm], seen: Sequence[De
 def choose_worst(mistakes: Sequence[Mistakes], limit: int) -> list[Mistakes]:
     """Return the frames with most mistakes, worst first; frames without any are left out."""
     return sorted((m for m in mistakes if m.count), key=lambda m: (-m.count, m.frame_index))[:limit]
-
-
-def judge(box: XyxyNorm, truth_by_frame: Mapping[int, Sequence[XyxyNorm]], frame_index: int) -> bool | None:
-    """Say whether an event's box shows a real object, or none when this person does not know that frame."""
-    if frame_index not in truth_by_frame:
-        return None
-    ious = iou_matrix(_array([box]), _array(truth_by_frame[frame_index]))
-    return bool(ious.size and ious.max() >= SAME_OBJECT_IOU)
 
 
 def _array(boxes: Sequence[XyxyNorm]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
