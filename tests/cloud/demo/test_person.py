@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloud.demo.person import Mistakes, choose_worst, find_mistakes, judge
+from cloud.demo.person import Mistakes, choose_worst, find_mistakes
 from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Detection
 
@@ -44,12 +44,3 @@ def test_worst_frames_come_first_and_right_ones_not_at_all() -> None:
     frames = [Mistakes(1, (A,), ()), Mistakes(2, (), ()), Mistakes(3, (A, B), (seen(A),))]
     assert [m.frame_index for m in choose_worst(frames, 5)] == [3, 1]
     assert [m.frame_index for m in choose_worst(frames, 1)] == [3]
-
-
-@pytest.mark.parametrize(
-    ("box", "frame", "verdict"), [(A, 4, True), (B, 4, False), (A, 5, None), (A, 6, False)]
-)
-def test_event_is_judged_only_on_frames_that_the_person_knows(
-    box: XyxyNorm, frame: int, verdict: bool | None
-) -> None:
-    assert judge(box, {4: [A], 6: []}, frame) is verdict
