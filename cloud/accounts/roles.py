@@ -37,8 +37,13 @@ viewer   GET DELETE     /me/sessions
 viewer   DELETE         /me/sessions/{session}
 viewer   GET POST       /me/tokens
 viewer   DELETE         /me/tokens/{token}
+viewer   PUT            /me/workspace
+viewer   GET            /workspaces
+owner    POST           /workspaces
+owner    PATCH          /workspaces/{workspace}
 owner    GET POST       /accounts
 owner    PATCH DELETE   /accounts/{account}
+owner    POST           /accounts/invited
 manager  GET            /audit
 manager  GET            /model-cache
 manager  GET            /metrics

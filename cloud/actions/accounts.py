@@ -20,9 +20,11 @@ from cloud.accounts.limits import LoginLimit
 from cloud.accounts.names import account_key, account_name
 from cloud.accounts.passwords import USUAL, Cost, hash_of_nobody, hash_password, is_password, refuse_weak
 from cloud.accounts.roles import Role, is_at_least, lower_of
-from cloud.errors import ConflictError, DeniedError, InputError
-from cloud.store import accounts, audit
+from cloud.accounts.workspaces import HOME
+from cloud.errors import ConflictError, DeniedError, InputError, NotFoundError
+from cloud.store import accounts, audit, scope
 from cloud.store.account_tables import AccountRow, ApiTokenRow, SessionRow
+from cloud.store.accounts import Member
 from cloud.store.database import Database
 from cloud.store.ids import new_id
 from edge_agent.clock import Clock
@@ -49,13 +51,15 @@ class LoggedIn:
 
     account: AccountRow
     session_id: str
+    role: Role
+    workspace: str
 
     def __repr__(self) -> str:
         return f"LoggedIn({self.account.name!r})"
 
 
 class AccountDesk:
-    """All that people can do with accounts, on one database.
+    """All that people can do with accounts, on one database, in the workspace of the scope; outside of any: home.
 
     Passwords are checked outside of transactions: that takes long, and nobody else shall wait for it.
     """
@@ -92,7 +96,7 @@ class AccountDesk:
                 raise ConflictError(message)
             row = accounts.add(session, name=name, role="owner", password_hash=kept, now_s=self._now_s())
             self._note(session, "first account", row.name, f"owner, from {browser.address}")
-            return self._begin_session(session, row, browser)
+            return self._begin_session(session, row.account, browser)
 
     def refuse_wrong_code(self, given: str | None, address: str) -> None:
         """Check the code of the first start.
@@ -142,14 +146,15 @@ class AccountDesk:
         digest, now_s = digest_of(session_id), self._now_s()
         with self._database.read() as session:
             found = accounts.find_session(session, digest)
+            role = found and accounts.role_in(session, found[1].id, found[0].workspace_id)
         if found is None:
             return None
         row, account = found
-        if now_s >= row.expires or now_s - row.seen >= IDLE_S:
+        if role is None or now_s >= row.expires or now_s - row.seen >= IDLE_S:
             return None
         if now_s - row.seen >= SEEN_S:
             self._note_seen(digest, now_s)
-        return Caller(_role(account.role), "session", account.name, account.id, digest)
+        return Caller(role, "session", account.name, account.id, digest, row.workspace_id)
 
     def caller_of_token(self, text: str) -> Caller | None:
         """Return whose API token this is; none when it expired or never was one."""
@@ -158,15 +163,16 @@ class AccountDesk:
         now_s = self._now_s()
         with self._database.read() as session:
             found = accounts.find_token(session, digest_of(text))
-        if found is None:
+            may = found and accounts.role_in(session, found[1].id, found[0].workspace_id)
+        if found is None or may is None:
             return None
         row, account = found
         if row.expires is not None and now_s >= row.expires:
             return None
         if row.seen is None or now_s - row.seen >= SEEN_S:
             self._note_token_seen(row.digest, now_s)
-        role = lower_of(_role(row.role), _role(account.role))
-        return Caller(role, "api token", account.name, account.id)
+        role = lower_of(_role(row.role), may)
+        return Caller(role, "api token", account.name, account.id, workspace=row.workspace_id)
 
     def log_out(self, caller: Caller) -> None:
         """End the session that asks."""
@@ -218,22 +224,22 @@ class AccountDesk:
         self._limit.succeeded(row.key, browser.address)
         self._set_password(row, new, but=caller.session, who=caller.name)
 
-    def every(self) -> list[AccountRow]:
-        """Return all accounts by name."""
+    def every(self) -> list[Member]:
+        """Return all accounts of the workspace by name."""
         with self._database.read() as session:
-            return accounts.every(session)
+            return accounts.members(session, _workspace())
 
-    def find(self, reference: str) -> AccountRow:
-        """Return an account by its id or name.
+    def find(self, reference: str) -> Member:
+        """Return an account of the workspace by its id or name.
 
         Raises:
             NotFoundError: There is none.
         """
         with self._database.read() as session:
-            return accounts.find(session, reference)
+            return accounts.find_member(session, reference, _workspace())
 
-    def add(self, name: str, role: Role, password: str, who: str | None) -> AccountRow:
-        """Add an account.
+    def add(self, name: str, role: Role, password: str, who: str | None) -> Member:
+        """Add an account to the workspace.
 
         Raises:
             ConflictError: Somebody has this name.
@@ -243,47 +249,76 @@ class AccountDesk:
         refuse_weak(password, name)
         kept = hash_password(password, self._cost)
         with self._database.write(durable=True) as session:
-            if role != "owner" and not accounts.any_account(session):
+            if role != "owner" and not accounts.members(session, _workspace()):
                 message = "the first account has to be an owner"
                 raise InputError(message)
-            row = accounts.add(session, name=name, role=role, password_hash=kept, now_s=self._now_s())
+            row = accounts.add(
+                session,
+                name=name,
+                role=role,
+                password_hash=kept,
+                now_s=self._now_s(),
+                workspace_id=_workspace(),
+            )
             self._note(session, "account added", who, f"{row.name} as {role}")
             return row
 
-    def change_role(self, reference: str, role: Role, who: str | None) -> AccountRow:
-        """Give an account another role, from its next request on.
+    def invite(self, name: str, role: Role, who: str | None) -> Member:
+        """Let somebody who has an account into the workspace too.
+
+        Raises:
+            NotFoundError: Nobody has this name.
+            ConflictError: They are in it already.
+        """
+        with self._database.write(durable=True) as session, scope.seeing(session, None):
+            found = accounts.find_by_name(session, name)
+            if found is None:
+                message = f"there is no account {name!r}; add one"
+                raise NotFoundError(message)
+            row = accounts.join(session, found, _workspace(), role, now_s=self._now_s())
+            self._note(session, "account invited", who, f"{row.name} as {role}")
+            return row
+
+    def change_role(self, reference: str, role: Role, who: str | None) -> Member:
+        """Give an account another role in the workspace, from its next request on.
 
         Raises:
             NotFoundError: There is no such account.
             InputError: It is the last owner.
         """
         with self._database.write(durable=True) as session:
-            row = accounts.find(session, reference)
+            row = accounts.find_member(session, reference, _workspace())
             accounts.change_role(session, row, role)
             self._note(session, "role changed", who, f"{row.name} is {role}")
             return row
 
-    def reset_password(self, reference: str, password: str, who: str | None) -> AccountRow:
+    def reset_password(self, reference: str, password: str, who: str | None) -> Member:
         """Give an account another password; all its sessions end.
 
         Raises:
             NotFoundError: There is no such account.
             InputError: The password is weak.
+            DeniedError: It is in another workspace too: who owns one has no say in the other.
         """
         with self._database.read() as session:
-            row = accounts.find(session, reference)
-        self._set_password(row, password, but=None, who=who)
+            row = accounts.find_member(session, reference, _workspace())
+            with scope.seeing(session, None):
+                is_elsewhere = len(accounts.memberships_of(session, row.id)) > 1
+        if is_elsewhere and scope.current() is not None:
+            message = f"{row.name!r} is in other workspaces too, and changes the password alone (page Settings)"
+            raise DeniedError(message)
+        self._set_password(row.account, password, but=None, who=who)
         return row
 
     def remove(self, reference: str, who: str | None) -> None:
-        """Remove an account; its sessions and tokens end with it.
+        """Take an account out of the workspace; who is in no other one is gone, with sessions and tokens.
 
         Raises:
             NotFoundError: There is no such account.
             InputError: It is the last owner.
         """
         with self._database.write(durable=True) as session:
-            row = accounts.find(session, reference)
+            row = accounts.find_member(session, reference, _workspace())
             accounts.remove(session, row)
             self._note(session, "account removed", who, row.name)
 
@@ -313,6 +348,7 @@ class AccountDesk:
             created=now_s,
             expires=None if days is None else now_s + days * _DAY_S,
             seen=None,
+            workspace_id=caller.workspace,
         )
         with self._database.write(durable=True) as session:
             accounts.forget_ended(session, now_s=now_s, idle_s=IDLE_S)
@@ -343,6 +379,10 @@ class AccountDesk:
 
     def _begin_session(self, session: Session, row: AccountRow, browser: Browser) -> LoggedIn:
         session_id, now_s = new_session_id(), self._now_s()
+        first = next(iter(accounts.memberships_of(session, row.id)), None)
+        if first is None:
+            message = "this account is in no workspace any more; ask an owner to invite it"
+            raise DeniedError(message)
         accounts.forget_ended(session, now_s=now_s, idle_s=IDLE_S)
         accounts.add_session(
             session,
@@ -355,10 +395,11 @@ class AccountDesk:
                 expires=now_s + SESSION_S,
                 address=browser.address[:100],
                 browser=browser.name[:200],
+                workspace_id=first.workspace_id,
             ),
         )
         row.last_login = now_s
-        return LoggedIn(row, session_id)
+        return LoggedIn(row, session_id, _role(first.role), first.workspace_id)
 
     def _note_seen(self, digest: str, now_s: float) -> None:
         with self._database.write() as session:
@@ -389,6 +430,10 @@ def account_of(caller: Caller) -> str:
         message = "this is for people with an account: log in with name and password"
         raise InputError(message)
     return caller.account_id
+
+
+def _workspace() -> str:
+    return scope.current() or HOME
 
 
 def _role(text: str) -> Role:

@@ -16,7 +16,8 @@ from cloud.api.guard import is_loopback
 from cloud.api.paging import Paged
 from cloud.api.services import Services, Used
 from cloud.errors import ConflictError
-from cloud.store.account_tables import AccountRow, ApiTokenRow
+from cloud.store.account_tables import ApiTokenRow
+from cloud.store.accounts import Member
 
 router = APIRouter(tags=["accounts"])
 
@@ -56,6 +57,19 @@ class NewAccount(_Body):
     role: Role = "viewer"
 
 
+class Invitation(_Body):
+    """Somebody who has an account, to be let into this workspace too."""
+
+    name: Name
+    role: Role = "viewer"
+
+
+class WorkspaceChoice(_Body):
+    """The id of the workspace to change into."""
+
+    workspace: str = Field(min_length=1, max_length=100)
+
+
 class AccountChange(_Body):
     """Another role, or another password for somebody who forgot it."""
 
@@ -81,7 +95,10 @@ class DoorView(BaseModel):
 
 
 class MeView(BaseModel):
-    """Who asks; `csrf` is what a page sends in `X-Elfowl-Csrf`, null where that is not needed."""
+    """Who asks, and in which workspace; the role is that which they have there.
+
+    `csrf` is what a page sends in `X-Elfowl-Csrf`, null where that is not needed.
+    """
 
     name: str | None
     role: Role
@@ -89,6 +106,8 @@ class MeView(BaseModel):
     accounts: Literal["on", "off"]
     set_up: bool
     csrf: str | None
+    workspace: str
+    workspace_name: str
 
 
 class AccountView(BaseModel):
@@ -183,6 +202,14 @@ def change_password(request: Request, services: Used, body: PasswordBody) -> Non
     services.people.change_password(caller_of(request), body.old, body.new, browser_of(request))
 
 
+@router.put("/me/workspace")
+def change_workspace(request: Request, services: Used, body: WorkspaceChoice) -> MeView:
+    """Change into another workspace: from now on this browser sees that one, with the role it has there."""
+    caller = services.workspaces.change_into(caller_of(request), body.workspace)
+    session_id = cookie_of(request.headers, session_cookie(services.settings))
+    return _me(services, caller, csrf_of(cast("str", session_id)))
+
+
 @router.get("/me/sessions")
 def list_sessions(request: Request, services: Used, page: Paged) -> list[SessionView]:
     """List the browsers in which one is logged in."""
@@ -227,15 +254,21 @@ def revoke_token(request: Request, services: Used, token: str) -> None:
 
 @router.get("/accounts")
 def list_accounts(services: Used, page: Paged) -> list[AccountView]:
-    """List all accounts by name."""
+    """List all accounts of this workspace by name."""
     return [_account_view(row) for row in page.of(services.people.every())]
 
 
 @router.post("/accounts", status_code=201)
 def add_account(request: Request, services: Used, body: NewAccount) -> AccountView:
-    """Add an account for a person."""
+    """Add an account for a person, in this workspace."""
     who = caller_of(request).name
     return _account_view(services.people.add(body.name, body.role, body.password, who))
+
+
+@router.post("/accounts/invited", status_code=201)
+def invite(request: Request, services: Used, body: Invitation) -> AccountView:
+    """Let somebody who has an account on this server into this workspace too."""
+    return _account_view(services.people.invite(body.name, body.role, caller_of(request).name))
 
 
 @router.patch("/accounts/{account}")
@@ -252,7 +285,7 @@ def change_account(request: Request, services: Used, account: str, body: Account
 
 @router.delete("/accounts/{account}", status_code=204)
 def remove_account(request: Request, services: Used, account: str) -> None:
-    """Remove an account with its sessions and tokens; the last owner stays."""
+    """Take an account out of this workspace; who is in no other is gone. The last owner stays."""
     services.people.remove(account, caller_of(request).name)
 
 
@@ -281,8 +314,9 @@ def _welcome(request: Request, response: Response, services: Services, done: Log
         samesite="lax",
         secure=request.url.scheme == "https",
     )
-    role = _account_view(done.account).role
-    caller = Caller(role, "session", done.account.name, done.account.id, digest_of(done.session_id))
+    caller = Caller(
+        done.role, "session", done.account.name, done.account.id, digest_of(done.session_id), done.workspace
+    )
     return _me(services, caller, csrf_of(done.session_id))
 
 
@@ -294,10 +328,12 @@ def _me(services: Services, caller: Caller, csrf: str | None) -> MeView:
         accounts=services.settings.accounts,
         set_up=services.people.is_set_up(),
         csrf=csrf,
+        workspace=caller.workspace,
+        workspace_name=services.workspaces.name_of(caller.workspace),
     )
 
 
-def _account_view(row: AccountRow) -> AccountView:
+def _account_view(row: Member) -> AccountView:
     return AccountView.model_validate(row, from_attributes=True)
 
 

@@ -21,6 +21,7 @@ from cloud.api.lasting import is_lasting, while_allowed
 from cloud.api.problems import UnauthorizedError, problem_of
 from cloud.errors import DeniedError, TooLargeError
 from cloud.settings import Settings
+from cloud.store.scope import within
 from edge_agent.errors import ConfigError, ElfowlError, StorageError
 
 _UPLOAD_LIMIT_BYTES = 8_000_000_000
@@ -74,6 +75,11 @@ class Guard:
             await _refuse(error, scope, receive, send)
             return
         note_caller(scope, caller)
+        # From here on every session of the database sees what is of this workspace, whoever opens it.
+        with within(None if caller is None else caller.workspace):
+            await self._pass_on(caller, scope, receive, send)
+
+    async def _pass_on(self, caller: Caller | None, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             limit_bytes = _limit_of(scope["path"])
             if _announced_bytes(scope) > limit_bytes:
@@ -88,9 +94,10 @@ class Guard:
             await self._app(scope, receive, send)
 
     async def _is_still(self, scope: Scope, caller: Caller) -> bool:
-        """Return whether who was let in still would be, as the same: not logged out, not of another role."""
+        """Return whether who was let in still would be, as the same: not logged out, of no other role, in the same workspace."""
         try:
-            return await admit(scope, self._settings, is_local=self._loopback) == caller
+            with within(None):
+                return await admit(scope, self._settings, is_local=self._loopback) == caller
         except (UnauthorizedError, DeniedError):
             return False
         except StorageError:

@@ -143,7 +143,7 @@ def _replayed(body: bytes) -> Receive:
 def _digest(scope: Scope, key: str) -> str:
     caller = caller_of(HTTPConnection(scope))
     query = scope.get("query_string", b"").decode("latin-1")
-    parts = (caller.account_id or caller.how, str(scope["path"]), query, key)
+    parts = (caller.account_id or caller.how, caller.workspace, str(scope["path"]), query, key)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

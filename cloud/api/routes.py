@@ -40,6 +40,7 @@ from cloud.api import (
     versions,
     wall,
     watching,
+    workspaces,
 )
 
 PREFIX = "/api/v1"
@@ -59,6 +60,7 @@ _PARTS: Final = (
     device.router,
     server.router,
     accounts.router,
+    workspaces.router,
     detectors.router,
     evaluations.router,
     versions.router,

@@ -15,6 +15,7 @@ from cloud.actions.accounts import AccountDesk
 from cloud.actions.bundles import publish_again
 from cloud.actions.corrections import Recorded, record
 from cloud.actions.uploads import UploadDesk
+from cloud.actions.workspaces import WorkspaceDesk
 from cloud.api.problems import UnauthorizedError
 from cloud.cache.figures import TierFigures
 from cloud.errors import DeniedError
@@ -113,7 +114,7 @@ class Services:
 
     `hint` tells a device over MQTT that its desired state changed; `mqtt` is what an enrolled device is told.
     `leaving` are devices whose accounts at the broker (`accounts`) are still to be taken; those of people are
-    at the desk `people`, and files on their way at the desk `uploads`.
+    at the desk `people`, their workspaces at `workspaces`, and files on their way at `uploads`.
     """
 
     settings: Settings
@@ -134,11 +135,13 @@ class Services:
     leaving: set[str] = field(default_factory=set)
     wall: Wall = field(default_factory=lambda: Wall(lambda _device, _wanted: None))
     people: AccountDesk = field(init=False)
+    workspaces: WorkspaceDesk = field(init=False)
     uploads: UploadDesk = field(init=False)
 
     def __post_init__(self) -> None:
         """Open the desks of accounts and of uploads on the same database."""
         self.people = AccountDesk(self.database, self.clock)
+        self.workspaces = WorkspaceDesk(self.database, self.clock)
         self.uploads = UploadDesk(self.settings, self.database, self.clock)
 
     def tell(self, desired: Desired | None) -> None:

@@ -5,25 +5,31 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloud.store.tables import Base
+from cloud.accounts.workspaces import HOME
+from cloud.store.tables import Base, Owned
 
 
 class AccountRow(Base):
-    """A person; `key` is the name by which it is found, whatever its case."""
+    """A person; `key` is the name by which it is found, whatever its case.
+
+    What it may do stands in `cloud.store.workspace_tables.MembershipRow`.
+    """
 
     __tablename__ = "accounts"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
     key: Mapped[str] = mapped_column(unique=True)
-    role: Mapped[str]
     password_hash: Mapped[str] = mapped_column(Text)
     created: Mapped[float]
     last_login: Mapped[float | None]
 
 
 class SessionRow(Base):
-    """A browser that is logged in; it ends at `expires`, or when it was not `seen` for too long."""
+    """A browser that is logged in; it ends at `expires`, or when it was not `seen` for too long.
+
+    It is in one workspace at a time.
+    """
 
     __tablename__ = "sessions"
 
@@ -35,10 +41,14 @@ class SessionRow(Base):
     expires: Mapped[float]
     address: Mapped[str]
     browser: Mapped[str] = mapped_column(Text)
+    workspace_id: Mapped[str] = mapped_column(default=HOME, server_default=HOME)
 
 
-class ApiTokenRow(Base):
-    """A token of a person for a program; it may do no more than its `role`, nor than the person may."""
+class ApiTokenRow(Owned, Base):
+    """A token of a person for a program in one workspace.
+
+    It may do no more than its `role`, nor than the person may there.
+    """
 
     __tablename__ = "api_tokens"
 

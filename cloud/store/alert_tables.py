@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloud.store.tables import Base
+from cloud.store.tables import Base, Owned
 
 
-class AlertRuleRow(Base):
+class AlertRuleRow(Owned, Base):
     """A rule: a `cloud.notify.rule.AlertRule`."""
 
     __tablename__ = "alert_rules"
+    __table_args__ = (UniqueConstraint("workspace_id", "name"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
     body: Mapped[str] = mapped_column(Text)
     created: Mapped[float]
 
@@ -35,7 +36,7 @@ class AlertJudgedRow(Base):
     due: Mapped[float | None]
 
 
-class AlertMessageRow(Base):
+class AlertMessageRow(Owned, Base):
     """One message to one address: outbox and delivery log; `state` is `waiting`, `sent` or `failed`.
 
     `events` are [device, event id] pairs; `due` moves on with each attempt; `collects` until it is due.

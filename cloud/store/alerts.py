@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from cloud.errors import ConflictError, NotFoundError
+from cloud.store import scope
 from cloud.store.alert_tables import AlertJudgedRow, AlertMessageRow, AlertRuleRow
 from cloud.store.ids import new_id
 from edge_agent.wire.event import Event
@@ -152,7 +153,8 @@ def note_judged(session: Session, rule_id: str, event: Judged, due_s: float | No
 
 
 def put_message(session: Session, message: AlertMessageRow) -> None:
-    """Keep a message to send."""
+    """Keep a message to send; it is of the workspace of its rule."""
+    message.workspace_id = scope.inherited(session, AlertRuleRow, message.rule_id)
     session.add(message)
     session.flush()
 

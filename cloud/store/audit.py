@@ -1,11 +1,13 @@
-"""The audit log: what was done to the fleet, by whom; rows are only added."""
+"""The audit log: what was done to the fleet, by whom; rows are only added. Each workspace has its own."""
 
 from __future__ import annotations
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cloud.store import scope
 from cloud.store.rollout_tables import AuditRow
+from cloud.store.tables import Device
 
 
 def note(
@@ -27,7 +29,9 @@ def note(
         who: Who did it: an address, or none for somebody on this machine.
         detail: More, for people; never a secret.
     """
-    session.add(AuditRow(at=now_s, what=what, device=device, who=who, detail=detail[:500]))
+    row = AuditRow(at=now_s, what=what, device=device, who=who, detail=detail[:500])
+    row.workspace_id = scope.inherited(session, Device, device)
+    session.add(row)
 
 
 def newest(session: Session, *, device: str | None = None, limit: int = 200) -> list[AuditRow]:

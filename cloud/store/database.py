@@ -3,6 +3,7 @@
 Invariants:
 - A write session takes the write lock at its start (`BEGIN IMMEDIATE`): it waits its turn instead of failing.
 - What was acknowledged to a device was written by a durable session: on the disk before the answer.
+- Every session is of the scope in which it begins, see `cloud.store.scope`: there is no way around.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from cloud.store.scope import open_session
 from edge_agent.errors import StorageError
 
 _LOG = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a session that sees one state of the database; what it changes is thrown away."""
-        with storage_errors(), Session(self._engine, expire_on_commit=False) as session:
+        with storage_errors(), open_session(self._engine) as session:
             yield session
 
     @contextmanager
@@ -56,7 +58,7 @@ class Database:
         engine = self._durable_engine if durable else self._engine
         with (
             storage_errors(),
-            Session(engine.execution_options(elfowl_begin="IMMEDIATE"), expire_on_commit=False) as session,
+            open_session(engine.execution_options(elfowl_begin="IMMEDIATE")) as session,
             session.begin(),
         ):
             yield session

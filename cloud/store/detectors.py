@@ -10,6 +10,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from cloud.errors import ConflictError, InputError, NotFoundError
+from cloud.store import scope
 from cloud.store.ids import new_id
 from cloud.store.tables import Detector, Frame, LabelBox, Media, StoredCorrection, Version
 
@@ -27,13 +28,19 @@ def create(session: Session, *, name: str, labels: Sequence[str] = (), now_s: fl
     if not name or len(name) > _MAX_NAME_CHARS or not name.isprintable() or "@" in name:
         message = f"{name!r} is no name for a detector: 1 to {_MAX_NAME_CHARS} printable signs, no '@'"
         raise InputError(message)
-    if session.scalar(select(Detector.id).where(or_(Detector.name == name, Detector.id == name))):
+    if session.scalar(select(Detector.id).where(Detector.name == name)) or _is_id(session, name):
         message = f"a detector {name!r} exists already; choose another name, or train that one"
         raise ConflictError(message)
     detector = Detector(id=new_id("det"), name=name, labels=list(labels), created=now_s, versions=[])
     session.add(detector)
     session.flush()
     return detector
+
+
+def _is_id(session: Session, name: str) -> bool:
+    # Of any workspace: what works for the whole server asks for a detector by its id, and gets that one.
+    with scope.seeing(session, None):
+        return session.scalar(select(Detector.id).where(Detector.id == name)) is not None
 
 
 def find(session: Session, reference: str) -> Detector:

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloud.errors import ConflictError, NotFoundError
+from cloud.store import scope
 from cloud.store.ids import new_id
-from cloud.store.tables import Job
+from cloud.store.tables import Detector, Job
 
 ENDED = frozenset({"done", "failed", "cancelled"})
 
@@ -26,7 +27,13 @@ def add(session: Session, *, kind: str, detector_id: str, params: dict[str, Any]
             message = f"{kind} of {detector_id} is under way already: job {other.id}"
             raise ConflictError(message)
     job = Job(
-        id=new_id("job"), kind=kind, detector_id=detector_id, params=params, created=now_s, updated=now_s
+        id=new_id("job"),
+        workspace_id=scope.inherited(session, Detector, detector_id),
+        kind=kind,
+        detector_id=detector_id,
+        params=params,
+        created=now_s,
+        updated=now_s,
     )
     session.add(job)
     session.flush()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloud.store.tables import Base
+from cloud.store.tables import Base, Owned
 
 
-class RolloutRow(Base):
+class RolloutRow(Owned, Base):
     """A roll-out: a `cloud.fleet.rollout_plan.Rollout`; of two, the one with the higher number wins."""
 
     __tablename__ = "rollouts"
@@ -32,7 +32,7 @@ class RolloutMemberRow(Base):
     body: Mapped[str] = mapped_column(Text)
 
 
-class AuditRow(Base):
+class AuditRow(Owned, Base):
     """Something that was done to the fleet; rows are only added."""
 
     __tablename__ = "audit"

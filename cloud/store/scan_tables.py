@@ -5,23 +5,24 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloud.store.tables import Base
+from cloud.store.tables import Base, Owned
 
 
-class RecordingRow(Base):
-    """A video that can be searched; the same content is one recording, wherever it lies.
+class RecordingRow(Owned, Base):
+    """A video that can be searched; the same content is one recording of a workspace, wherever it lies.
 
     `camera` is what its events name as theirs. `path` is absolute, or relative to the home folder. `began` is
     UTC seconds since 1970 of the first picture: picture n was taken n / `fps` seconds later.
     """
 
     __tablename__ = "recordings"
+    __table_args__ = (UniqueConstraint("workspace_id", "sha256"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     camera: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     path: Mapped[str]
-    sha256: Mapped[str] = mapped_column(unique=True)
+    sha256: Mapped[str]
     media_id: Mapped[str | None] = mapped_column(index=True)
     began: Mapped[float]
     fps: Mapped[float]

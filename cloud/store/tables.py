@@ -21,6 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from cloud.accounts.workspaces import HOME
+
 _NAMES = {
     "ix": "ix_%(column_0_label)s",
     "uq": "uq_%(table_name)s_%(column_0_name)s",
@@ -39,13 +41,20 @@ class Base(DeclarativeBase):
     type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012 - read by SQLAlchemy as it stands
 
 
-class Detector(Base):
+class Owned:
+    """What belongs to a workspace by itself; see `cloud.store.scope`, which sets and compares it."""
+
+    workspace_id: Mapped[str] = mapped_column(default=HOME, server_default=HOME)
+
+
+class Detector(Owned, Base):
     """A thing that people teach to see; its versions are the trained networks."""
 
     __tablename__ = "detectors"
+    __table_args__ = (UniqueConstraint("workspace_id", "name"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
     labels: Mapped[list[Any]] = mapped_column(default=list)
     created: Mapped[float]
 
@@ -273,7 +282,7 @@ class DeadLetter(Base):
     received: Mapped[float]
 
 
-class StoredCorrection(Base):
+class StoredCorrection(Owned, Base):
     """What a person said about an event, a missed object or a frame; `key_frame_path` once the picture came.
 
     `withdrawn` is when it was taken back; it stays as a record and teaches nothing.
@@ -295,7 +304,7 @@ class StoredCorrection(Base):
     withdrawn: Mapped[float | None]
 
 
-class Device(Base):
+class Device(Owned, Base):
     """A camera that has joined; `state` is `pending` (somebody has to accept it), `enrolled` or `revoked`."""
 
     __tablename__ = "devices"
@@ -314,7 +323,7 @@ class Device(Base):
     labels: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
 
 
-class EnrolmentToken(Base):
+class EnrolmentToken(Owned, Base):
     """A one-time token to join with; only its digest is kept.
 
     Who joins with one that does not accept waits until a person does; `group` is what the device gets.
@@ -372,7 +381,7 @@ class BundleRow(Base):
     created: Mapped[float]
 
 
-class Job(Base):
+class Job(Owned, Base):
     """Long work; `state` is `queued`, `running`, `done`, `failed` or `cancelled`."""
 
     __tablename__ = "jobs"

@@ -13,6 +13,7 @@ from cloud.store import (  # noqa: F401 - their tables count too
     scan_tables,
     search_tables,
     stream_tables,
+    workspace_tables,
 )
 from cloud.store.tables import Base
 
