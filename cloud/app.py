@@ -17,6 +17,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 
+from cloud.accounts.workspaces import within
+from cloud.actions.belonging import owner_of_device, owner_of_news
 from cloud.actions.bundles import open_repository
 from cloud.actions.open_home import Home, open_home
 from cloud.api import reference, routes, server
@@ -47,7 +49,7 @@ from cloud.notify.sender import AlertSender
 from cloud.offload.service import OffloadService
 from cloud.portal import pages
 from cloud.settings import Settings
-from cloud.store import detectors, devices, events
+from cloud.store import detectors, devices, events, workspaces
 from cloud.store.files import write_file
 from cloud.store.tables import Job
 from cloud.streams.pool import StreamPool
@@ -117,7 +119,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncIterator[None]:
     """Start everything in order; whatever was started is stopped, also when a later start fails."""
     home = open_home(settings, clock)
-    database, live, sightings = home.database, LiveFeed(), Sightings()
+    database, sightings = home.database, Sightings()
+    live = LiveFeed(lambda news: owner_of_news(database, news))
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(database.close)
         repository = open_repository(settings, clock)
@@ -131,7 +134,9 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         alerts = _start_alerts(stack, home)
 
         def record(correction: Correction) -> object:
-            return services.record_correction(correction)
+            # It is said on a topic of its device: it reaches no further than whose that is.
+            with within(owner_of_device(database, str(correction.device))):
+                return services.record_correction(correction)
 
         handler = Handler(database, clock, live, record, DEFAULT_PREFIX, alerts, sightings.forget)
 
@@ -267,13 +272,19 @@ def _mqtt_access(broker: Broker, request: Request) -> MqttAccess:
 
 def _health(services: Services, running: _Running) -> dict[str, Any]:
     with services.database.read() as session:
-        counts = {
-            "detectors": detectors.count(session),
-            "devices": len(devices.every(session)),
-            "events": events.count(session),
-            "event_documents": events.count(session, documents=True),
-            "dead_letters": len(events.dead_letters(session)),
-        }
+        # Anybody may ask this: where several share the server, none learns how much another one has.
+        is_shared = len(workspaces.every(session)) > 1
+        counts = (
+            {}
+            if is_shared
+            else {
+                "detectors": detectors.count(session),
+                "devices": len(devices.every(session)),
+                "events": events.count(session),
+                "event_documents": events.count(session, documents=True),
+                "dead_letters": len(events.dead_letters(session)),
+            }
+        )
     address = running.broker.address
     return {
         "status": "ok",

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from cloud.accounts.workspaces import HOME, within
 from cloud.commands import (
     account,
     alert,
@@ -28,6 +29,7 @@ from cloud.commands import (
     stream,
     subnet,
     suggest,
+    workspace,
 )
 from cloud.commands.options import AsJson, Home, read_settings
 from edge_agent.errors import ElfowlError
@@ -42,6 +44,7 @@ app.add_typer(attribute.app, name="attribute")
 app.add_typer(alert.app, name="alert")
 app.add_typer(events.app, name="events")
 app.add_typer(account.app, name="account")
+app.add_typer(workspace.app, name="workspace")
 app.add_typer(subnet.app, name="subnet")
 app.add_typer(stream.app, name="stream")
 detector.app.command("suggest")(suggest.suggest)
@@ -56,9 +59,13 @@ _INTERRUPTED = 130
 
 @app.callback()
 def _root(
-    *, verbose: Annotated[bool, typer.Option("--verbose", help="Log what happens inside.")] = False
+    context: typer.Context,
+    *,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log what happens inside.")] = False,
 ) -> None:
     """Teach, train, compress and send detectors; see what cameras see."""
+    # Names mean one thing only within one workspace; others are spoken to by --url and their own tokens.
+    context.with_resource(within(HOME))
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
@@ -90,7 +97,8 @@ def serve(
     )
     from cloud.commands.serve import serve as run
 
-    run(settings)
+    with within(None):
+        run(settings)
 
 
 @app.command()

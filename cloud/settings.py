@@ -118,7 +118,7 @@ class Settings(BaseModel):
 
     @property
     def recordings_path(self) -> Path:
-        """Return the folder whose recordings whoever reaches the cloud may have scanned and watched."""
+        """Return the folder whose recordings people of the first workspace may have scanned and watched."""
         return self.home / "recordings"
 
     @property

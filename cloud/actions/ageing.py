@@ -22,6 +22,7 @@ from cloud.store.aged_tables import AgedFileRow
 from cloud.store.alert_tables import AlertJudgedRow
 from cloud.store.files import write_file
 from cloud.store.ids import new_id
+from cloud.store.sources import Places, places_of
 from cloud.store.tables import EventState, StoredEvent, Thumbnail
 
 FILE_EVENTS = 10_000
@@ -50,17 +51,23 @@ def delete_aged(home: Home, doomed: Doomed, *, keep_corrections: bool = False, d
     gone = 0
     with home.database.read() as session:
         files = session.scalars(select(AgedFileRow).where(*_may_hold(doomed))).all()
+        places = places_of(session)
     for file in files:
         named = [
             dict(zip(_ALL_COLUMNS, row, strict=True)) for row in _rows_in(home.settings.home / file.path)
         ]
-        doomed_ids = [str(row["event_id"]) for row in named if _is_doomed(row, doomed)]
+        goes = [_is_doomed(row, doomed) and _is_own(row, places) for row in named]
+        doomed_ids = [str(row["event_id"]) for row, gone_too in zip(named, goes, strict=True) if gone_too]
         gone += len(doomed_ids)
         if doomed_ids and not dry_run:
             # First what was said: if this is killed, the file still names the events.
             if not keep_corrections:
                 delete_said_of(home.database, home.settings, doomed_ids)
-            _replace(home, file, [tuple(row.values()) for row in named if not _is_doomed(row, doomed)])
+            _replace(
+                home,
+                file,
+                [tuple(row.values()) for row, gone_too in zip(named, goes, strict=True) if not gone_too],
+            )
     return gone
 
 
@@ -127,6 +134,10 @@ def _is_doomed(row: dict[str, object], doomed: Doomed) -> bool:
         and doomed.camera in {None, row["camera"]}
         and doomed.device in {None, row["device"]}
     )
+
+
+def _is_own(row: dict[str, object], places: Places | None) -> bool:
+    return places is None or places.holds(str(row["device"]), str(row["camera"]))
 
 
 def _are_as_before(session: Session, states: Sequence[EventState]) -> bool:

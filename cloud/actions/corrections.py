@@ -15,7 +15,7 @@ from cloud.actions.devices import change_desired, receive_picture
 from cloud.errors import InputError, NotFoundError
 from cloud.fleet.desired import frame_came, want_frame
 from cloud.settings import Settings
-from cloud.store import corrections, devices, events, media
+from cloud.store import corrections, devices, events, media, scope
 from cloud.store.files import write_file
 from cloud.store.tables import Detector, Media, StoredCorrection
 from edge_agent.wire.base import XyxyNorm
@@ -61,6 +61,8 @@ def record(
     """
     subject = _subject_of(session, correction, detector_id)
     correction = subject.correction
+    if subject.detector_id is not None:
+        scope.refuse_foreign(session, Detector, subject.detector_id)
     if correction.verdict == "other_class":
         _check_label(session, correction)
     others = corrections.about_the_same(session, correction)

@@ -8,6 +8,7 @@ from typing import cast
 
 from sqlalchemy.orm import Session
 
+from cloud.accounts.workspaces import HOME
 from cloud.datasets.images import decode_image
 from cloud.errors import InputError
 from cloud.fleet.desired import assign_bundle, merge_reported, needs_new_release, try_in_shadow
@@ -20,7 +21,7 @@ from cloud.fleet.enrolment import (
     issue_token,
 )
 from cloud.fleet.rollout_groups import Candidate
-from cloud.store import audit, bundles, devices
+from cloud.store import audit, bundles, devices, sources
 from cloud.store.tables import Device, EnrolmentToken
 from edge_agent.clock import Clock
 from edge_agent.wire.sync import BundleTarget, Desired, Reported
@@ -36,12 +37,15 @@ class EnrolmentTables:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._workspace_id = HOME
 
     def find_token(self, digest: str) -> TokenRecord | None:
         """Return a token by its SHA-256 in hexadecimal."""
         row = self._session.get(EnrolmentToken, digest)
         if row is None:
             return None
+        # Who joins belongs to whoever made the token.
+        self._workspace_id = row.workspace_id
         return TokenRecord(row.sha256, row.expires, row.device, row.accepts, row.group)
 
     def spend_token(self, digest: str, device: str, now_s: float) -> bool:
@@ -57,8 +61,14 @@ class EnrolmentTables:
         return KnownDevice(row.public_key_pem, cast("DeviceState", row.state), has_spoken)
 
     def save_device(self, device: DeviceRecord) -> None:
-        """Insert a device, or update the one of that name."""
+        """Insert a device, or update the one of that name.
+
+        Raises:
+            ConflictError: The name is another workspace's.
+        """
+        sources.claim(self._session, device.name, sources.WHOLE, self._workspace_id)
         row = Device(
+            workspace_id=self._workspace_id,
             name=device.name,
             public_key_pem=device.public_key_pem,
             profile=device.profile,

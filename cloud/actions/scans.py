@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from cloud.accounts.workspaces import HOME, current
 from cloud.actions.media import refuse_unready
 from cloud.actions.open_home import Home
 from cloud.errors import InputError, NotFoundError
@@ -16,6 +17,7 @@ from cloud.store import media, scans
 from cloud.store.ids import new_id
 from cloud.store.scan_tables import RecordingRow
 from cloud.store.tables import Media
+from cloud.streams.address import recordings_of
 
 SCAN = "scan"
 """The kind of job that looks through recordings."""
@@ -25,8 +27,8 @@ _BLOCK_BYTES = 1 << 20
 
 
 def recordings_path(settings: Settings) -> Path:
-    """Return the folder whose recordings whoever reaches the cloud may have scanned."""
-    return settings.recordings_path
+    """Return the folder whose recordings whoever asks may have scanned."""
+    return recordings_of(settings, current() or HOME)
 
 
 def named_files(settings: Settings, names: Sequence[str]) -> list[Path]:

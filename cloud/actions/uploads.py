@@ -20,10 +20,11 @@ from pydantic import BaseModel
 from cloud.actions.media import Role, look_at_upload, new_media_path, note, plain_name
 from cloud.errors import ConflictError, InputError, NotFoundError, TooLargeError
 from cloud.settings import Settings
-from cloud.store import detectors, media
+from cloud.store import detectors, media, scope
 from cloud.store.database import Database
 from cloud.store.files import StoredFile, sha256_of, storing
 from cloud.store.ids import new_id
+from cloud.store.tables import Detector
 from cloud.store.uploads import Purpose, UploadFiles, UploadNote
 from edge_agent.clock import Clock
 from edge_agent.errors import ElfowlError, StorageError
@@ -148,6 +149,8 @@ class UploadDesk:
         if found.account_id != account_id or is_over:
             message = f"there is no upload {upload_id!r}; it expired, or was cancelled: begin again"
             raise NotFoundError(message)
+        with self._database.read() as session:
+            scope.refuse_foreign(session, Detector, found.detector_id)
         return found
 
     def under_way(self, detector_id: str, account_id: str | None) -> list[UploadNote]:

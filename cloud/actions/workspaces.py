@@ -62,9 +62,7 @@ class WorkspaceDesk:
         account_id = account_of(caller)
         with self._database.write(durable=True) as session, scope.seeing(session, None):
             row = workspaces.add(session, name=workspace_name(name), now_s=self._now_s())
-            accounts.join(
-                session, accounts.find(session, account_id), row.id, "owner", now_s=self._now_s()
-            )
+            accounts.join(session, accounts.find(session, account_id), row.id, "owner", now_s=self._now_s())
             audit.note(session, "workspace made", now_s=self._now_s(), who=caller.name, detail=row.name)
         return _listed(row, "owner", caller)
 
@@ -104,15 +102,6 @@ class WorkspaceDesk:
             session.execute(update(SessionRow).where(own).values(workspace_id=workspace_id))
         return Caller(role, caller.how, caller.name, caller.account_id, caller.session, workspace_id)
 
-    def name_of(self, workspace_id: str) -> str:
-        """Return the name of a workspace.
-
-        Raises:
-            NotFoundError: There is none.
-        """
-        with self._database.read() as session:
-            return workspaces.find(session, workspace_id).name
-
     def every(self) -> list[WorkspaceRow]:
         """Return all workspaces of the server, the oldest first: for whoever runs it."""
         with self._database.read() as session:
@@ -139,7 +128,9 @@ class WorkspaceDesk:
             account = accounts.find(session, owner)
             row = workspaces.add(session, name=workspace_name(name), now_s=self._now_s())
             accounts.join(session, account, row.id, "owner", now_s=self._now_s())
-            audit.note(session, "workspace made", now_s=self._now_s(), detail=f"{row.name} for {account.name}")
+            audit.note(
+                session, "workspace made", now_s=self._now_s(), detail=f"{row.name} for {account.name}"
+            )
             return row
 
     def call(self, reference: str, name: str) -> WorkspaceRow:

@@ -94,8 +94,15 @@ class DoorView(BaseModel):
     access_token: bool
 
 
+class WorkspaceName(BaseModel):
+    """A workspace, as far as the switch between them has to know it."""
+
+    id: str
+    name: str
+
+
 class MeView(BaseModel):
-    """Who asks, and in which workspace; the role is that which they have there.
+    """Who asks, in which workspace, and in which they could be; the role is that which they have there.
 
     `csrf` is what a page sends in `X-Elfowl-Csrf`, null where that is not needed.
     """
@@ -107,7 +114,7 @@ class MeView(BaseModel):
     set_up: bool
     csrf: str | None
     workspace: str
-    workspace_name: str
+    workspaces: list[WorkspaceName]
 
 
 class AccountView(BaseModel):
@@ -329,7 +336,7 @@ def _me(services: Services, caller: Caller, csrf: str | None) -> MeView:
         set_up=services.people.is_set_up(),
         csrf=csrf,
         workspace=caller.workspace,
-        workspace_name=services.workspaces.name_of(caller.workspace),
+        workspaces=[WorkspaceName(id=one.id, name=one.name) for one in services.workspaces.of(caller)],
     )
 
 

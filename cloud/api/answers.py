@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
+from cloud.accounts.workspaces import within
 from cloud.api.services import Services, Used
 from cloud.errors import ConflictError, NotFoundError
 from cloud.notify.answers import key_at, message_of
@@ -56,7 +57,8 @@ def answer(services: Used, token: str, verdict: Verdict) -> HTMLResponse:
         author=f"a message of the alert {row.rule_name}",
         created=services.clock.now_s(),
     )
-    services.record_correction(said)
+    with within(row.workspace_id):
+        services.record_correction(said)
     return _page("Thank you", f"<p>It is noted that this was {verdict}.</p>")
 
 

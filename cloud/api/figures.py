@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
+from cloud.accounts.workspaces import HOME
+from cloud.api.door import caller_of
 from cloud.api.services import Used
 from cloud.cache.figures import TierFigures, added_up
+from cloud.errors import DeniedError
 
 router = APIRouter(tags=["server"])
 
@@ -44,9 +47,17 @@ class ModelCacheView(BaseModel):
     tiers: list[TierFigures]
 
 
+def _refuse_guests(request: Request) -> None:
+    # They are sums over all workspaces.
+    if caller_of(request).workspace != HOME:
+        message = "these figures are of the whole server; people of its first workspace see them"
+        raise DeniedError(message)
+
+
 @router.get("/model-cache")
-async def model_cache(services: Used) -> ModelCacheView:
+async def model_cache(request: Request, services: Used) -> ModelCacheView:
     """Tell how near detectors are to where they run, and what is asked of each tier."""
+    _refuse_guests(request)
     of_workers = await services.offload.cache_figures()
     return ModelCacheView(
         workers=len(of_workers), tiers=added_up(one for tiers in of_workers for one in tiers)
@@ -54,8 +65,9 @@ async def model_cache(services: Used) -> ModelCacheView:
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(services: Used) -> Response:
+async def metrics(request: Request, services: Used) -> Response:
     """Tell Prometheus what is counted; its `authorization` is a token of a manager."""
+    _refuse_guests(request)
     registry = CollectorRegistry()
     registry.register(_Told(services.offload.figures(), await services.offload.cache_figures()))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

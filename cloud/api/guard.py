@@ -15,13 +15,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloud.accounts.caller import Caller
+from cloud.accounts.workspaces import within
 from cloud.api.blurring import Blurring, asking_for_whole
 from cloud.api.door import SAFE_METHODS, FirstStartError, admit, needed, note_caller
 from cloud.api.lasting import is_lasting, while_allowed
 from cloud.api.problems import UnauthorizedError, problem_of
 from cloud.errors import DeniedError, TooLargeError
 from cloud.settings import Settings
-from cloud.store.scope import within
 from edge_agent.errors import ConfigError, ElfowlError, StorageError
 
 _UPLOAD_LIMIT_BYTES = 8_000_000_000
@@ -94,7 +94,7 @@ class Guard:
             await self._app(scope, receive, send)
 
     async def _is_still(self, scope: Scope, caller: Caller) -> bool:
-        """Return whether who was let in still would be, as the same: not logged out, of no other role, in the same workspace."""
+        """Return whether who was let in still would be: not logged out, same role, same workspace."""
         try:
             with within(None):
                 return await admit(scope, self._settings, is_local=self._loopback) == caller

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import UploadFile
 
+from cloud.actions.belonging import refuse_foreign_detector
 from cloud.api.device import parse_document
 from cloud.api.services import calling_device, services_of
 from cloud.errors import DeniedError, InputError
@@ -46,6 +47,7 @@ async def offload(request: Request) -> Response:
     if asked.device != device:
         message = f"the request names device {asked.device!r}, but {device!r} sent it"
         raise DeniedError(message)
+    refuse_foreign_detector(services.database, device, asked.detector_id)
     reply = await services.offload.answer(asked, jpeg)
     return Response(reply.to_json(), media_type="application/json")
 

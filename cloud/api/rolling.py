@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from cloud.actions.belonging import owner_of_device
 from cloud.actions.rollouts import carry_on
 from cloud.api.services import Services
 from cloud.store import devices, rollouts
@@ -31,8 +32,8 @@ def take_step(services: Services) -> int:
         told = carry_on(session, publish_again=services.publish_again, now_s=services.clock.now_s())
     for desired in told:
         services.tell(desired)
-    if told:
-        services.live.publish({"type": "rollout"})
+    for workspace in {owner_of_device(services.database, one.device) for one in told}:
+        services.live.publish({"type": "rollout", "workspace": workspace})
     return len(told)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse, RedirectResponse, StreamingResponse
 
-from cloud.api.door import ACCESS_COOKIE, cookie_value
+from cloud.api.door import ACCESS_COOKIE, caller_of, cookie_value
 from cloud.api.services import Used
 from cloud.errors import DeniedError, NotFoundError
 from edge_agent.wire.target import PART_HEADER, PART_QUERY
@@ -31,9 +31,12 @@ def health(services: Used) -> dict[str, Any]:
 
 @router.websocket("/live")
 async def live(socket: WebSocket, services: Used) -> None:
-    """Tell what just happened; `type` is event, device, stats, correction, key_frame, job or teaching."""
+    """Tell what just happened in this workspace.
+
+    `type` is event, device, stats, correction, key_frame, job, teaching or rollout.
+    """
     await socket.accept()
-    with services.live.listen() as news:
+    with services.live.listen(caller_of(socket).workspace) as news:
         gone = asyncio.ensure_future(_until_gone(socket))
         try:
             while not gone.done():

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.api.door import caller_of
-from cloud.api.services import Used
-from cloud.ingest.wall import ASK_EVERY_S, Shown, Viewer, Wall
-from cloud.store import devices
+from cloud.api.services import Services, Used
+from cloud.ingest.wall import ASK_EVERY_S, Shown, Tile, Viewer, Wall
+from cloud.store import devices, sources
 from edge_agent.wire.base import Name
 
 router = APIRouter(tags=["cameras"])
@@ -46,7 +47,7 @@ async def wall(socket: WebSocket, services: Used) -> None:
         work = [
             asyncio.ensure_future(part)
             for part in (
-                _hear(socket, services.wall, viewer),
+                _hear(socket, services, viewer),
                 _send(socket, viewer),
                 _keep_asking(services.wall, viewer),
             )
@@ -83,19 +84,27 @@ def _may_see_clear(connection: Request | WebSocket) -> bool:
     return caller_of(connection).role != "viewer"
 
 
-async def _hear(socket: WebSocket, wall: Wall, viewer: Viewer) -> None:
+async def _hear(socket: WebSocket, services: Services, viewer: Viewer) -> None:
     try:
         while True:
             said = _Said.model_validate_json(await socket.receive_text())
             if said.watch is not None:
-                viewer.watch(frozenset((one.device, one.camera) for one in said.watch))
-                wall.ask_for(viewer)
+                viewer.watch(await run_in_threadpool(_own, services, said.watch))
+                services.wall.ask_for(viewer)
             if said.shown is not None:
                 viewer.has_shown((said.shown.device, said.shown.camera))
     except (WebSocketDisconnect, RuntimeError):
         return
     except ValueError:
         await socket.close(1003, "only {watch: [{device, camera}]} and {shown: {device, camera}}")
+
+
+def _own(services: Services, tiles: list[_Tile]) -> frozenset[Tile]:
+    """Return those of some cameras that are of the workspace of whoever asks."""
+    with services.database.read() as session:
+        places = sources.places_of(session)
+    named = ((one.device, one.camera) for one in tiles)
+    return frozenset(tile for tile in named if places is None or places.holds(*tile))
 
 
 async def _send(socket: WebSocket, viewer: Viewer) -> None:

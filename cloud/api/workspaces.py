@@ -23,7 +23,7 @@ class WorkspaceBody(BaseModel):
 
 
 class WorkspaceView(BaseModel):
-    """A workspace that one is in, and what one may do there; `current`: this browser or token is in it now."""
+    """A workspace that one is in, and what one may do there; `current`: you are in it now."""
 
     id: str
     name: str
@@ -45,9 +45,7 @@ def make_workspace(request: Request, services: Used, body: WorkspaceBody) -> Wor
 
 
 @router.patch("/{workspace}")
-def rename_workspace(
-    request: Request, services: Used, workspace: str, body: WorkspaceBody
-) -> WorkspaceView:
+def rename_workspace(request: Request, services: Used, workspace: str, body: WorkspaceBody) -> WorkspaceView:
     """Give the workspace another name that you are in now."""
     return _view(services.workspaces.rename(caller_of(request), workspace, body.name))
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
+from cloud.accounts.workspaces import WORKSPACE_VARIABLE
 from cloud.errors import ConflictError
 from cloud.jobs.progress import ProgressLine, parse_line
 from cloud.processes import ONE_THREAD, start_child, stop_child
@@ -158,7 +159,11 @@ class JobRunner:
         if job.state in jobs.ENDED or self._stopping:
             return
         self._change(job_id, state="running", progress=0.0, stage="starting", message="", error=None)
-        environment = {**ONE_THREAD, "ELFOWL_HOME": str(self._settings.home)}
+        environment = {
+            **ONE_THREAD,
+            "ELFOWL_HOME": str(self._settings.home),
+            WORKSPACE_VARIABLE: job.workspace_id,
+        }
         child = start_child(self._command(job), environment=environment, stdout=subprocess.PIPE)
         with self._lock:
             self._children[job_id] = child

@@ -14,7 +14,7 @@ from cloud.search.judge import Seen, seen_of, span_of
 from cloud.search.parse import parse_query
 from cloud.search.watch import moment_with
 from cloud.search.zone import zone_of
-from cloud.store import alerts, saved_searches
+from cloud.store import alerts, saved_searches, scope, sources
 from cloud.store.alert_tables import AlertMessageRow, AlertRuleRow
 from cloud.store.ids import new_id
 from edge_agent.wire.event import Event
@@ -30,10 +30,16 @@ def note_events(session: Session, events: Sequence[Event], now_s: float) -> None
         events: The latest state of each event that changed.
         now_s: UTC seconds since 1970.
     """
-    rules = [(row.id, rule) for row in alerts.rules(session) if (rule := rule_of(row)) is not None]
-    for event in events:
-        for rule_id, rule in rules:
-            _ask(session, rule_id, rule, event, now_s)
+    rules: dict[str, list[tuple[str, AlertRule]]] = {}
+    for row in alerts.rules(session):
+        if (rule := rule_of(row)) is not None:
+            rules.setdefault(row.workspace_id, []).append((row.id, rule))
+    for event in events if rules else ():
+        owner = sources.owner_of(session, event.device, event.camera)
+        # Only the rules of whoever has the event are asked, and see no more than their owner does.
+        with scope.seeing(session, owner):
+            for rule_id, rule in rules.get(owner, ()):
+                _ask(session, rule_id, rule, event, now_s)
 
 
 def rule_of(row: AlertRuleRow) -> AlertRule | None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from cloud.search.chosen import Chosen
 from cloud.store.aged_tables import AgedFileRow
+from cloud.store.sources import Places, places_of
 
 _AT_ONCE = 2000
 
@@ -20,10 +21,14 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Aged:
-    """The files in which events of a time may be, and which events of them count."""
+    """The files in which events of a time may be, and which events of them count.
+
+    `places`: only those from there, for files hold events of all workspaces; none: all.
+    """
 
     paths: tuple[Path, ...]
     chosen: Chosen
+    places: Places | None = None
 
     def rows(
         self, columns: str, *, end: str = "", since_s: float | None = None, any_label: bool = False
@@ -38,7 +43,7 @@ class Aged:
         """
         import duckdb  # noqa: PLC0415 - large, and there may be no old events
 
-        wanted, values = _conditions(self.chosen, since_s, any_label=any_label)
+        wanted, values = _conditions(self, since_s, any_label=any_label)
         files = [str(path) for path in self.paths]
         # Only names of columns come from here: what people wrote is sent as values.
         sql = f"SELECT {columns} FROM read_parquet(?) WHERE {wanted} {end}"  # noqa: S608
@@ -64,7 +69,7 @@ def aged_of(session: Session, home: Path, chosen: Chosen, *, reach_s: float = 0.
     if chosen.until_s is not None:
         rows = rows.where(AgedFileRow.first_start < chosen.until_s)
     paths = tuple(home / path for path in session.scalars(rows))
-    return Aged(paths, chosen) if paths else None
+    return Aged(paths, chosen, places_of(session)) if paths else None
 
 
 def last_moved(session: Session) -> float | None:
@@ -75,7 +80,8 @@ def last_moved(session: Session) -> float | None:
     return found[0] if found else None
 
 
-def _conditions(chosen: Chosen, since_s: float | None, *, any_label: bool) -> tuple[str, list[object]]:
+def _conditions(aged: Aged, since_s: float | None, *, any_label: bool) -> tuple[str, list[object]]:
+    chosen, places = aged.chosen, aged.places
     begin_s = chosen.since_s if since_s is None else since_s
     given = (
         ("start_time >= ?", begin_s),
@@ -85,4 +91,11 @@ def _conditions(chosen: Chosen, since_s: float | None, *, any_label: bool) -> tu
         ("device = ?", chosen.device),
     )
     there = [(text, value) for text, value in given if value is not None]
+    if places is not None:
+        # No name of a device or a camera holds this sign.
+        listed = [f"{device}/{camera}" for device, camera in sorted(places.pairs)]
+        for_it = "(list_contains(?, device || '/') OR list_contains(?, device || '/' || camera))"
+        there.append((for_it if places.inside else f"NOT {for_it}", [listed, listed]))
+        values = [value for _, value in there[:-1]] + [listed, listed]
+        return " AND ".join(text for text, _ in there), values
     return " AND ".join(text for text, _ in there) or "true", [value for _, value in there]

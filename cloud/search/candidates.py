@@ -53,6 +53,7 @@ class Candidates:
         self._session = session
         self._query = query
         self._span = span
+        self._sight, self._whose = statements.sight_of(session)
         first, second = query.first, query.second
         self._swapped = second is not None and self._is_rarer(second, first, rare)
         self._driver = second if self._swapped and second is not None else first
@@ -62,9 +63,9 @@ class Candidates:
     def slices(self, first: int, largest: int, grows: int) -> Iterator[Slice]:
         """Cut time so that each slice holds about so many events of the rarer thing, newest first."""
         count, end_s = first, self._span.until_s
-        named = _named(self._driver)
+        named = self._named(self._driver)
         while end_s > self._span.since_s:
-            statement = statements.starts(camera=self._driver.camera is not None)
+            statement = statements.starts(self._sight, camera=self._driver.camera is not None)
             begin_s = self._session.scalar(statement, {**named, "until": _finite(end_s), "skip": count})
             part = Slice(max(self._span.since_s, -math.inf if begin_s is None else begin_s), end_s, count)
             yield part
@@ -86,24 +87,25 @@ class Candidates:
         return self._last_of(thing, enough) < self._last_of(other, enough)
 
     def _count(self, thing: Thing, most: int) -> int:
-        statement = statements.number(camera=thing.camera is not None, most=most)
+        statement = statements.number(self._sight, camera=thing.camera is not None, most=most)
         began = {"since": _finite(self._span.since_s), "until": _finite(self._span.until_s)}
-        return self._session.scalar(statement, {**_named(thing), **began}) or 0
+        return self._session.scalar(statement, {**self._named(thing), **began}) or 0
 
     def _last_of(self, thing: Thing, events: int) -> float:
         """Return when the earliest of so many newest events of a thing began; there are as many."""
-        statement = statements.starts(camera=thing.camera is not None)
+        statement = statements.starts(self._sight, camera=thing.camera is not None)
         newest = {"until": _finite(self._span.until_s), "skip": events - 1}
-        return self._session.scalar(statement, {**_named(thing), **newest}) or _EARLIEST_S
+        return self._session.scalar(statement, {**self._named(thing), **newest}) or _EARLIEST_S
 
     def _classes(self, thing: Thing) -> list[int]:
         """Return the classes of long events that there are of a thing."""
-        there = self._session.execute(statements.classes(), {"label": thing.label}).one()
+        label = {"label": thing.label, **self._whose}
+        there = self._session.execute(statements.classes(self._sight), label).one()
         return [number for number, any_is in zip(LONG_CLASSES, there, strict=True) if any_is]
 
     def _alone(self, part: Slice) -> Iterator[Marks]:
-        values = {**_named(self._driver), "since": _finite(part.begin_s), "until": _finite(part.end_s)}
-        statement = statements.alone(camera=self._driver.camera is not None)
+        values = {**self._named(self._driver), "since": _finite(part.begin_s), "until": _finite(part.end_s)}
+        statement = statements.alone(self._sight, camera=self._driver.camera is not None)
         for at, device, event_id, sketch in self._session.execute(statement, values):
             yield (Mark(at, device, event_id, sketch),)
 
@@ -111,9 +113,9 @@ class Candidates:
         driver = self._driver
         is_lateral = self._session.get_bind().dialect.name == "postgresql"
         cameras = (driver.camera is not None, other.camera is not None, not any_camera(self._query))
-        shape = Shape(*cameras, lateral=is_lateral)
+        shape = Shape(*cameras, lateral=is_lateral, sight=self._sight)
         named = {
-            **_named(driver),
+            **self._named(driver),
             "other": other.label,
             "other_camera": other.camera,
             "reach": self._query.reach_s,
@@ -140,6 +142,9 @@ class Candidates:
             since_s = _finite(begin_s - reach_s - LASTS_S[number])
             yield "came_long", {**old, "lasts": number, "since": since_s}
 
+    def _named(self, thing: Thing) -> dict[str, Any]:
+        return {"label": thing.label, "camera": thing.camera, **self._whose}
+
 
 def at_s(marks: Marks) -> float:
     """Return when these events make a moment, if they do."""
@@ -158,10 +163,6 @@ def _can_be(query: Query, span: Span, marks: Marks) -> bool:
         return True
     first, second = (sketch or 0 for sketch in sketches)
     return least_gap(first, second) <= query.reach_share
-
-
-def _named(thing: Thing) -> dict[str, Any]:
-    return {"label": thing.label, "camera": thing.camera}
 
 
 def _finite(at: float) -> float:

@@ -134,8 +134,11 @@ def _read(session: Session, keys: Iterable[Key]) -> dict[Key, Seen]:
     by_device: dict[str, list[str]] = {}
     for device, event_id in keys:
         by_device.setdefault(device, []).append(event_id)
+    sight, whose = statements.sight_of(session)
     return {
         (device, event_id): seen_of(body)
         for device, ids in by_device.items()
-        for event_id, body in session.execute(statements.documents(), {"device": device, "ids": ids})
+        for event_id, body in session.execute(
+            statements.documents(sight), {"device": device, "ids": ids, **whose}
+        )
     }

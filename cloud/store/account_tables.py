@@ -6,7 +6,8 @@ from sqlalchemy import ForeignKey, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud.accounts.workspaces import HOME
-from cloud.store.tables import Base, Owned
+from cloud.store.owned import Owned
+from cloud.store.tables import Base
 
 
 class AccountRow(Base):

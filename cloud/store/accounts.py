@@ -160,7 +160,7 @@ def change_role(session: Session, member: Member, role: Role) -> None:
 
 
 def remove(session: Session, member: Member) -> None:
-    """Take an account out of a workspace; with the last one that it is in, it ends, its sessions and tokens too.
+    """Take an account out of a workspace; with the last one, it ends, and its sessions and tokens too.
 
     Raises:
         InputError: It is the last owner.

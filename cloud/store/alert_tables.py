@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloud.store.tables import Base, Owned
+from cloud.store.owned import Owned
+from cloud.store.tables import Base
 
 
 class AlertRuleRow(Owned, Base):

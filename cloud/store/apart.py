@@ -1,7 +1,8 @@
-"""The condition of each table that keeps workspaces apart: what has a `workspace_id` is compared by it, what
-hangs on such a row goes through it, and of events counts who may send them.
+"""The condition of each table that keeps workspaces apart.
 
-A new table needs a place here: `tests/cloud/store/test_scope.py` fails for one that has none.
+What has a `workspace_id` is compared by it, what hangs on such a row goes through it, and of events counts
+whose the name is under which they came. A new table needs a place here:
+`tests/cloud/store/test_scope.py` fails for one that has none.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cloud.accounts.workspaces import HOME
 from cloud.store.account_tables import AccountRow, AnsweredRow, ApiTokenRow, SessionRow
 from cloud.store.aged_tables import AgedFileRow
 from cloud.store.alert_tables import AlertJudgedRow, AlertMessageRow, AlertRuleRow
+from cloud.store.owned import Owned
 from cloud.store.rollout_tables import AuditRow, RolloutMemberRow, RolloutRow
 from cloud.store.scan_tables import RecordingRow, ScanRow
 from cloud.store.search_tables import SavedSearchRow
@@ -36,7 +38,6 @@ from cloud.store.tables import (
     Job,
     LabelBox,
     Media,
-    Owned,
     Proposal,
     ReportedState,
     Spool,
@@ -60,7 +61,7 @@ OWNED: Final[tuple[type[Owned], ...]] = (
 UNCONDITIONAL: Final[dict[type[Base], str]] = {
     SessionRow: "asked for by the account that is logged in only, and ended with it in all workspaces",
     AnsweredRow: "its key is a digest of account, workspace and address",
-    AgedFileRow: "a file holds events of all workspaces; who reads it compares each (see `cloud.search.aged`)",
+    AgedFileRow: "a file holds events of all workspaces; `cloud.search.aged` compares each",
     StreamWorkerRow: "processes of the server; no route tells of them",
 }
 """Tables without a condition, and why they need none."""

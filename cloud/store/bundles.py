@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cloud.errors import NotFoundError
+from cloud.store import scope
 from cloud.store.tables import BundleRow
 from edge_agent.wire.sync import BundleTarget
 
@@ -59,7 +60,8 @@ def trunk_in_use(session: Session, detector_id: str, profile: str) -> BundleRow 
 
 def next_release(session: Session) -> int:
     """Return the next release counter; it grows with each publication, whatever is published."""
-    return (session.scalar(select(func.max(BundleRow.release))) or 0) + 1
+    with scope.seeing(session, None):
+        return (session.scalar(select(func.max(BundleRow.release))) or 0) + 1
 
 
 def note_published(session: Session, bundle_id: str, target: BundleTarget) -> BundleRow:

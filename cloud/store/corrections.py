@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cloud.accounts.workspaces import HOME
 from cloud.errors import NotFoundError
+from cloud.store import scope, sources
 from cloud.store.tables import StoredCorrection
 from edge_agent.wire.correction import Correction
 
@@ -16,6 +18,7 @@ def add(session: Session, correction: Correction, *, detector_id: str | None) ->
     """Store a correction; `detector_id` is the detector that it teaches."""
     row = StoredCorrection(
         id=correction.id,
+        workspace_id=scope.workspace_of(session) or _owner_of(session, correction),
         verdict=correction.verdict,
         device=correction.device,
         event_id=correction.event_id,
@@ -29,6 +32,10 @@ def add(session: Session, correction: Correction, *, detector_id: str | None) ->
     session.add(row)
     session.flush()
     return row
+
+
+def _owner_of(session: Session, correction: Correction) -> str:
+    return HOME if correction.device is None else sources.owner_of_device(session, correction.device)
 
 
 def find(session: Session, correction_id: str) -> StoredCorrection:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from cloud.accounts.workspaces import HOME
 from cloud.errors import NotFoundError
+from cloud.store import scope, sources
 from cloud.store.ids import new_id
 from cloud.store.scan_tables import RecordingRow, ScanRow
 from cloud.store.tables import EventState, StoredEvent, Thumbnail
@@ -20,11 +23,22 @@ def note(session: Session, row: RecordingRow) -> RecordingRow:
     """Note a recording; one whose content is known stays what it is, and lies where it was seen last."""
     known = session.scalar(select(RecordingRow).where(RecordingRow.sha256 == row.sha256))
     if known is None:
+        workspace_id = scope.workspace_of(session) or HOME
+        row.camera = _own_camera(row, workspace_id)
+        sources.claim(session, SCAN_DEVICE, row.camera, workspace_id)
         session.add(row)
         session.flush()
         return row
     known.path, known.media_id = row.path, row.media_id or known.media_id
     return known
+
+
+def _own_camera(row: RecordingRow, workspace_id: str) -> str:
+    """Return what events name as their camera: the same recording has another name in each workspace."""
+    if workspace_id == HOME:
+        return row.camera
+    own = hashlib.sha256(f"{workspace_id}/{row.sha256}".encode()).hexdigest()
+    return f"{row.camera.rpartition('-')[0]}-{own[:8]}"
 
 
 def find_recording(session: Session, recording_id: str) -> RecordingRow:

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, Final
 
 from sqlalchemy import Connection, event, literal, select
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
-from cloud.accounts.workspaces import HOME
+from cloud.accounts.workspaces import HOME, current
 from cloud.errors import NotFoundError
 from cloud.store.apart import loader_criteria
-from cloud.store.tables import Base, Owned
+from cloud.store.owned import Owned
+from cloud.store.tables import Base
 from cloud.store.workspace_tables import WorkspaceRow
 
 WITH_CONDITION: Final = {"elfowl_with_condition": True}
@@ -30,34 +30,6 @@ WITH_CONDITION: Final = {"elfowl_with_condition": True}
 _WORKSPACE: Final = "elfowl_workspace"
 _IS_ALONE: Final = "elfowl_is_alone"
 _OTHERS = select(literal(1)).where(WorkspaceRow.__table__.c.id != HOME).limit(1)
-
-_current: ContextVar[str | None] = ContextVar("elfowl_workspace", default=None)
-
-
-class _Process:
-    """What holds for all threads of a process that works for one workspace."""
-
-    workspace_id: str | None = None
-
-
-def current() -> str | None:
-    """Return the workspace whose scope this is; none outside of every scope."""
-    return _current.get() or _Process.workspace_id
-
-
-@contextmanager
-def within(workspace_id: str | None) -> Iterator[None]:
-    """Let what runs in the block see one workspace only; none: all of them."""
-    token = _current.set(workspace_id)
-    try:
-        yield
-    finally:
-        _current.reset(token)
-
-
-def settle(workspace_id: str | None) -> None:
-    """Let this whole process, with all its threads, see one workspace only: for workers of one job."""
-    _Process.workspace_id = workspace_id
 
 
 class ScopedSession(Session):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloud.store.tables import Base, Owned
+from cloud.store.owned import Owned
+from cloud.store.tables import Base
 
 
 class SavedSearchRow(Owned, Base):

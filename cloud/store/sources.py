@@ -55,8 +55,8 @@ def claim(session: Session, device: str, camera: str, workspace_id: str) -> None
 def owner_of(session: Session, device: str, camera: str) -> str:
     """Return whose the events of a camera are; what nobody else's is, is home's."""
     with scope.seeing(session, None):
-        row = session.get(EventSourceRow, (device, WHOLE))
-        row = row or session.get(EventSourceRow, (device, camera))
+        row = session.get(EventSourceRow, (device, camera))
+        row = row or session.get(EventSourceRow, (device, WHOLE))
         return HOME if row is None else row.workspace_id
 
 

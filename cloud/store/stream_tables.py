@@ -7,14 +7,16 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloud.store.tables import Base, Owned
+from cloud.store.owned import Owned
+from cloud.store.tables import Base
 
 
 class StreamRow(Owned, Base):
     """A stream, as people want it watched.
 
-    `name` is what its events name as their camera, so no two of a server have the same. `address` may hold a password. `detectors` are pairs of an
-    id and a version; no version: the one in use. `settings` is JSON text of `StreamSettings`.
+    `name` is what its events name as their camera, so no two of a server have the same. `address` may hold a
+    password. `detectors` are pairs of an id and a version; no version: the one in use. `settings` is JSON
+    text of `StreamSettings`.
     """
 
     __tablename__ = "streams"

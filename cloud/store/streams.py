@@ -9,8 +9,9 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
+from cloud.accounts.workspaces import HOME
 from cloud.errors import ConflictError, NotFoundError
-from cloud.store import detectors
+from cloud.store import detectors, scope, sources
 from cloud.store.ids import new_id
 from cloud.store.stream_tables import StreamGapRow, StreamLeaseRow, StreamRow, StreamWorkerRow
 from cloud.store.tables import Detector, EventState, Version
@@ -28,6 +29,8 @@ def add(session: Session, row: StreamRow) -> StreamRow:
     if session.scalar(select(StreamRow.id).where(StreamRow.name == row.name)) is not None:
         message = f"there is a stream {row.name!r} already; give this one another name"
         raise ConflictError(message)
+    # Its events name a device that all workspaces share, and the stream as their camera.
+    sources.claim(session, STREAM_DEVICE, row.name, scope.workspace_of(session) or HOME)
     session.add(row)
     session.flush()
     session.add(

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from cloud.accounts.workspaces import HOME
+from cloud.store.owned import Owned
 
 _NAMES = {
     "ix": "ix_%(column_0_label)s",
@@ -39,12 +39,6 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=_NAMES)
     type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012 - read by SQLAlchemy as it stands
-
-
-class Owned:
-    """What belongs to a workspace by itself; see `cloud.store.scope`, which sets and compares it."""
-
-    workspace_id: Mapped[str] = mapped_column(default=HOME, server_default=HOME)
 
 
 class Detector(Owned, Base):

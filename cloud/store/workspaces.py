@@ -24,7 +24,9 @@ def of_account(session: Session, account_id: str) -> list[tuple[WorkspaceRow, st
     )
     own = joined.where(MembershipRow.account_id == account_id)
     with scope.seeing(session, None):
-        return [(row, role) for row, role in session.execute(own.order_by(WorkspaceRow.name, WorkspaceRow.id))]
+        return [
+            (row, role) for row, role in session.execute(own.order_by(WorkspaceRow.name, WorkspaceRow.id))
+        ]
 
 
 def find(session: Session, reference: str) -> WorkspaceRow:

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cloud.accounts.workspaces import HOME
 from cloud.errors import InputError
+from cloud.settings import Settings
 from edge_agent.camera.uri import SourceAddress, parse_source
 from edge_agent.errors import ConfigError
 
@@ -31,6 +33,13 @@ _LONGEST = 2_000
 # Metadata services that are not at a link-local address.
 _SECRETS = frozenset({"fd00:ec2::254", "100.100.100.200", "192.0.0.192"})
 _EMBEDDING = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def recordings_of(settings: Settings, workspace_id: str) -> Path:
+    """Return the folder whose recordings people of a workspace may have scanned and watched."""
+    if workspace_id == HOME:
+        return settings.recordings_path
+    return settings.home / "workspaces" / workspace_id / "recordings"
 
 
 def addresses_of(host: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import cast
 
 from sqlalchemy.orm import Session
 
+from cloud.accounts.workspaces import HOME
 from cloud.ingest.batches import store_batch
 from cloud.notify.outbox import note_events
 from cloud.store import streams
@@ -37,6 +38,7 @@ class Wanted:
     settings: StreamSettings
     detectors: tuple[DetectorKey, ...]
     missing: str | None = None
+    workspace_id: str = HOME
 
     @property
     def source(self) -> tuple[str, float, str]:
@@ -226,7 +228,7 @@ def _wanted(row: StreamRow, versions: Mapping[str, streams.Known]) -> Wanted:
         else:
             found.append((detector_id, chosen))
     settings = StreamSettings.model_validate_json(row.settings)
-    return Wanted(row.id, row.name, row.address, settings, tuple(found), missing)
+    return Wanted(row.id, row.name, row.address, settings, tuple(found), missing, row.workspace_id)
 
 
 def _overview(session: Session, now_s: float) -> Overview:

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from cloud.accounts.workspaces import HOME, current
 from cloud.errors import ConflictError, InputError
 from cloud.settings import Settings
 from cloud.store import detectors, streams
 from cloud.store.database import Database
 from cloud.store.ids import new_id
 from cloud.store.stream_tables import StreamGapRow, StreamLeaseRow, StreamRow
-from cloud.streams.address import AddressRules
+from cloud.streams.address import AddressRules, recordings_of
 from cloud.streams.book import begin_gap, end_orphans, lease_in
 from cloud.streams.leases import is_held
 from cloud.streams.settings import StreamSettings
@@ -98,7 +99,7 @@ class StreamDesk:
 
     def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
         self._database, self._clock = database, clock
-        self._rules = AddressRules(settings.recordings_path, settings.stream_hosts)
+        self._rules = AddressRules(recordings_of(settings, current() or HOME), settings.stream_hosts)
 
     def add(self, body: StreamBody) -> StreamView:
         """Watch a stream from now on.

@@ -17,11 +17,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import simplejpeg
 
+from cloud.accounts.workspaces import HOME
 from cloud.cache.plan import CachePlan
 from cloud.processes import exit_with_parent
 from cloud.settings import Settings, settings_from
 from cloud.store.database import Database
-from cloud.streams.address import AddressRules
+from cloud.streams.address import AddressRules, recordings_of
 from cloud.streams.book import Book, DetectorKey, Held, Told, Wanted
 from cloud.streams.keeper import Keeper
 from cloud.streams.turns import Turns
@@ -44,9 +45,9 @@ _NOTHING = np.zeros((64, 64, 3), np.uint8)
 _LOG = logging.getLogger(__name__)
 
 
-def address_rules(settings: Settings) -> AddressRules:
-    """Return which addresses this cloud watches."""
-    return AddressRules(settings.recordings_path, settings.stream_hosts)
+def address_rules(settings: Settings, workspace_id: str = HOME) -> AddressRules:
+    """Return which addresses this cloud watches for a workspace."""
+    return AddressRules(recordings_of(settings, workspace_id), settings.stream_hosts)
 
 
 def open_frames(rules: AddressRules, wanted: Wanted, clock: Clock) -> FrameSource:
@@ -84,7 +85,6 @@ def serve(slot: str, settings: Settings, database: Database, stopping: threading
 
     eyes = StreamEyes.of_this_machine(CachePlan.of(settings))
     turns = Turns(eyes.see, clock, most=eyes.most_at_once)
-    rules = address_rules(settings)
 
     def open_detector(keys: Sequence[DetectorKey]) -> StreamDetector:
         return SharedDetector(eyes.open(keys), turns.ask)
@@ -93,7 +93,7 @@ def serve(slot: str, settings: Settings, database: Database, stopping: threading
         keeper.tell(held, one)
 
     ports = WatchPorts(
-        open_frames=lambda wanted: open_frames(rules, wanted, clock),
+        open_frames=lambda wanted: open_frames(address_rules(settings, wanted.workspace_id), wanted, clock),
         open_detector=open_detector,
         small_jpeg=small_jpeg,
         told=told,

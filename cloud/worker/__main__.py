@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from cloud.accounts.workspaces import WORKSPACE_VARIABLE, settle
 from cloud.actions.open_home import Home, open_home
 from cloud.jobs.progress import ProgressLine
 from cloud.processes import exit_with_parent
@@ -27,6 +29,7 @@ def main(arguments: list[str]) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     kind, _, text = arguments
+    settle(os.environ.get(WORKSPACE_VARIABLE))
     try:
         home = open_home(settings_from())
         result = _KINDS[kind](home, json.loads(text), stop.is_set)

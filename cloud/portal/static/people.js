@@ -4,7 +4,8 @@ import { Failure, Loading, State, api, html, useAction, useLoad } from "./ui.js"
 import { ago } from "./words.js";
 
 const ROLES = [["viewer", "viewer: looks, pictures blurred"], ["manager", "manager: teaches, shrinks, rolls out"], ["owner", "owner: everything"]];
-const options = ROLES.map(([role, words]) => html`<option key=${role} value=${role}>${words}</option>`);
+/** The roles to choose from. */
+export const options = ROLES.map(([role, words]) => html`<option key=${role} value=${role}>${words}</option>`);
 
 function Add({ onAdded }) {
   const [form, setForm] = useState({ name: "", password: "", role: "viewer" });
@@ -36,7 +37,7 @@ function More({ account, onChange, onClose }) {
       <button type="button" class="quiet" onClick=${onClose}>Close</button>
     </form>
     <div class="row">${sure
-      ? html`<span>Remove ${account.name} with all sessions and tokens?</span><button type="button" disabled=${removing} onClick=${remove}>Yes, remove</button><button type="button" class="quiet" onClick=${() => setSure(false)}>Keep</button>`
+      ? html`<span>Remove ${account.name} from this workspace? Who is in no other one is gone, with all sessions and tokens.</span><button type="button" disabled=${removing} onClick=${remove}>Yes, remove</button><button type="button" class="quiet" onClick=${() => setSure(false)}>Keep</button>`
       : html`<button type="button" onClick=${() => setSure(true)}>Remove ${account.name}</button>`}</div>
     ${(error ?? failed) && html`<${Failure} error=${error ?? failed} />`}
   </div>`;
@@ -62,7 +63,7 @@ function Line({ account, own, onChange }) {
   </tr>`;
 }
 
-/** All accounts. */
+/** All accounts of the workspace. */
 export function AccountPart({ own }) {
   const accounts = useLoad(() => api("/accounts"));
   return html`<section class="card stack" aria-labelledby="people-title">

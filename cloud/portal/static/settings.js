@@ -2,6 +2,7 @@
 import { AccountPart } from "./people.js";
 import { ModelCachePart } from "./modelcache.js";
 import { TokenPart } from "./tokens.js";
+import { WorkspacePart } from "./workspaces.js";
 import { LogPart, OwnPart } from "./ownaccount.js";
 import { Failure, Loading, api, html, mount, useLoad } from "./ui.js";
 
@@ -21,13 +22,14 @@ function Page() {
   const me = useLoad(() => api("/me"));
   if (me.error && !me.value) return html`<${Failure} error=${me.error} retry=${me.reload} />`;
   if (!me.value) return html`<${Loading} />`;
-  const { name, role, set_up: isSetUp } = me.value;
+  const { name, role, set_up: isSetUp, workspace } = me.value;
   return html`<div class="stack">
     <${Me} me=${me.value} />
     ${name && html`<${OwnPart} />`}
     ${name && html`<${TokenPart} role=${role} />`}
     ${isSetUp && role === "owner" && html`<${AccountPart} own=${name} />`}
-    ${role !== "viewer" && html`<${ModelCachePart} />`}
+    ${name && role === "owner" && html`<${WorkspacePart} me=${me.value} />`}
+    ${role !== "viewer" && workspace === "home" && html`<${ModelCachePart} />`}
     ${role !== "viewer" && html`<${LogPart} />`}
   </div>`;
 }

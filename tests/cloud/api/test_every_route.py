@@ -82,7 +82,7 @@ def test_what_changes_something_is_for_no_viewer_but_their_own_things(routes: li
     }
     assert {path for _, path in changing} == {
         "/logout", "/me/password", "/me/sessions", "/me/sessions/{session}", "/me/tokens",
-        "/me/tokens/{token}", "/search/read",
+        "/me/tokens/{token}", "/me/workspace", "/search/read",
     }  # fmt: skip
 
 

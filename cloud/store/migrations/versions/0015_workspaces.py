@@ -14,7 +14,12 @@ _OWNED = (
     "alert_messages", "api_tokens", "audit", "corrections", "devices", "enrolment_tokens", "jobs", "rollouts",
     "sessions", "streams",
 )  # fmt: skip
-_NAMED_WITHIN = (("alert_rules", "name"), ("detectors", "name"), ("recordings", "sha256"), ("saved_searches", "name"))
+_NAMED_WITHIN = (
+    ("alert_rules", "name"),
+    ("detectors", "name"),
+    ("recordings", "sha256"),
+    ("saved_searches", "name"),
+)
 
 
 def upgrade() -> None:
@@ -86,7 +91,7 @@ def _make_sources() -> None:
         "SELECT 'cloud-stream', name, 'home' FROM streams",
         "SELECT 'scan', camera, 'home' FROM recordings",
     ):
-        op.execute(f"INSERT INTO event_sources (device, camera, workspace_id) {chosen}")  # noqa: S608 - ours
+        op.execute(f"INSERT INTO event_sources (device, camera, workspace_id) {chosen}")
 
 
 def downgrade() -> None:

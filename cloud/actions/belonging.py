@@ -1,0 +1,56 @@
+"""Tells whose something is that comes by itself: news, corrections of cameras, pictures to be looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from cloud.accounts.workspaces import HOME, within
+from cloud.errors import NotFoundError
+from cloud.store import sources, workspaces
+from cloud.store.database import Database
+from cloud.store.tables import Detector, Job, StoredCorrection
+
+
+def owner_of_news(database: Database, news: dict[str, Any]) -> str | None:
+    """Return of which workspace news of `cloud.ingest.live` are; none: nobody can tell."""
+    with within(None), database.read() as session:
+        if len(workspaces.every(session)) == 1:
+            return HOME
+        return _owner_of(session, news)
+
+
+def owner_of_device(database: Database, name: str) -> str:
+    """Return whose a device is."""
+    with within(None), database.read() as session:
+        return sources.owner_of_device(session, name)
+
+
+def refuse_foreign_detector(database: Database, device: str, detector_id: str) -> None:
+    """Refuse that a device asks a detector of another workspace.
+
+    Raises:
+        NotFoundError: It is another's; said as if there was none.
+    """
+    with within(None), database.read() as session:
+        owner = sources.owner_of_row(session, Detector, detector_id)
+        if owner is None or owner == sources.owner_of_device(session, device):
+            return
+    message = f"this cloud has no trained detector in {detector_id}"
+    raise NotFoundError(message)
+
+
+def _owner_of(session: Session, news: dict[str, Any]) -> str | None:
+    kind = news.get("type")
+    if kind == "event":
+        return sources.owner_of(session, str(news["event"]["device"]), str(news["event"]["camera"]))
+    if kind in {"device", "stats", "key_frame"}:
+        return sources.owner_of_device(session, str(news["device"]))
+    if kind == "correction":
+        return sources.owner_of_row(session, StoredCorrection, str(news["correction"]["id"]))
+    if kind == "job":
+        return sources.owner_of_row(session, Job, str(news["job"]["id"]))
+    if kind == "teaching":
+        return sources.owner_of_row(session, Detector, str(news["teaching"]["detector_id"]))
+    return str(news["workspace"]) if "workspace" in news else None

@@ -1,0 +1,244 @@
+"""Every route that there is, asked by people of one workspace about what another one has."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from cloud.accounts.roles import Role, access_of, is_at_least, least_role
+from cloud.accounts.workspaces import within
+from cloud.api.examples import EXAMPLES
+from cloud.api.routes import PREFIX
+from tests.cloud.api.conftest import Camera
+from tests.cloud.api.people import PASSWORD, Person
+from tests.cloud.api.two_workspaces import API, EVENT_ID, SECRETS, World, camera_of, make_world
+from tests.cloud.homes import jpeg
+
+Operation = tuple[str, str, dict[str, Any]]
+
+FREE: Final = {
+    ("options", "/detectors/{detector_id}/uploads"): "says the same of every detector, also of none",
+}
+"""Routes with an id that answer everybody alike."""
+
+OWN_KEY: Final = {
+    ("put", "/device/frames/{request_id}"): "a camera's own, by its own key",
+    ("get", "/answers/{token}"): "the link is all that is needed",
+    ("post", "/answers/{token}"): "the link is all that is needed",
+}
+"""Routes that need no account."""
+
+_COCO: Final = {"images": [], "annotations": [], "categories": []}
+_PATHS: Final = {
+    "version": "1", "index": "0", "attribute": "gecko", "camera": "front", "order": "pause",
+    "name": "narwhal",
+}  # fmt: skip
+_QUERY: Final = {"a": "1", "b": "1", "q": "ibex", "by": "label", "verdict": "wrong", "before": "2000000000"}
+
+
+@pytest.fixture(scope="module", params=["home", "another"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Return a world in which `home` has all and the other one asks, and one the other way round."""
+    return make_world(tmp_path_factory.mktemp("apart"), inside_home=request.param == "home")
+
+
+def operations(world: World) -> Iterator[Operation]:
+    for path, methods in world.cloud.app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            yield method, path.removeprefix(PREFIX), operation
+
+
+def filled(world: World, path: str) -> str:
+    """Return a path with ids of what the insider has; an id that is not known here fails."""
+    ids = {**_PATHS, **world.ids}
+
+    def of(found: re.Match[str]) -> str:
+        name = found[1].partition(":")[0]
+        assert name in ids, f"{path}: say in this test whose {{{name}}} is asked for"
+        return ids[name]
+
+    return API + re.sub(r"\{([^}]+)\}", of, path)
+
+
+def ask(world: World, person: Person, one: Operation) -> Any:  # noqa: ANN401 - of the test client
+    """Ask as the document says, with a body that would be taken."""
+    method, path, operation = one
+    query = {
+        each["name"]: _QUERY.get(each["name"], world.ids["media_id"])
+        for each in operation.get("parameters", [])
+        if each["in"] == "query" and (each.get("required") or each["name"] in {"a", "b"})
+    }
+    content = operation.get("requestBody", {}).get("content", {})
+    sent: dict[str, Any] = {"params": query, "headers": {}}
+    if "multipart/form-data" in content:
+        sent["files"] = {"file": ("a.jpg", jpeg())}
+    elif "application/json" in content:
+        sent["json"] = body_of(content["application/json"]["schema"])
+    if "uploads" in path:
+        name = base64.b64encode(b"a.jpg").decode()
+        sent["headers"] = {
+            "Tus-Resumable": "1.0.0", "Upload-Length": "10", "Upload-Metadata": f"filename {name}",
+            "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream",
+        }  # fmt: skip
+        if "json" in sent:
+            del sent["headers"]["Content-Type"]
+    if method == "patch" and "uploads" in path:
+        sent["content"] = b"0123456789"
+    return person.client.request(method, filled(world, path), **sent)
+
+
+def body_of(schema: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    refs = [one["$ref"].rpartition("/")[2] for one in [schema, *schema.get("anyOf", [])] if "$ref" in one]
+    return EXAMPLES[refs[0].removesuffix("-Input")] if refs else _COCO
+
+
+def may(role: Role, method: str, path: str) -> bool:
+    return is_at_least(role, least_role(access_of(method.upper(), path)))
+
+
+def about_ids(world: World, role: Role = "owner") -> list[Operation]:
+    """Return what names something by an id, as far as a role may do it."""
+    left_out = {*FREE, *OWN_KEY}
+    return [
+        one
+        for one in operations(world)
+        if "{" in one[1] and one[:2] not in left_out and may(role, one[0], one[1])
+    ]
+
+
+def test_what_another_workspace_has_is_not_there_whatever_is_asked_of_it(world: World) -> None:
+    rows, files = world.rows(), world.files()
+    asked = about_ids(world)
+    assert len(asked) > 90
+    wrong = []
+    for one in asked:
+        answer = ask(world, world.outsider, one)
+        told = [name for name in SECRETS if name in answer.text and name not in filled(world, one[1])]
+        if answer.status_code != 404 or told:
+            wrong.append((one[0], one[1], answer.status_code, told, answer.text[:200]))
+    assert wrong == []
+    assert world.rows() == rows
+    assert world.files() == files
+
+
+def test_lists_of_another_workspace_hold_nothing_of_it(world: World) -> None:
+    rows = world.rows()
+    asked = [one for one in operations(world) if "{" not in one[1] and one[0] in {"get", "head"}]
+    assert len(asked) > 30
+    for one in asked:
+        answer = ask(world, world.outsider, one)
+        secrets = [*SECRETS, *(value for value in world.ids.values() if "_" in value), EVENT_ID]
+        told = [name for name in secrets if name in answer.text]
+        assert told in ([], [_QUERY["q"]] if one[1].startswith("/search") else []), (
+            one[1],
+            answer.text[:500],
+        )
+        assert answer.status_code in {200, 401, 403}, (one[1], answer.text)
+    assert world.rows() == rows
+
+
+def test_whoever_has_it_finds_it_by_the_same_ids(world: World) -> None:
+    missing = []
+    for one in about_ids(world):
+        # Reports and comparisons were never made, and nothing is taught live.
+        if one[0] == "get" and not re.search(
+            r"report|compare|thresholds|measured|live|events$|teaching", one[1]
+        ):
+            answer = ask(world, world.insider, one)
+            if answer.status_code in {401, 403, 404}:
+                missing.append((one[1], answer.status_code, answer.text))
+    assert missing == []
+
+
+HIDDEN: Final[list[tuple[str, str, dict[str, Any], int]]] = [
+    ("POST", "/scans", {"detectors": ["{detector_id}"], "media": []}, 404),
+    ("POST", "/scans", {"detectors": ["starter"], "media": ["{media_id}"]}, 404),
+    ("POST", "/scans", {"detectors": ["{bundle_id}"], "media": []}, 404),
+    ("POST", "/streams", {"name": "own", "address": "rtsp://10.0.0.9/x", "detectors": ["quokka"]}, 404),
+    ("POST", "/rollouts", {"name": "own", "bundle_ids": ["{bundle_id}"]}, 404),
+    ("POST", "/rollouts/preview", {"name": "own", "bundle_ids": ["{bundle_id}"]}, 404),
+    ("POST", "/corrections", {"verdict": "wrong", "event_id": EVENT_ID, "device": "narwhal"}, 404),
+    (
+        "POST",
+        "/corrections",
+        {"verdict": "missed", "media_id": "{media_id}", "frame_index": 0, "label": "x"},
+        404,
+    ),
+    (
+        "POST",
+        "/corrections",
+        {"verdict": "missed", "device": "own", "camera": "a", "time": 1.0, "detector_id": "{detector_id}"},
+        404,
+    ),
+    (
+        "POST",
+        "/alerts",
+        {"name": "own", "search": "{search}", "channels": ["ntfys://ntfy.example.org/x"]},
+        404,
+    ),
+    ("GET", "/alerts/log?alert={alert}", {}, 404),
+    ("POST", "/accounts", {"name": "anna", "password": PASSWORD}, 409),
+    ("PUT", "/me/workspace", {"workspace": "{workspace}"}, 404),
+    ("POST", "/detectors/{own}/publish", {"bundle": "{bundle_id}"}, 404),
+    ("POST", "/detectors/{own}/prelabel", {"with": "{detector_id}"}, 404),
+    ("POST", "/detectors/{own}/prelabel", {"with": "{bundle_id}"}, 404),
+    ("POST", "/detectors/{own}/suggest", {"media_id": "{media_id}"}, 404),
+    ("POST", "/detectors/{own}/watch", {"media_id": "{media_id}"}, 404),
+    ("POST", "/detectors/{own}/labels?media={media_id}", _COCO, 404),
+    ("POST", "/detectors/{own}/import/uploads", {"uploads": ["{upload}"]}, 404),
+    ("POST", "/devices/own/assign", {"bundle_id": "{bundle_id}"}, 404),
+]
+"""What names another's things in bodies and queries, not in paths; `own` things are the outsider's."""
+
+
+def test_things_of_another_workspace_are_not_there_in_bodies_and_queries_either(world: World) -> None:
+    client = world.outsider.client
+    own = client.post(f"{API}/detectors", json={"name": "quokka", "labels": ["x"]})
+    assert own.status_code == 201, "the same name may be taken in each workspace"
+    camera_of(world, world.outsider, "own")
+    rows = world.rows()
+    for method, path, body, status in HIDDEN:
+        text = json.dumps({"path": path, "body": body})
+        for name, value in {**world.ids, "own": own.json()["id"]}.items():
+            text = text.replace(f"{{{name}}}", value)
+        asked = json.loads(text)
+        if path == "/streams":
+            asked["body"]["detectors"] = [world.ids["detector_id"]]
+        sent = {"json": asked["body"]} if method != "GET" else {}
+        answer = client.request(method, API + asked["path"], **sent)
+        assert answer.status_code == status, (method, path, body, answer.text)
+    assert world.rows() == rows
+
+
+def test_names_that_cameras_and_streams_have_are_taken_for_all_and_nothing_more_is_told(world: World) -> None:
+    token = world.outsider.client.post(f"{API}/enrolment-tokens").json()["token"]
+    thief = Camera(world.cloud, "narwhal")
+    assert thief.enrol(token) == 409
+    detector = world.outsider.client.post(f"{API}/detectors", json={"name": "trained"}).json()["id"]
+    from cloud.store import detectors
+
+    with within(world.outside), world.cloud.home.database.write() as session:
+        detectors.add_version(session, detector_id=detector, version=1, metrics={}, now_s=1.0)
+    stream = {"name": "okapi", "address": "rtsp://10.0.0.9/x", "detectors": [detector]}
+    answer = world.outsider.client.post(f"{API}/streams", json=stream)
+    assert (answer.status_code, answer.json()["detail"]) == (
+        409, "the name 'okapi' is taken; choose another one",
+    )  # fmt: skip
+
+
+def test_manager_of_another_workspace_finds_nothing_and_is_told_nothing_either(world: World) -> None:
+    desk = world.cloud.app.state.services.people
+    with within(world.outside):
+        desk.add("manager", "manager", PASSWORD, None)
+    manager = Person(world.cloud, "manager")
+    assert manager.log_in() == 200
+    rows, files = world.rows(), world.files()
+    for one in about_ids(world, "manager"):
+        answer = ask(world, manager, one)
+        assert answer.status_code == 404, (one[0], one[1], answer.text)
+    assert (world.rows(), world.files()) == (rows, files)
