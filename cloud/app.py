@@ -49,7 +49,7 @@ from cloud.notify.sender import AlertSender
 from cloud.offload.service import OffloadService
 from cloud.portal import pages
 from cloud.settings import Settings
-from cloud.store import detectors, devices, events, workspaces
+from cloud.store import detectors, devices, events, scope
 from cloud.store.files import write_file
 from cloud.store.tables import Job
 from cloud.streams.pool import StreamPool
@@ -271,20 +271,17 @@ def _mqtt_access(broker: Broker, request: Request) -> MqttAccess:
 
 
 def _health(services: Services, running: _Running) -> dict[str, Any]:
+    counts: dict[str, int] = {}
     with services.database.read() as session:
         # Anybody may ask this: where several share the server, none learns how much another one has.
-        is_shared = len(workspaces.every(session)) > 1
-        counts = (
-            {}
-            if is_shared
-            else {
+        if not scope.is_shared(session):
+            counts = {
                 "detectors": detectors.count(session),
                 "devices": len(devices.every(session)),
                 "events": events.count(session),
                 "event_documents": events.count(session, documents=True),
                 "dead_letters": len(events.dead_letters(session)),
             }
-        )
     address = running.broker.address
     return {
         "status": "ok",

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from cloud.accounts.workspaces import HOME, within
 from cloud.errors import NotFoundError
-from cloud.store import sources, workspaces
+from cloud.store import scope, sources
 from cloud.store.database import Database
 from cloud.store.tables import Detector, Job, StoredCorrection
 
@@ -16,9 +16,7 @@ from cloud.store.tables import Detector, Job, StoredCorrection
 def owner_of_news(database: Database, news: dict[str, Any]) -> str | None:
     """Return of which workspace news of `cloud.ingest.live` are; none: nobody can tell."""
     with within(None), database.read() as session:
-        if len(workspaces.every(session)) == 1:
-            return HOME
-        return _owner_of(session, news)
+        return _owner_of(session, news) if scope.is_shared(session) else HOME
 
 
 def owner_of_device(database: Database, name: str) -> str:
@@ -34,6 +32,8 @@ def refuse_foreign_detector(database: Database, device: str, detector_id: str) -
         NotFoundError: It is another's; said as if there was none.
     """
     with within(None), database.read() as session:
+        if not scope.is_shared(session):
+            return
         owner = sources.owner_of_row(session, Detector, detector_id)
         if owner is None or owner == sources.owner_of_device(session, device):
             return

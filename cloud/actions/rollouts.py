@@ -17,7 +17,7 @@ from cloud.fleet.rollout_health import health_of
 from cloud.fleet.rollout_plan import Health, Member, Plan, Rollout, Seen
 from cloud.fleet.rollout_states import FOLLOWED, Order
 from cloud.fleet.rollouts import Step, advance, obey
-from cloud.store import audit, bundles, devices, rollouts
+from cloud.store import audit, bundles, devices, rollouts, scope
 from cloud.store.tables import BundleRow, Device
 from edge_agent.wire.status import Stats
 from edge_agent.wire.sync import Desired
@@ -106,7 +106,9 @@ def carry_on(session: Session, *, publish_again: PublishAgain, now_s: float) -> 
     """
     told: list[Desired] = []
     for row in rollouts.followed(session):
-        told += _Carrier(session, load(session, row.number), publish_again, now_s).take_step()
+        # What a device says it ran before leads to bundles of its own workspace only.
+        with scope.seeing(session, row.workspace_id):
+            told += _Carrier(session, load(session, row.number), publish_again, now_s).take_step()
     return told
 
 

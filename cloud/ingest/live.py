@@ -38,6 +38,12 @@ class LiveFeed:
         self._lock = threading.Lock()
         self._listeners: list[_Listener] = []
 
+    @property
+    def listeners(self) -> tuple[object, ...]:
+        """Return who listens now."""
+        with self._lock:
+            return tuple(self._listeners)
+
     def publish(self, news: News) -> None:
         """Tell everybody who listens now and may hear it; called from any thread."""
         with self._lock:

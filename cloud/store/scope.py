@@ -28,7 +28,7 @@ WITH_CONDITION: Final = {"elfowl_with_condition": True}
 """Execution options of a statement on bare tables that has the condition by itself."""
 
 _WORKSPACE: Final = "elfowl_workspace"
-_IS_ALONE: Final = "elfowl_is_alone"
+_IS_SHARED: Final = "elfowl_is_shared"
 _OTHERS = select(literal(1)).where(WorkspaceRow.__table__.c.id != HOME).limit(1)
 
 
@@ -62,11 +62,16 @@ def narrowed(session: Session) -> str | None:
     workspace_id = workspace_of(session)
     if workspace_id is None:
         return None
-    if _IS_ALONE not in session.info:
+    return workspace_id if is_shared(session) else None
+
+
+def is_shared(session: Session) -> bool:
+    """Return whether there is more than one workspace."""
+    if _IS_SHARED not in session.info:
         # Not remembered for longer: another process may make a workspace at any time.
         found = Session.connection(session).execute(_OTHERS).first()
-        session.info[_IS_ALONE] = found is None
-    return None if session.info[_IS_ALONE] else workspace_id
+        session.info[_IS_SHARED] = found is not None
+    return bool(session.info[_IS_SHARED])
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -14,10 +15,14 @@ from cloud.accounts.roles import Role, access_of, is_at_least, least_role
 from cloud.accounts.workspaces import within
 from cloud.api.examples import EXAMPLES
 from cloud.api.routes import PREFIX
+from cloud.ingest.wall import Wall
+from cloud.store import detectors
 from tests.cloud.api.conftest import Camera
 from tests.cloud.api.people import PASSWORD, Person
 from tests.cloud.api.two_workspaces import API, EVENT_ID, SECRETS, World, camera_of, make_world
 from tests.cloud.homes import jpeg
+from tests.cloud.ingest.test_wall import Asked, payload
+from tests.fakes.frame_source import until
 
 Operation = tuple[str, str, dict[str, Any]]
 
@@ -26,6 +31,8 @@ FREE: Final = {
 }
 """Routes with an id that answer everybody alike."""
 
+_NEVER_MADE: Final = r"report|compare|thresholds|measured|live|/events$|teaching|frame\.jpg"
+
 OWN_KEY: Final = {
     ("put", "/device/frames/{request_id}"): "a camera's own, by its own key",
     ("get", "/answers/{token}"): "the link is all that is needed",
@@ -33,12 +40,28 @@ OWN_KEY: Final = {
 }
 """Routes that need no account."""
 
-_COCO: Final = {"images": [], "annotations": [], "categories": []}
+# What the examples of bodies name, or what was never begun.
+_NOT_THERE: Final = (
+    r"publish|prelabel|assign|/watch|import/uploads|teaching|accept|reject|compare|thresholds|examples"
+)
+
+_COCO: Final = {
+    "images": [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}],
+    "annotations": [],
+    "categories": [{"id": 1, "name": "x"}],
+}
 _PATHS: Final = {
     "version": "1", "index": "0", "attribute": "gecko", "camera": "front", "order": "pause",
     "name": "narwhal",
 }  # fmt: skip
-_QUERY: Final = {"a": "1", "b": "1", "q": "ibex", "by": "label", "verdict": "wrong", "before": "2000000000"}
+_QUERY: Final = {
+    "a": "1",
+    "b": "1",
+    "q": "ibex",
+    "by": "label",
+    "before": "2000000000",
+    "box": "0.1,0.2,0.4,0.9",
+}
 
 
 @pytest.fixture(scope="module", params=["home", "another"])
@@ -145,13 +168,25 @@ def test_lists_of_another_workspace_hold_nothing_of_it(world: World) -> None:
 def test_whoever_has_it_finds_it_by_the_same_ids(world: World) -> None:
     missing = []
     for one in about_ids(world):
-        # Reports and comparisons were never made, and nothing is taught live.
-        if one[0] == "get" and not re.search(
-            r"report|compare|thresholds|measured|live|events$|teaching", one[1]
-        ):
+        # Some of it was never made, and some goes on for ever.
+        if one[0] == "get" and not re.search(_NEVER_MADE, one[1]):
             answer = ask(world, world.insider, one)
             if answer.status_code in {401, 403, 404}:
                 missing.append((one[1], answer.status_code, answer.text))
+    assert missing == []
+
+
+def test_whoever_has_it_changes_it_by_the_same_requests(tmp_path: Path) -> None:
+    world = make_world(tmp_path, inside_home=False)
+    asked = [one for one in about_ids(world) if one[0] != "get" and not re.search(_NOT_THERE, one[1])]
+    # What ends things comes last, and what other things hang on last of all.
+    asked.sort(key=lambda one: (one[0] == "delete", -one[1].count("/"), "sessions" in one[1]))
+    assert len(asked) > 40
+    missing = []
+    for one in asked:
+        answer = ask(world, world.insider, one)
+        if answer.status_code in {401, 403, 404}:
+            missing.append((one[0], one[1], answer.status_code, answer.text))
     assert missing == []
 
 
@@ -166,7 +201,7 @@ HIDDEN: Final[list[tuple[str, str, dict[str, Any], int]]] = [
     (
         "POST",
         "/corrections",
-        {"verdict": "missed", "media_id": "{media_id}", "frame_index": 0, "label": "x"},
+        {"verdict": "missed", "media_id": "{media_id}", "frame_index": 0, "label": "x", "box": [0, 0, 1, 1]},
         404,
     ),
     (
@@ -220,8 +255,6 @@ def test_names_that_cameras_and_streams_have_are_taken_for_all_and_nothing_more_
     thief = Camera(world.cloud, "narwhal")
     assert thief.enrol(token) == 409
     detector = world.outsider.client.post(f"{API}/detectors", json={"name": "trained"}).json()["id"]
-    from cloud.store import detectors
-
     with within(world.outside), world.cloud.home.database.write() as session:
         detectors.add_version(session, detector_id=detector, version=1, metrics={}, now_s=1.0)
     stream = {"name": "okapi", "address": "rtsp://10.0.0.9/x", "detectors": [detector]}
@@ -229,6 +262,25 @@ def test_names_that_cameras_and_streams_have_are_taken_for_all_and_nothing_more_
     assert (answer.status_code, answer.json()["detail"]) == (
         409, "the name 'okapi' is taken; choose another one",
     )  # fmt: skip
+
+
+def test_camera_asks_no_detector_of_another_workspace(world: World) -> None:
+    own = world.outsider.client.post(f"{API}/detectors", json={"name": "looked by"}).json()["id"]
+    camera = camera_of(world, world.outsider, "asking")
+    statuses = []
+    for detector_id in (world.ids["detector_id"], own):
+        request = {
+            "request_id": "request-1", "device": "asking", "camera": "door", "detector_id": detector_id,
+            "reason": "unsure", "deadline_ms": 1000, "frame_time": 1.0,
+        }  # fmt: skip
+        parts: dict[str, tuple[str | None, bytes | str, str]] = {
+            "request": (None, json.dumps(request), "application/json"),
+            "image": ("frame.jpg", jpeg(), "image/jpeg"),
+        }
+        sent = world.cloud.client.post(f"{API}/offload", files=parts, headers=camera.headers())
+        statuses.append(sent.status_code)
+    assert statuses == [404, 200]
+    assert [asked.detector_id for asked, _ in world.cloud.offload.asked] == [own]
 
 
 def test_manager_of_another_workspace_finds_nothing_and_is_told_nothing_either(world: World) -> None:
@@ -242,3 +294,48 @@ def test_manager_of_another_workspace_finds_nothing_and_is_told_nothing_either(w
         answer = ask(world, manager, one)
         assert answer.status_code == 404, (one[0], one[1], answer.text)
     assert (world.rows(), world.files()) == (rows, files)
+
+
+def test_live_news_reach_only_people_of_their_workspace(world: World) -> None:
+    own = world.outsider.client.post(f"{API}/detectors", json={"name": "of bert"}).json()["id"]
+    feed, ids = world.cloud.app.state.services.live, world.ids
+    event = {"device": "narwhal", "camera": "front", "id": EVENT_ID}
+    foreign: list[dict[str, Any]] = [
+        {"type": "event", "event": event},
+        {"type": "event", "event": {**event, "device": "cloud-stream", "camera": "okapi"}},
+        {"type": "device", "device": "narwhal", "online": True},
+        {"type": "stats", "device": "narwhal", "stats": {}},
+        {"type": "key_frame", "device": "narwhal", "correction": ids["correction_id"]},
+        {"type": "correction", "correction": {"id": ids["correction_id"]}},
+        {"type": "job", "job": {"id": ids["job_id"]}},
+        {"type": "teaching", "teaching": {"detector_id": ids["detector_id"]}},
+        {"type": "rollout", "workspace": world.inside},
+        {"type": "of a kind that nobody knows"},
+    ]
+    news = {"type": "teaching", "teaching": {"detector_id": own}}
+    with listening(world.outsider, "/live") as bert, listening(world.insider, "/live") as anna:
+        # Both are heard of once the first news come through.
+        assert until(lambda: len(feed.listeners) == 2, 60.0)
+        for one in [*foreign, news]:
+            feed.publish(one)
+        assert bert.receive_json() == news
+        assert [anna.receive_json() for _ in foreign[:-1]] == foreign[:-1]
+
+
+def test_live_wall_asks_no_camera_of_another_workspace_and_shows_none(world: World) -> None:
+    asked = Asked()
+    services = world.cloud.app.state.services
+    services.wall = Wall(asked)
+    camera_of(world, world.outsider, "bertscam")
+    tiles = [{"device": name, "camera": "front"} for name in ("narwhal", "bertscam")]
+    with listening(world.outsider, "/wall") as bert:
+        bert.send_text(json.dumps({"watch": tiles}))
+        assert until(lambda: len(asked.wishes) > 0, 60.0)
+        for name in ("narwhal", "bertscam"):
+            services.wall.take(name, payload("front", 1.0))
+        assert b'"device": "bertscam"' in bert.receive_bytes()
+    assert {device for device, _ in asked.wishes} == {"bertscam"}
+
+
+def listening(person: Person, path: str) -> Any:  # noqa: ANN401 - of the test client
+    return person.client.websocket_connect(f"ws://127.0.0.1:8420{API}{path}")

@@ -11,8 +11,10 @@ from typing import Any
 
 from cloud.accounts.roles import Role
 from cloud.accounts.workspaces import HOME, within
+from cloud.actions.belonging import owner_of_news
 from cloud.actions.workspaces import WorkspaceDesk
 from cloud.ingest.batches import store_batch
+from cloud.ingest.live import LiveFeed
 from cloud.store import alerts, bundles, detectors, scans
 from cloud.store.alert_tables import AlertMessageRow
 from cloud.store.scan_tables import RecordingRow
@@ -69,6 +71,8 @@ def make_world(folder: Path, *, inside_home: bool, role: Role = "owner") -> Worl
     """Return a cloud of two workspaces; `role` is what both people may do in theirs."""
     cloud = make_cloud(folder)
     desk = cheapen(cloud)
+    database = cloud.home.database
+    cloud.app.state.services.live = LiveFeed(lambda news: owner_of_news(database, news))
     desk.add("operator", "owner", PASSWORD, None)
     workshop = WorkspaceDesk(cloud.home.database, cloud.clock).make_for("operator", "workshop").id
     inside, outside = (HOME, workshop) if inside_home else (workshop, HOME)
@@ -120,7 +124,6 @@ def _fill(world: World) -> None:
     ids["number"] = str(client.post(f"{API}/rollouts", json=plan).json()["number"])
     ids["token"] = _made(client.post(f"{API}/me/tokens", json={"name": "gecko", "role": "viewer"}))
     ids["session"] = client.get(f"{API}/me/sessions").json()[0]["id"]
-    ids["account"] = world.cloud.app.state.services.people.find("operator").id
     with within(world.inside):
         ids["account"] = world.cloud.app.state.services.people.find("anna").id
     ids["workspace"] = world.inside

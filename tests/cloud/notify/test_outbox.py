@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
+from cloud.accounts.workspaces import HOME, within
 from cloud.actions.open_home import Home
 from cloud.errors import InputError
 from cloud.ingest.handler import Handler, Incoming
@@ -16,7 +17,7 @@ from cloud.ingest.live import LiveFeed
 from cloud.notify.channels import Message
 from cloud.notify.rule import AlertRule
 from cloud.notify.sender import AlertSender, Patience, again_s
-from cloud.store import alerts, events, saved_searches
+from cloud.store import alerts, events, saved_searches, workspaces
 from cloud.store.alert_tables import AlertMessageRow
 from edge_agent.errors import LinkError, StorageError
 from edge_agent.wire.event import Event
@@ -90,6 +91,18 @@ def test_event_is_told_once_to_each_address_whatever_comes_of_it_later(world: Wo
     assert world.sender.send_due() == 0
     assert sorted(address for address, _ in world.channel.sent) == ["json://a/", "json://b/"]
     assert "event-000001" in world.channel.sent[0][1].body
+
+
+def test_rule_is_asked_about_events_of_its_own_workspace_only(world: World) -> None:
+    with world.home.database.write() as session:
+        workspaces.add(session, name="other", now_s=1.0).id = "ws_2"
+    with within("ws_2"):
+        world.rule(channels=["json://other/"])
+    world.rule(channels=["json://home/"])
+    world.see(item(1))
+    assert world.sender.send_due() == 1
+    assert [address for address, _ in world.channel.sent] == ["json://home/"]
+    assert [row.workspace_id for row in world.messages] == [HOME]
 
 
 def test_second_event_within_the_cooldown_is_silenced_for_good(world: World) -> None:
