@@ -110,6 +110,12 @@ def versions(request: Request, detector_id: str) -> HTMLResponse:
     return _page(request, title="Versions", module="versions", detector=detector_id)
 
 
+@router.get("/detectors/{detector_id}/review")
+def review(request: Request, detector_id: str) -> HTMLResponse:
+    """Show the events of which a detector was least sure, one after another, to be answered."""
+    return _page(request, title="Review", module="review", detector=detector_id)
+
+
 @router.get("/devices")
 def devices(request: Request) -> HTMLResponse:
     """Show the cameras."""

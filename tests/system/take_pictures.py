@@ -39,7 +39,7 @@ _LATE: Final = ("streams", "watch", "versions")
 _BEFORE_LOGIN: Final = ("setup", "login")
 _READY: Final = {
     "detector": ".stage img", "watch": ".watchstage", "wall": "canvas[data-pictures]",
-    "search": ".moment img", "event": "main img", "events": "main img", "attributes": ".crop img",
+    "search": ".moment img", "review": ".review img", "event": "main img", "events": "main img", "attributes": ".crop img",
     "analytics": ".heat svg rect", "alerts": "li.card", "devices": "li.card", "streams": ".state.good",
 }  # fmt: skip
 """What is there once a page shows what it has; the others say `Loading` until then."""
@@ -98,7 +98,7 @@ def _addresses(home: PicturedHome, names: set[str]) -> dict[str, str]:
     special = {
         "event": f"/events/{home.event_id}", "bundle": f"/bundles/{home.bundle_id}",
         "search": f"/search?q={label}+in+zone+door", "detector": home.path,
-        **{name: f"{home.path}/{name}" for name in ("attributes", "watch", "versions")},
+        **{name: f"{home.path}/{name}" for name in ("attributes", "watch", "versions", "review")},
         "home": "/",
     }  # fmt: skip
     ordered = sorted((name for name in page_names() if name in names), key=lambda name: name in _LATE)

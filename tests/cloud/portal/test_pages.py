@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from cloud.portal import pages, vendoring
 
 _PAGES = (
-    *("/detectors/det_1/watch", "/detectors/det_1/versions"),
+    *("/detectors/det_1/watch", "/detectors/det_1/versions", "/detectors/det_1/review"),
     *("/", "/detectors/det_1", "/detectors/det_1/attributes", "/devices", "/rollouts", "/events", "/search"),
     *(
         "/analytics",
