@@ -39,8 +39,9 @@ _LATE: Final = ("streams", "watch", "versions")
 _BEFORE_LOGIN: Final = ("setup", "login")
 _READY: Final = {
     "detector": ".stage img", "watch": ".watchstage", "wall": "canvas[data-pictures]",
-    "search": ".moment img", "review": ".review img", "event": "main img", "events": "main img", "attributes": ".crop img",
-    "analytics": ".heat svg rect", "alerts": "li.card", "devices": "li.card", "streams": ".state.good",
+    "search": ".moment img", "event": "main img", "events": "main img", "attributes": ".crop img",
+    "review": ".review img", "analytics": ".heat svg rect", "alerts": "li.card", "devices": "li.card",
+    "streams": ".state.good",
 }  # fmt: skip
 """What is there once a page shows what it has; the others say `Loading` until then."""
 
