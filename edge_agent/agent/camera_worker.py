@@ -258,7 +258,7 @@ class CameraWorker:
                 AttributeReader(detector, rules) if rules else None,
             )
             self._applied = None
-        if settings == self._applied:
+        if settings is self._applied or settings == self._applied:
             return
         was_on = self._applied is None or self._applied.detect
         self._pipeline.set_threshold(settings.threshold)
@@ -330,8 +330,8 @@ class CameraWorker:
     def _tell_labels(self, result: PipelineResult) -> None:
         news = {event.label for event in result.events}
         for slug, count in result.counts.items():
-            counted = count, count_still(slug, result.in_view)
-            if not _is_slug(slug) or (self._counts_told.get(slug) == counted and slug not in news):
+            counted = count, count_still(slug, result.in_view) if count else 0
+            if (self._counts_told.get(slug) == counted and slug not in news) or not _is_slug(slug):
                 continue
             self._counts_told[slug] = counted
             rule = self._pipeline.labels.get(slug)
