@@ -37,6 +37,8 @@ _PICTURES_CAME: Final = """[...document.images].every((one) => one.complete && o
     || one.getBoundingClientRect().top > innerHeight)"""
 _LATE: Final = ("streams", "watch", "versions")
 _BEFORE_LOGIN: Final = ("setup", "login")
+_WITH_FEW: Final = {*_BEFORE_LOGIN, "review", "streams"}
+"""Pages that need no camera and no bundle: alone they are taken sooner."""
 _READY: Final = {
     "detector": ".stage img", "watch": ".watchstage", "wall": "canvas[data-pictures]",
     "search": ".moment img", "event": "main img", "events": "main img", "attributes": ".crop img",
@@ -75,7 +77,7 @@ def take_all(folder: Path, home: Path | None, names: set[str]) -> None:
             token = log_in(server)
             take(browser, server, {"login": "/login"} if "login" in before else {})
             filled = PicturedHome(server, token, clip)
-            filled.fill()
+            filled.fill() if names - _WITH_FEW else filled.fill_few()
             cameras = Cameras(server.broker_port, scenes(clip, 12))
             try:
                 take(browser, server, _addresses(filled, names), filled)

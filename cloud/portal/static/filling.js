@@ -37,7 +37,7 @@ export function FillLine({ filling, left, onTake }) {
   const { sides, boxes, gap, isFilled, isKnown } = filling;
   if (!isKnown) return null;
   if (sides && left.length) {
-    return html`<div class="row"><span class="muted" role="status">${plural(left.length, "box", "boxes")} on the way from frame ${sides[0]} to ${sides[1]}. Nothing is learned from them before you take them.</span>
+    return html`<div class="row"><span class="muted" role="status">${plural(left.length, "box", "boxes")} on the way from frame ${sides[0]} to ${sides[1]}. Nothing is learned from this before you take it.</span>
       <button type="button" onClick=${onTake} aria-keyshortcuts="T">Take these boxes <kbd>T</kbd></button></div>`;
   }
   if (sides && !boxes.length) return html`<p class="muted" role="status">Frames ${sides[0]} and ${sides[1]} have no box of the same class: there is nothing to fill between them.</p>`;

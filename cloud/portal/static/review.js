@@ -91,7 +91,7 @@ function Ended({ book, unsure, onAll, onAgain }) {
   const count = (verdict) => book.steps.filter((one) => one.verdict === verdict).length;
   const parts = ["right", "wrong", "other_class", "skipped"].flatMap((one) => (count(one) ? [`${count(one)} ${wordsOf({ verdict: one }).words}`] : []));
   return html`<${Empty} title=${book.count ? "All gone through" : unsure ? "Nothing unsure is left" : "Nothing is left to ask"}>
-    <p>${book.count ? `${parts.join(", ")}.` : `Every event ${unsure ? "near its threshold " : ""}has an answer.`} ${unsure ? "The sure ones may still be wrong: look through them too." : "New events come here by themselves."}</p>
+    <p>${book.count ? `${parts.join(", ")}.` : `Every event ${unsure ? "near its threshold " : ""}has an answer.`} ${unsure ? "The sure ones may still be wrong: look through them too." : "What cameras see from now on is asked about next time."}</p>
     <div class="row middle">${unsure && html`<button type="button" class="primary" onClick=${onAll}>Go through the sure ones</button>`}
       <button type="button" onClick=${onAgain}>Look for new events</button></div>
   <//>`;
@@ -136,7 +136,7 @@ function Room({ detector, items, fresh, thresholds, onReload }) {
       <p class="muted">The least sure ones come first, from all cameras. ${items.length === MOST ? `Of the newest ${MOST} events.` : ""}</p>
     </div>
     <div class="stack side">
-      <section class="card" aria-labelledby="said-title"><h2 id="said-title">Said</h2><${Said} book=${book} /></section>
+      <section class="card" aria-labelledby="said-title"><h2 id="said-title">What you said</h2><${Said} book=${book} /></section>
       <section class="card" aria-labelledby="learn-title"><h2 id="learn-title">Corrections</h2><${Learn} detector=${detector} fresh=${fresh} book=${book} onTrained=${() => {}} /></section>
     </div>
     <${KeySheet} table=${table} open=${sheet} onClose=${() => setSheet(false)} />
