@@ -93,7 +93,7 @@ class PicturedHome:
         self._measure()
 
     def fill_few(self) -> None:
-        """Add a detector that was trained once, and its events: what pages without cameras and bundles need."""
+        """Add a detector that was trained once, and its events: all that some pages need."""
         with screen_for(sys.stderr, CLOCK).step("Teach a detector") as step:
             student = enrol_student(self._cloud, _TASK.title, self._clip, _LESSONS, step)
             student.label(_LESSONS.teach)
