@@ -23,7 +23,7 @@ from bench.result import Metric, Result
 from cloud.samples.catalog import find_sample_task
 from cloud.samples.footage import SystemCommandRunner, obtain_clip
 from edge_agent.camera.open_source import open_source
-from edge_agent.pipeline.boxes import inside_matrix, iou, to_arrays
+from edge_agent.pipeline.boxes import inside, iou
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
 from edge_agent.pipeline.detect import BundleDetector
 from edge_agent.pipeline.detector import label_rules
@@ -168,8 +168,8 @@ def _whose(appearances: Sequence[Appearance], event: Told) -> int | None:
         if box is None:
             continue
         overlap = iou(event.box, box)
-        inside = float(inside_matrix(to_arrays([event.box]), to_arrays([box]))[0, 0])
-        if overlap > best and (overlap >= _MIN_IOU or inside >= _MIN_INSIDE):
+        is_inside = inside(event.box, box) >= _MIN_INSIDE
+        if overlap > best and (overlap >= _MIN_IOU or is_inside):
             best, whose = overlap, index
     return whose
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.staticfiles import StaticFiles
 
 from cloud.accounts.workspaces import within
 from cloud.actions.belonging import owner_of_device, owner_of_news
@@ -107,11 +106,12 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app.add_middleware(Tagging)
     app.add_middleware(Guard, settings=settings)
     add_handlers(app)
+    # First: a page asks for some thirty files, and the routes are tried in this order.
+    app.mount("/static", pages.ASSETS, name="static")
     routes.include_in(app)
     app.include_router(server.pages)
     app.include_router(reference.router)
     app.include_router(pages.router)
-    app.mount("/static", StaticFiles(directory=pages.STATIC_PATH), name="static")
     return app
 
 

@@ -6,11 +6,13 @@ import errno
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from cloud.accounts.workspaces import HOME, within
 from cloud.commands import (
@@ -23,6 +25,7 @@ from cloud.commands import (
     device,
     events,
     keys,
+    plan,
     rollout,
     scan,
     search,
@@ -48,6 +51,7 @@ app.add_typer(workspace.app, name="workspace")
 app.add_typer(subnet.app, name="subnet")
 app.add_typer(stream.app, name="stream")
 detector.app.command("suggest")(suggest.suggest)
+app.command("plan")(plan.plan)
 app.command("search")(search.search)
 app.command("scan")(scan.scan)
 app.command("correct")(correct.correct)
@@ -139,7 +143,7 @@ def profiles(*, as_json: AsJson = False) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every foreseen error is one line and exit code 1, wrong usage is 2."""
     try:
-        app(arguments)
+        _command()(arguments)
     except ElfowlError as error:
         _fail(str(error))
     except BrokenPipeError:
@@ -154,6 +158,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"{error.filename or 'disk'}: {advice}")
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+
+
+@cache
+def _command() -> Callable[..., object]:
+    # Typer reads the signatures of all commands each time that it is called.
+    return get_command(app)
 
 
 def _fail(message: str) -> None:

@@ -13,6 +13,7 @@ from compress.choose import Choice, choose, refusal, warnings, with_front
 from compress.differences import curves, different_frames
 from compress.effort import Effort
 from compress.errors import BudgetError
+from compress.estimates import estimates
 from compress.forms import DEPLOYABLE, FILE_FORMS, FULL
 from compress.limits import Limits
 from compress.machine import machine, versions
@@ -25,7 +26,7 @@ from compress.trial import Trial
 from compress.tried import Tried, measurement, thresholds_of
 from edge_agent.runtime.bundle import write_bundle_zip
 from edge_agent.wire.manifest import MeasuredLimits
-from edge_agent.wire.receipt import Estimate, Measurement, Receipt, Removal
+from edge_agent.wire.receipt import Measurement, Receipt, Removal
 
 REFUSED = "refused"
 
@@ -165,7 +166,7 @@ def _receipt(
             "after": tuple(row for row in rows if row.candidate == tried.name),
             "broken": choice.broken,
             "tried": tuple(rows),
-            "estimates": _estimates(tried.order, choice.measured),
+            "estimates": estimates(tried.order.profile, choice.measured.macs),
             "notes": packing.notes,
         }
     )
@@ -184,19 +185,6 @@ def _shown(chosen: _Packed, full: Trial, receipt: Receipt) -> Shown:
         }
     )
     return Shown(more, tuple(frame.jpeg for frame in drawn))
-
-
-def _estimates(order: Order, measured: Measurement) -> tuple[Estimate, ...]:
-    if not measured.macs:
-        return ()
-    return (
-        Estimate(
-            what=f"speed that the device needs for {order.profile.target_fps:g} pictures a second",
-            value=round(measured.macs * order.profile.target_fps / 1e9, 3),
-            unit="billion multiply-accumulates a second",
-            made_from="the network's multiply-accumulates and the profile's target_fps; it was not run there",
-        ),
-    )
 
 
 def write_files(chosen: Trial, forms: Sequence[Trial], names: Sequence[str], folder: Path) -> None:

@@ -1,14 +1,14 @@
 """Structured pruning: whole channels go, with everything in other layers that belonged to them.
 
 What belongs together is found by torch-pruning's dependency graph. Which channels go is our own choice: those
-that are missed least (Taylor importance, Molchanov et al. 2019) for the multiplications they cost.
+that are missed least, see `compress.surgeon`, for the multiplications they cost.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -31,12 +31,16 @@ class ChannelGroup:
         channels: How many there are.
         inner: Whether one layer alone makes them; else several are summed, as along residual blocks.
         macs_each: Multiplications that end with one channel, at the size asked for.
+        makers: Convolutions that make the channels, each with the number of its output for every channel.
+        readers: Likewise those that read them. Either is empty when another kind of layer is among them.
     """
 
     name: str
     channels: int
     inner: bool
     macs_each: float
+    makers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    readers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def prunable_groups(network: nn.Module, input_size_px: tuple[int, int]) -> list[ChannelGroup]:
@@ -59,7 +63,8 @@ def prunable_groups(network: nn.Module, input_size_px: tuple[int, int]) -> list[
         root, channels = members[0][0], len(group[0].idxs)
         makers = {name for name, dep in members if _makes(dep) and not _is_depthwise(dep.target.module)}
         macs = sum(costs[name].macs for name, dep in _own_layers(members) if name in costs)
-        found.append(ChannelGroup(root, channels, len(makers) == 1, macs / channels))
+        tied = [_tied(group, names, channels, made=made) for made in (True, False)]
+        found.append(ChannelGroup(root, channels, len(makers) == 1, macs / channels, *tied))
     return found
 
 
@@ -101,43 +106,6 @@ def pruned(
     for parameter in work.parameters():
         parameter.data = parameter.data.clone()  # torch-pruning leaves views of the larger ones
     return work.requires_grad_(requires_grad=False)
-
-
-def channel_importance(
-    network: nn.Module,
-    groups: Iterable[ChannelGroup],
-    pictures: Iterable[torch.Tensor],
-    loss: Callable[[int, Sequence[torch.Tensor]], torch.Tensor],
-) -> dict[str, torch.Tensor]:
-    """Return how much each channel matters, by group: the mean square of what its absence does to the loss.
-
-    First order: output times gradient, summed over the picture (Molchanov et al. 2019).
-
-    Args:
-        network: In eval mode.
-        groups: Of it.
-        pictures: Each `(1, 3, h, w) float32`.
-        loss: Of the answers to a picture, by its number.
-    """
-    work = _trainable(network)
-    wanted = {group.name for group in groups}
-    sums: dict[str, torch.Tensor] = {}
-    seen: dict[str, torch.Tensor] = {}
-
-    def note(name: str, _: nn.Module, output: torch.Tensor) -> None:
-        if name in wanted:
-            output.retain_grad()
-            seen[name] = output
-
-    for number, picture in enumerate(pictures):
-        seen.clear()
-        with watched(work, note), torch.enable_grad():
-            loss(number, work(picture)).backward()  # type: ignore[no-untyped-call]
-        for name, output in seen.items():
-            if output.grad is not None:
-                effect = (output.detach() * output.grad).sum(dim=(0, 2, 3) if output.ndim == 4 else 0)
-                sums[name] = sums.get(name, torch.zeros_like(effect)) + effect**2
-    return sums
 
 
 def choose_channels(
@@ -228,6 +196,29 @@ def _makes(dep: Any) -> bool:  # noqa: ANN401 - untyped library
     """Tell whether a layer loses outputs, not inputs."""
     module = dep.target.module
     return isinstance(module, (nn.Conv2d, nn.Linear)) and "out_channels" in dep.handler.__name__
+
+
+def _tied(
+    group: Any,  # noqa: ANN401 - untyped library
+    names: Mapping[nn.Module, str],
+    channels: int,
+    *,
+    made: bool,
+) -> dict[str, tuple[int, ...]]:
+    """Return the layers that make (or read) a group's channels, and as which of theirs, channel by channel.
+
+    None at all, if one of them is no dense convolution, or has other channels than the group.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for one in group:
+        module = one.dep.target.module
+        if not isinstance(module, (nn.Conv2d, nn.Linear)) or _is_depthwise(module) or _makes(one.dep) != made:
+            continue
+        if not isinstance(module, nn.Conv2d) or len(one.idxs) != channels:
+            return {}
+        own = dict(zip(one.root_idxs, one.idxs, strict=True))
+        found[names[module]] = tuple(own[channel] for channel in range(channels))
+    return found
 
 
 def _own_layers(members: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:

@@ -21,13 +21,14 @@ from compress.errors import CancelledError
 from compress.lessons import LessonPlan, Lessons, Material, gather, lessons_for, likeness
 from compress.progress import Progress, ProgressListener
 from compress.protocol import Compressible
-from compress.prune import channel_importance, choose_channels, prunable_groups, pruned
-from compress.recover import RecoverPlan, Standing, distillation_loss, recover, tensors_of
-from compress.search_plan import SearchPlan, Tried, best_first, grid, plan_for, worth_teaching
+from compress.prune import pruned
+from compress.recover import RecoverPlan, Standing, recover
+from compress.search_plan import Place, SearchPlan, Tried, best_first, grid, plan_for, worth_teaching
 from compress.shelf import Shelf
 from compress.structures import Structure, picture_tensor, structures
 from compress.students import FoundStudent, Task
 from compress.teacher import AnswerStore, Asked
+from compress.thin import PICTURES, Thinning
 from compress.threads import one_thread_each
 from edge_agent.clock import Clock
 
@@ -40,7 +41,6 @@ _SURE_SHARE = 0.35
 _FIRST_FINALIST_SHARE = 0.6
 _LEAST_VIEWS, _MOST_VIEWS = 24, 360
 _TRIED_ON = 6
-_IMPORTANCE_LESSONS = 16
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,8 @@ class _Search:
     def __init__(self, material: Material, plan: SearchPlan, watch: Watch, shelf: Shelf) -> None:
         self._material, self._plan, self._watch, self._shelf = material, plan, watch, shelf
         self._lessons: dict[tuple[int, int], Lessons] = {}
+        self._thinnings: dict[tuple[str, tuple[int, int]], Thinning] = {}
+        self._taught: dict[str, nn.Module] = {}
 
     def run(self, whole: nn.Module) -> Students:
         """Teach the grid, then what is best of it."""
@@ -143,20 +145,33 @@ class _Search:
         first = Candidate.of(whole, own_px)
         self._watch.say("Trying what can go")
         found = structures(first, self._of(own_px), self._some(_TRIED_ON), self._watch.check)
-        jobs = grid(found, self._plan)
-        sure = [job for job in jobs if not job[2] and job[1] == own_px]
-        left_s, others = self._watch.left_s, len(jobs) - len(sure)
-        tried = []
-        for number, job in enumerate(jobs, start=1):
-            share = _SURE_SHARE if job in sure else _FIRST_ROUND_SHARE / max(1, others)
-            tried.append(self._teach(self._thinned(*job), 1, share * left_s, f"{number} of {len(jobs)}"))
-        finalists = worth_teaching([one for one in tried if not _lacks_parts_only(one)], self._plan.finalists)
+        tried = self._first_round(grid(found, self._plan))
         finished = [one for one in tried if _lacks_parts_only(one)]
+        finished += self._finals([one for one in tried if not _lacks_parts_only(one)])
+        return Students(tuple(best_first(finished)), (*tried, *finished))
+
+    def _first_round(self, jobs: Sequence[Place]) -> list[Tried]:
+        """Teach what has all its pixels and channels, then what is made of it and knows that much already."""
+        own_px, left_s = self._material.detector.input_size_px, self._watch.left_s
+        sure = [job for job in jobs if not job[2] and job[1] == own_px]
+        others = [job for job in jobs if job not in sure]
+        tried = []
+        for number, job in enumerate((*sure, *others), start=1):
+            share = _SURE_SHARE if job in sure else _FIRST_ROUND_SHARE / len(others)
+            tried.append(self._teach(self._thinned(*job), 1, share * left_s, f"{number} of {len(jobs)}"))
+            if job in sure:
+                self._taught[job[0].words] = tried[-1].candidate.network
+        return tried
+
+    def _finals(self, tried: Sequence[Tried]) -> list[Tried]:
+        """Teach the most hopeful ones for the rest of the time."""
+        finalists = worth_teaching(tried, self._plan.finalists)
+        finished = []
         for number, one in enumerate(finalists, start=1):
             is_last = number == len(finalists)
             last_s = self._watch.left_s * (1.0 if is_last else _FIRST_FINALIST_SHARE)
             finished.append(self._teach(one.candidate, 2, last_s, f"finalist {number} of {len(finalists)}"))
-        return Students(tuple(best_first(finished)), (*tried, *finished))
+        return finished
 
     def _of(self, size_px: tuple[int, int]) -> Lessons:
         """Return the lessons of an input size; only one size is kept, they are large."""
@@ -172,31 +187,37 @@ class _Search:
         """Return the candidate of a place in the grid, untaught."""
         base = structure.candidate
         name = _name(structure.words, size_px, share)
-        start = Candidate.of(base.network, size_px, name)
+        start = Candidate.of(self._taught.get(structure.words, base.network), size_px, name)
         candidate = replace(start, removed=base.removed)
         if size_px != self._material.detector.input_size_px:
             candidate = candidate.changed(
-                base.network, "input", f"pixels: {size_px[0]}x{size_px[1]} are left"
+                start.network, "input", f"pixels: {size_px[0]}x{size_px[1]} are left"
             )
         if not share:
             return candidate
         self._watch.say(f"Thinning out {name}")
-        gone = self._shelf.noted(_key(name, 0)) or self._channels_to_go(candidate, share)
-        self._shelf.note(_key(name, 0), gone)
-        thinner = pruned(candidate.network, size_px, gone)
+        key = _key(name, 0)
+        gone, kept = self._shelf.noted(key), self._shelf.get(key)
+        if gone is None or kept is None:
+            thinning = self._thinning(structure, candidate)
+            gone = thinning.channels_to_go(share)
+            thinner = thinning.without(gone)
+            self._shelf.put(key, thinner)
+            self._shelf.note(key, gone)
+        else:
+            thinner = pruned(candidate.network, size_px, gone)
+            thinner.load_state_dict(kept)
         return candidate.changed(thinner, "channels", f"{share:.0%} of what inner channels cost")
 
-    def _channels_to_go(self, candidate: Candidate, share: float) -> dict[str, list[int]]:
+    def _thinning(self, structure: Structure, candidate: Candidate) -> Thinning:
+        """Return how to thin a structure at an input size; only one is kept, they are large."""
         size_px = candidate.input_size_px
-        lessons, numbers = self._of(size_px), self._some(_IMPORTANCE_LESSONS)
-        groups = [group for group in prunable_groups(candidate.network, size_px) if group.inner]
-        worth = channel_importance(
-            candidate.network,
-            groups,
-            (picture_tensor(lessons, number) for number in numbers),
-            lambda turn, outputs: distillation_loss(outputs, tensors_of(lessons.answers[numbers[turn]])),
-        )
-        return choose_channels(groups, worth, share)
+        key = structure.words, size_px
+        if key not in self._thinnings:
+            lessons = self._of(size_px)
+            pictures = [picture_tensor(lessons, number) for number in self._some(PICTURES)]
+            self._thinnings = {key: Thinning.of(candidate.network, size_px, pictures)}
+        return self._thinnings[key]
 
     def _teach(self, candidate: Candidate, turn: int, budget_s: float, which: str) -> Tried:
         """Return a candidate after some time of learning, from the shelf where it is there already."""

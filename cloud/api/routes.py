@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from cloud.api import (
     accounts,
@@ -92,11 +94,20 @@ _PARTS: Final = (
 
 
 def include_in(app: FastAPI) -> None:
-    """Let an application answer all routes of the API.
+    """Let an application answer all routes of the API."""
+    app.router.routes.extend(_included())
+
+
+@cache
+def _included() -> tuple[BaseRoute, ...]:
+    """Return all routes, as FastAPI includes them.
 
     One by one, not as one router that holds the others: FastAPI would look through all of these for each
-    request, which takes longer than to find the route.
+    request, which takes longer than to find the route. Once for all applications of a process: what a route
+    takes and gives is worked out when it is first tried, which takes milliseconds for each.
     """
+    holder = APIRouter()
     for part in _PARTS:
         _say_what_routes_do(part)
-        app.include_router(part, prefix=PREFIX)
+        holder.include_router(part, prefix=PREFIX)
+    return tuple(holder.routes)

@@ -58,6 +58,13 @@ def first_start_lines(settings: Settings, people: AccountDesk) -> list[str]:
     return [f"first start: open it in a browser and make the owner's account; setup code {people.setup_code}"]
 
 
+def prepare_routes(app: FastAPI) -> None:
+    """Build the routes now: the framework does it once a request comes by, and that one would wait."""
+    nowhere = {"type": "http", "method": "GET", "path": "/-", "root_path": "", "headers": []}
+    for route in app.router.routes:
+        route.matches(nowhere)
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -66,6 +73,7 @@ def serve(settings: Settings) -> None:
         StorageError: The home folder cannot be used.
     """
     app = create_app(settings)
+    prepare_routes(app)
     refuse_taken(settings.host, settings.port, "choose another with --port, or stop what listens there")
     logging.getLogger("uvicorn.error").addFilter(_OneClearLine())
     config = uvicorn.Config(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -14,16 +15,21 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
+from cloud.portal.assets import Assets
+
 HERE = Path(__file__).parent
 STATIC_PATH = HERE / "static"
-IMPORTS: Final = {
-    "preact": "/static/vendor/preact.mjs",
-    "preact/hooks": "/static/vendor/hooks.mjs",
-    "@preact/signals-core": "/static/vendor/signals-core.mjs",
-    "@preact/signals": "/static/vendor/signals.mjs",
-    "htm": "/static/vendor/htm.mjs",
-    "uplot": "/static/vendor/uplot.mjs",
+_VENDORED: Final = {
+    "preact": "vendor/preact.mjs",
+    "preact/hooks": "vendor/hooks.mjs",
+    "@preact/signals-core": "vendor/signals-core.mjs",
+    "@preact/signals": "vendor/signals.mjs",
+    "htm": "vendor/htm.mjs",
+    "uplot": "vendor/uplot.mjs",
 }
+ASSETS: Final = Assets(STATIC_PATH, _VENDORED)
+IMPORTS: Final = {name: ASSETS.address(file) for name, file in _VENDORED.items()}
+_WITHOUT_WHO: Final = frozenset({"login", "setup"})
 _IMPORT_MAP: Final = json.dumps({"imports": IMPORTS})
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -55,8 +61,22 @@ _HEADERS: Final = {
 }
 
 
+@cache
+def _modules_of(module: str) -> list[str]:
+    """Return where all modules of a page are: a browser asks for them at once, not one after another."""
+    own = (f"{module}.js",) if module in _WITHOUT_WHO else (f"{module}.js", "who.js")
+    return [ASSETS.address(name) for name in ASSETS.modules_of(*own)]
+
+
 def _page(request: Request, *, title: str, module: str, **data: str) -> HTMLResponse:
-    values = {"title": title, "module": module, "data": data, "import_map": Markup(_IMPORT_MAP)}  # noqa: S704 - ours
+    values = {
+        "title": title,
+        "module": module,
+        "data": data,
+        "import_map": Markup(_IMPORT_MAP),  # noqa: S704 - ours
+        "file": ASSETS.address,
+        "modules": _modules_of(module),
+    }
     return _templates.TemplateResponse(request, "page.html.j2", values, headers=_HEADERS)
 
 
@@ -88,6 +108,12 @@ def watch(request: Request, detector_id: str) -> HTMLResponse:
 def versions(request: Request, detector_id: str) -> HTMLResponse:
     """Show how good the versions of a detector are, and put one in use."""
     return _page(request, title="Versions", module="versions", detector=detector_id)
+
+
+@router.get("/detectors/{detector_id}/review")
+def review(request: Request, detector_id: str) -> HTMLResponse:
+    """Show the events of which a detector was least sure, one after another, to be answered."""
+    return _page(request, title="Review", module="review", detector=detector_id)
 
 
 @router.get("/devices")

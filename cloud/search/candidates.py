@@ -60,16 +60,12 @@ class Candidates:
         self._other = first if self._swapped else second
         self._lasting = {thing.label: self._classes(thing) for thing in (first, second) if thing is not None}
 
-    def slices(self, first: int, largest: int, grows: int) -> Iterator[Slice]:
-        """Cut time so that each slice holds about so many events of the rarer thing, newest first."""
-        count, end_s = first, self._span.until_s
-        named = self._named(self._driver)
-        while end_s > self._span.since_s:
-            statement = statements.starts(self._sight, camera=self._driver.camera is not None)
-            begin_s = self._session.scalar(statement, {**named, "until": _finite(end_s), "skip": count})
-            part = Slice(max(self._span.since_s, -math.inf if begin_s is None else begin_s), end_s, count)
-            yield part
-            end_s, count = part.begin_s, min(count * grows, largest)
+    def slice_before(self, end_s: float, count: int) -> Slice:
+        """Return the part of time before `end_s` that holds about so many events of the rarer thing."""
+        statement = statements.starts(self._sight, camera=self._driver.camera is not None)
+        named = {**self._named(self._driver), "until": _finite(end_s), "skip": count}
+        begin_s = self._session.scalar(statement, named)
+        return Slice(max(self._span.since_s, -math.inf if begin_s is None else begin_s), end_s, count)
 
     def of(self, part: Slice) -> list[Marks]:
         """Return what could be moments of a slice, newest first, in the order of moments."""

@@ -19,6 +19,9 @@ from cloud.search.judge import Moment, Seen, Span, moment_of, seen_of
 from cloud.search.query import Query
 
 _CHUNK = 64
+_MARGIN = 1.3
+"""To look at a few events too many costs less than to come once more."""
+
 _COSTS = 3
 """To read and judge a candidate takes so many times as long as to sort out an event by indices."""
 
@@ -30,8 +33,8 @@ Key = tuple[str, str]
 class Effort:
     """How many events of the rarer thing the first slice and the largest hold, and a whole page looks at.
 
-    Candidates count too, each for several; a slice is so many times as large as the one before. Which of two
-    things is the rarer one is told by so many events of each, `rare`.
+    Candidates count too, each for several; a slice is at most so many times as large as the one before. Which
+    of two things is the rarer one is told by so many events of each, `rare`.
     """
 
     first_slice: int = 100
@@ -39,6 +42,23 @@ class Effort:
     page: int = 8_000
     grows: int = 4
     rare: int = 3000
+
+    def next_slice(self, last: int, events: int, found: int, wanted: int) -> int:
+        """Return how many events the next slice shall hold: about what it takes to find the rest.
+
+        Args:
+            last: How many the one before held; 0: there was none.
+            events: How many all so far held.
+            found: Moments in these.
+            wanted: Moments that fill the page.
+        """
+        if last == 0:
+            return self.first_slice
+        most = min(last * self.grows, self.largest_slice)
+        if found == 0:
+            return most
+        likely = math.ceil(_MARGIN * (wanted - found) * events / found)
+        return max(min(self.first_slice, most), min(likely, most))
 
 
 @dataclass(frozen=True)
@@ -71,19 +91,22 @@ def find(
     """
     before_s, skip = _read_cursor(after)
     found: list[Moment] = []
-    looked_at = 0
+    wanted = limit + skip + 1
     end_s = min(span.until_s, math.inf if before_s is None else math.nextafter(before_s, math.inf))
     asked = Span(span.since_s, end_s, span.zone)
     candidates = Candidates(session, query, asked, rare=effort.rare)
-    for part in candidates.slices(effort.first_slice, effort.largest_slice, effort.grows):
+    count = events = judged = 0
+    while end_s > span.since_s:
+        count = effort.next_slice(count, events, len(found), wanted)
+        part = candidates.slice_before(end_s, count)
         left = candidates.of(part)
-        found += _judged(session, query, asked, left, limit + skip + 1 - len(found))
-        looked_at += part.events + _COSTS * len(left)
-        if len(found) > limit + skip:
-            return _page(found, limit, skip)
-        if looked_at >= effort.page and part.begin_s > span.since_s:
+        found += _judged(session, query, asked, left, wanted - len(found))
+        if len(found) >= wanted:
+            break
+        end_s, events, judged = part.begin_s, events + count, judged + len(left)
+        if events + _COSTS * judged >= effort.page and end_s > span.since_s:
             short = tuple(found[skip:])
-            return Page(short, _cursor(math.nextafter(part.begin_s, -math.inf), 0))
+            return Page(short, _cursor(math.nextafter(end_s, -math.inf), 0))
     return _page(found, limit, skip)
 
 

@@ -11,10 +11,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -63,6 +66,11 @@ class Database:
         ):
             yield session
 
+    def is_up_to_date(self) -> bool:
+        """Return whether the tables are those of this version; opens the database."""
+        with self._engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision() == _newest_revision()
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -87,7 +95,9 @@ def open_database_url(url: str) -> Database:
     """Open any database that SQLAlchemy knows by its URL."""
     database = Database(url)
     with storage_errors():
-        _migrate(url)
+        # To ask costs far less than alembic's own way to find that nothing is to be done.
+        if not database.is_up_to_date():
+            _migrate(url)
     return database
 
 
@@ -137,9 +147,19 @@ def _create_engine(url: str, *, synchronous: str) -> Engine:
     return engine
 
 
-def _migrate(url: str) -> None:
+@cache
+def _newest_revision() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _migrate(url: str) -> None:
+    config = _config()
     config.attributes["url"] = url
     try:
         command.upgrade(config, "head")

@@ -78,6 +78,20 @@ def any_wanted(session: Session) -> bool:
     return session.scalar(select(StreamRow.id).where(StreamRow.paused.is_(False)).limit(1)) is not None
 
 
+def any_free(session: Session, *, now_s: float, fresh_s: float) -> bool:
+    """Return whether a stream is to be watched that nobody holds, or whose holder says nothing for `fresh_s`.
+
+    One question however many streams there are: workers ask it every second.
+    """
+    silent = (StreamLeaseRow.beat <= now_s - fresh_s) | (StreamLeaseRow.beat >= now_s + fresh_s)
+    free = (
+        select(StreamLeaseRow.stream_id)
+        .join(StreamRow, StreamRow.id == StreamLeaseRow.stream_id)
+        .where(StreamRow.paused.is_(False), StreamLeaseRow.holder.is_(None) | silent)
+    )
+    return session.scalar(free.limit(1)) is not None
+
+
 def lease_of(session: Session, stream_id: str) -> StreamLeaseRow:
     """Return the lease of a stream.
 
@@ -105,6 +119,16 @@ def held_lease(session: Session, stream_id: str, holder: str, token: int) -> Str
         StreamLeaseRow.token == token,
     )
     return session.scalar(query.with_for_update())
+
+
+def held_leases(session: Session, holder: str, stream_ids: Collection[str]) -> dict[str, StreamLeaseRow]:
+    """Return those of some leases that a holder has, by stream; they are locked until the session ends."""
+    query = select(StreamLeaseRow).where(
+        StreamLeaseRow.stream_id.in_(sorted(stream_ids)), StreamLeaseRow.holder == holder
+    )
+    # In one order, so that two who lock several never wait for each other.
+    locked = session.scalars(query.order_by(StreamLeaseRow.stream_id).with_for_update())
+    return {row.stream_id: row for row in locked}
 
 
 def take_lease(session: Session, stream_id: str, *, holder: str, token: int, now_s: float) -> bool:
@@ -147,6 +171,14 @@ def open_gap(session: Session, stream_id: str) -> StreamGapRow | None:
         .order_by(StreamGapRow.began.desc())
         .limit(1)
     )
+
+
+def open_gaps(session: Session, stream_ids: Collection[str]) -> dict[str, StreamGapRow]:
+    """Return the gaps of some streams that last, by stream."""
+    query = select(StreamGapRow).where(
+        StreamGapRow.stream_id.in_(sorted(stream_ids)), StreamGapRow.ended.is_(None)
+    )
+    return {row.stream_id: row for row in session.scalars(query.order_by(StreamGapRow.began))}
 
 
 def add_gap(

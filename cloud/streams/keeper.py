@@ -28,6 +28,11 @@ _LOG = logging.getLogger(__name__)
 _TOO_BUSY = 0.9
 _MOVE_EVERY_S = 10.0
 _STOPPED = "the cloud was stopped"
+_LOOK_RESTS = 20.0
+"""A worker looks what there is to watch at each beat, unless that takes more than a twentieth of its time."""
+
+_LOOK_MOST_S = 10.0
+"""So long it takes at most, with many streams, until a pause or another detector is noticed."""
 
 
 class Watch(Protocol):
@@ -106,7 +111,7 @@ class Keeper:
         self._waiting: list[tuple[Held, Told]] = []
         self._kept: dict[str, _Kept] = {}
         self._beaten_s = self._moved_s = float("-inf")
-        self._deaf_until_s = float("-inf")
+        self._deaf_until_s = self._look_again_s = float("-inf")
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -122,7 +127,7 @@ class Keeper:
         try:
             if self._clock.monotonic_s() - self._beaten_s >= BEAT_S:
                 self._beat()
-                self._arrange()
+                self._look()
             else:
                 self._store()
         except (ElfowlError, SQLAlchemyError) as error:
@@ -171,8 +176,17 @@ class Keeper:
         for kept in gone:
             kept.watch.stop()
 
-    def _arrange(self) -> None:
+    def _look(self) -> None:
+        """Look what there is to watch: at each beat; with many streams less often, unless one is free."""
+        began_s = self._clock.monotonic_s()
+        if began_s < self._look_again_s and not self._book.any_free():
+            return
         overview = self._book.look()
+        took_s = self._clock.monotonic_s() - began_s
+        self._look_again_s = began_s + min(_LOOK_MOST_S, _LOOK_RESTS * took_s)
+        self._arrange(overview)
+
+    def _arrange(self, overview: Overview) -> None:
         leaving: list[tuple[_Kept, GapKind, str]] = []
         for stream_id, kept in self._kept.items():
             wanted = overview.wanted.get(stream_id)

@@ -16,7 +16,7 @@ import numpy as np
 from edge_agent.agent.label_sights import count_still, sight_of
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.looks import LiveView
-from edge_agent.agent.reporter import Reporter
+from edge_agent.agent.reporter import MakePicture, Reporter
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.shadow import Offer, ShadowTrial
 from edge_agent.agent.throttle import Pace
@@ -36,6 +36,7 @@ from edge_agent.report.commands import RateLimitedLog
 from edge_agent.report.keyframes import KeyFrames
 from edge_agent.report.publisher import Publisher
 from edge_agent.vision.arrays import Float32, Rgb
+from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import FrameSize
 from edge_agent.wire.event import Event
 from edge_agent.wire.offload import OffloadReply
@@ -257,7 +258,7 @@ class CameraWorker:
                 AttributeReader(detector, rules) if rules else None,
             )
             self._applied = None
-        if settings == self._applied:
+        if settings is self._applied or settings == self._applied:
             return
         was_on = self._applied is None or self._applied.detect
         self._pipeline.set_threshold(settings.threshold)
@@ -311,22 +312,26 @@ class CameraWorker:
         if jpeg is None and looked and keyframes.due(self.name, frame.time_s):
             keyframes.add(self.name, frame.time_s, self._ports.keyframe_jpeg(frame.rgb, keyframes.quality()))
 
-    def _pictures(self, result: PipelineResult) -> dict[str, bytes]:
-        """Return the small picture of each event that has one, and show it at home."""
+    def _pictures(self, result: PipelineResult) -> dict[str, MakePicture]:
+        """Return what makes the small picture of each event that has one."""
         everybody = [thing.box for thing in result.in_view]
-        pictures: dict[str, bytes] = {}
-        for candidate in result.snapshots:
-            jpeg = self._ports.snapshot(candidate.rgb, _boxes(candidate, everybody))
-            pictures[candidate.event_id] = jpeg if len(jpeg) <= _THUMBNAIL_BYTES else b""
-            if _is_slug(candidate.label):
-                self._ports.reporter.publish(partial(_say_snapshot, self.name, candidate.label, jpeg))
-        return {event_id: jpeg for event_id, jpeg in pictures.items() if jpeg}
+        return {
+            candidate.event_id: partial(self._make_picture, candidate, everybody)
+            for candidate in result.snapshots
+        }
+
+    def _make_picture(self, candidate: SnapshotCandidate, everybody: list[XyxyNorm]) -> bytes | None:
+        """Return the small picture of an event, and show it at home; called in the reporter's thread."""
+        jpeg = self._ports.snapshot(candidate.rgb, _boxes(candidate, everybody))
+        if _is_slug(candidate.label):
+            self._ports.reporter.publish(partial(_say_snapshot, self.name, candidate.label, jpeg))
+        return jpeg if len(jpeg) <= _THUMBNAIL_BYTES else None
 
     def _tell_labels(self, result: PipelineResult) -> None:
         news = {event.label for event in result.events}
         for slug, count in result.counts.items():
-            counted = count, count_still(slug, result.in_view)
-            if not _is_slug(slug) or (self._counts_told.get(slug) == counted and slug not in news):
+            counted = count, count_still(slug, result.in_view) if count else 0
+            if (self._counts_told.get(slug) == counted and slug not in news) or not _is_slug(slug):
                 continue
             self._counts_told[slug] = counted
             rule = self._pipeline.labels.get(slug)
@@ -354,7 +359,7 @@ class CameraWorker:
                 self._corrected.get(), time_s=clock.now_s(), monotonic_s=clock.monotonic_s(), size=self._size
             )
             for event in result.events:
-                self._ports.reporter.event(event, None)
+                self._ports.reporter.event(event)
             self._tell_labels(result)
 
     def _end_all(self) -> None:
@@ -364,11 +369,11 @@ class CameraWorker:
         )
         events: tuple[Event, ...] = result.events
         for event in events:
-            self._ports.reporter.event(event, None)
+            self._ports.reporter.event(event)
         self._tell_labels(result)
 
 
-def _boxes(candidate: SnapshotCandidate, everybody: list[tuple[float, float, float, float]]) -> Float32:
+def _boxes(candidate: SnapshotCandidate, everybody: list[XyxyNorm]) -> Float32:
     return np.array([candidate.box, *everybody], np.float32).reshape(-1, 4)
 
 

@@ -1,7 +1,8 @@
 """The reporting thread: owns the spool and everything said over MQTT.
 
 Others leave work in its inbox and go on at once. Events found there together are stored with one commit, and
-only what is stored is published.
+only what is stored is published. They come before all other work, and before their own pictures are made:
+whoever waits for an event hears of it as soon as it is safe on the disk.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -42,6 +44,11 @@ _log = logging.getLogger(__name__)
 _TICK_S = 0.5
 # Acknowledgements that a kill forgets only make events go out again.
 FLUSH_S = 300.0
+# Each picture that is still to be made holds a whole one of the camera's in memory.
+_PICTURES_AT_MOST = 8
+
+MakePicture = Callable[[], bytes | None]
+"""Returns an event's small picture as JPEG, none when it is too large to go along."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,29 @@ class CloudSide:
     topics: Topics
     link: Link
     pictures: bool
+
+
+@dataclass(frozen=True)
+class _Fresh:
+    """An event to be stored; `lasting`: it must survive a kill from then on."""
+
+    item: SpoolItem
+    lasting: bool
+    picture: MakePicture | None
+
+
+@dataclass(frozen=True)
+class _Unpictured:
+    """A stored event whose picture is still to be made."""
+
+    epoch: str
+    seq: int
+    item: SpoolItem
+    picture: MakePicture
+
+
+_Work = Callable[[], None] | _Fresh | None
+"""What the inbox holds; none: stop."""
 
 
 class Reporter:
@@ -98,9 +128,10 @@ class Reporter:
         self._clock = clock
         self._on_command = on_command
         self._farewell_s = farewell_s
-        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._fresh: list[SpoolItem] = []
-        self._fresh_lasts = False
+        self._inbox: queue.SimpleQueue[_Work] = queue.SimpleQueue()
+        self._fresh: list[_Fresh] = []
+        self._unpictured: deque[_Unpictured] = deque()
+        self._room = threading.BoundedSemaphore(_PICTURES_AT_MOST)
         self._refusals = RateLimitedLog(clock)
         self._home_drain = HomeDrain(home.link, outbox, self._post_ack, clock, home.frigate) if home else None
         self._letters = (
@@ -139,11 +170,16 @@ class Reporter:
         for hook in self._webhooks.values():
             hook.start(self._post_done)
 
-    def event(self, event: Event, thumbnail: bytes | None) -> None:
-        """Leave an event to be stored and published."""
+    def event(self, event: Event, picture: MakePicture | None = None) -> None:
+        """Leave an event to be stored and published; `picture` is called once that is done.
+
+        It is called in the reporter's thread, or right here where too many wait for theirs already.
+        """
         topics = self._home.topics if self._home else Topics(event.device)
-        item = SpoolItem(topics.camera(event.camera, "event"), event.to_json(), thumbnail)
-        self._inbox.put(lambda: self._take(item, lasting=event.event_type == "new"))
+        item = SpoolItem(topics.camera(event.camera, "event"), event.to_json())
+        if picture is not None and not self._room.acquire(blocking=False):
+            item, picture = replace(item, thumbnail=picture()), None
+        self._inbox.put(_Fresh(item, event.event_type == "new", picture))
 
     def publish(self, say: Callable[[Publisher], None]) -> None:
         """Leave something to be said at home."""
@@ -215,26 +251,52 @@ class Reporter:
 
     def _work_off(self, *, wait_s: float) -> bool:
         """Do everything in the inbox, then what is due; return whether to go on."""
-        going_on = True
-        try:
-            work = self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait()
-            while True:
-                going_on = going_on and work is not None
-                if work is not None:
-                    self._do(work)
-                work = self._inbox.get_nowait()
-        except queue.Empty:
-            pass
+        found = self._take_all(wait_s)
+        self._fresh += [work for work in found if isinstance(work, _Fresh)]
         if self._fresh:
-            # Forgotten only once stored: the machine may be out of memory for a moment.
-            self._outbox.append(self._fresh, lasting=self._fresh_lasts)
-            self._fresh, self._fresh_lasts = [], False
+            self._do(self._store)
+        for work in found:
+            if work is not None and not isinstance(work, _Fresh):
+                self._do(work)
+        while self._unpictured:
+            self._add_picture(self._unpictured.popleft())
         self._pump()
-        return going_on
+        return None not in found
 
-    def _take(self, item: SpoolItem, *, lasting: bool) -> None:
-        self._fresh.append(item)
-        self._fresh_lasts = self._fresh_lasts or lasting
+    def _take_all(self, wait_s: float) -> list[_Work]:
+        """Return everything in the inbox; wait for the first piece of work."""
+        found: list[_Work] = []
+        try:
+            found.append(self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait())
+            while True:
+                found.append(self._inbox.get_nowait())
+        except queue.Empty:
+            return found
+
+    def _store(self) -> None:
+        """Store and publish what is fresh."""
+        fresh = self._fresh
+        lasting = any(one.lasting for one in fresh)
+        last_seq = self._outbox.append([one.item for one in fresh], lasting=lasting)
+        epoch, first_seq = self._outbox.epoch, last_seq - len(fresh) + 1
+        # Forgotten only once stored: the machine may be out of memory for a moment.
+        self._fresh = []
+        self._unpictured += [
+            _Unpictured(epoch, seq, one.item, one.picture)
+            for seq, one in enumerate(fresh, start=first_seq)
+            if one.picture is not None
+        ]
+        if self._home_drain is not None:
+            self._home_drain.pump()
+
+    def _add_picture(self, one: _Unpictured) -> None:
+        def add() -> None:
+            thumbnail = one.picture()
+            if thumbnail is not None:
+                self._outbox.add_picture(one.epoch, one.seq, replace(one.item, thumbnail=thumbnail))
+
+        self._do(add)
+        self._room.release()
 
     def _do(self, work: Callable[[], None]) -> None:
         try:

@@ -48,6 +48,7 @@ class SettingsStore:
         self._file = file
         self._disk = disk or RealDisk()
         self._config_rules = {camera.name: camera.rules for camera in cameras}
+        self._holding: dict[str, tuple[CameraSettings, CameraSettings]] = {}
         self._lock = threading.Lock()
         stored, self._last_desired = _read(file)
         self._settings = {
@@ -58,10 +59,12 @@ class SettingsStore:
 
     def get(self, camera: str) -> CameraSettings:
         """Return the settings of one camera as they hold, with the rules of the config file if no others."""
-        settings = self._settings[camera]
-        if settings.rules is not None:
-            return settings
-        return settings.model_copy(update={"rules": self._config_rules[camera]})
+        settings, holding = self._settings[camera], self._holding.get(camera)
+        if holding is None or holding[0] is not settings:
+            # Asked for at each picture, and changed once in a while: so the same document is given each time.
+            own = settings.rules or self._config_rules[camera]
+            holding = self._holding[camera] = settings, settings.model_copy(update={"rules": own})
+        return holding[1]
 
     def all(self) -> dict[str, CameraSettings]:
         """Return the settings of all cameras as they hold."""

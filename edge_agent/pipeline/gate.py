@@ -102,7 +102,8 @@ class MotionGate:
             self._learn(grey, at_s)
             return self._open(at_s, "start", 1.0)
         if self._learned < _FIRST_PICTURES:
-            self._adapt(grey, self._background, np.zeros_like(grey, dtype=np.bool_), at_s)
+            restless = np.abs(_without_exposure(grey - self._background))
+            self._adapt(self._background, grey, restless, None, at_s)
             return self._open(at_s, "start", 1.0)
         moved, share = self._compare(grey, self._background, at_s)
         if moved:
@@ -122,16 +123,21 @@ class MotionGate:
         return "forced" if at_s - self._looked_s >= self.settings.forced_every_s else "asleep"
 
     def _compare(self, grey: Float32, background: Float32, at_s: float) -> tuple[bool, float]:
-        changed = self._changed(grey, background)
+        # A darkness that all cells share is no restlessness: it would hide what moves for long afterwards.
+        restless = np.abs(_without_exposure(grey - background))
+        limit = np.maximum(self.settings.min_difference, self.settings.noise_factor * self._noise)
+        changed = restless > limit
         seen = self._unmasked(grey)
         counted = changed if seen is None else changed & seen
-        share = float(counted.sum()) / max(1, grey.size if seen is None else int(seen.sum()))
+        count = int(np.count_nonzero(counted))
+        share = count / max(1, grey.size if seen is None else int(np.count_nonzero(seen)))
         if share > self.settings.flood_share:
             self._learn(grey, at_s)
             self._learned = _FIRST_PICTURES
             return True, share
-        self._adapt(grey, background, changed, at_s)
-        return _has_cluster(counted, self.settings.cluster_cells), share
+        self._adapt(background, grey, restless, changed if changed.any() else None, at_s)
+        cells = self.settings.cluster_cells
+        return count >= cells and _has_cluster(counted, cells), share
 
     def _unmasked(self, grey: Float32) -> Bool | None:
         """Return which cells are outside of all masks; none when there are no masks."""
@@ -150,27 +156,39 @@ class MotionGate:
         self._last_s = at_s
         self._learned = 1
 
-    def _changed(self, grey: Float32, background: Float32) -> Bool:
-        difference = _without_exposure(grey - background)
-        limit = np.maximum(self.settings.min_difference, self.settings.noise_factor * self._noise)
-        return np.asarray(np.abs(difference) > limit)
+    def _adapt(
+        self, background: Float32, grey: Float32, restless: Float32, changed: Bool | None, at_s: float
+    ) -> None:
+        """Let the background follow.
 
-    def _adapt(self, grey: Float32, background: Float32, changed: Bool, at_s: float) -> None:
+        Args:
+            background: Is changed in its place.
+            grey: The picture.
+            restless: How far each cell is off, without what all share; is overwritten.
+            changed: Which cells count as changed; none: no cell.
+            at_s: The picture's moment.
+        """
         passed_s = max(0.0, at_s - self._last_s)
         self._last_s = at_s
         self._learned += 1
         # A plain mean at first: one picture is a noisy background.
         rate = max(self._share(passed_s, self.settings.adapt_s), np.float32(1.0 / self._learned))
-        difference = grey - background
-        # A darkness that all cells share is no restlessness: it would hide what moves for long afterwards.
-        restless = np.abs(_without_exposure(difference))
-        self._noise += rate * (restless - self._noise) * ~changed
-        # What moves is learned slowly, so that a passer-by leaves no ghost. What came to rest (a parked car,
-        # the ground that one left) sinks in soon: it would keep the detector running for nothing.
-        resting = np.abs(grey - self._recent) <= self.settings.min_difference
-        rates = np.where(resting, self._share(passed_s, self.settings.rest_s), rate * 0.2)
-        background += np.where(changed, rates, rate) * difference
-        self._recent += self._share(passed_s, self.settings.recent_s) * (grey - self._recent)
+        restless -= self._noise
+        restless *= rate
+        difference, since_recent = grey - background, grey - self._recent
+        if changed is None:
+            difference *= rate
+        else:
+            np.copyto(restless, 0.0, where=changed)
+            # What moves is learned slowly, so that a passer-by leaves no ghost. What came to rest (a parked
+            # car, the ground that one left) sinks in soon: it would keep the detector running for nothing.
+            resting = np.abs(since_recent) <= self.settings.min_difference
+            rates = np.where(resting, self._share(passed_s, self.settings.rest_s), rate * np.float32(0.2))
+            difference *= np.where(changed, rates, rate)
+        self._noise += restless
+        background += difference
+        since_recent *= self._share(passed_s, self.settings.recent_s)
+        self._recent += since_recent
 
     @staticmethod
     def _share(passed_s: float, constant_s: float) -> np.float32:
@@ -180,7 +198,10 @@ class MotionGate:
 
 def _without_exposure(difference: Float32) -> Float32:
     """Return changes without what all cells share: a camera's automatic exposure, which is not motion."""
-    return difference - np.float32(np.median(difference[::4, ::4]))
+    some = np.sort(difference[::4, ::4], axis=None)
+    # The middle one: numpy's median looks for numbers that are none first, which takes as long again.
+    middle = np.float32(some[(len(some) - 1) // 2] + some[len(some) // 2]) * np.float32(0.5)
+    return np.asarray(difference - middle, np.float32)
 
 
 def small_grey(rgb: Rgb, width_px: int) -> Float32:
@@ -196,8 +217,6 @@ def small_grey(rgb: Rgb, width_px: int) -> Float32:
 
 
 def _has_cluster(changed: Bool, cells: int) -> bool:
-    if int(changed.sum()) < cells:
-        return False
     padded = np.zeros((changed.shape[0] + 2, changed.shape[1] + 2), dtype=np.uint8)
     padded[1:-1, 1:-1] = changed
     rows = padded[:-2] + padded[1:-1] + padded[2:]

@@ -16,7 +16,15 @@ from typing import Literal
 
 import numpy as np
 
-from edge_agent.pipeline.boxes import greedy_pairs, inside_matrix, iou_matrix, nearness_matrix, to_arrays
+from edge_agent.pipeline.boxes import (
+    greedy_pairs,
+    inside,
+    iou,
+    iou_matrix,
+    nearness,
+    nearness_matrix,
+    to_arrays,
+)
 from edge_agent.pipeline.confirm import median_score
 from edge_agent.pipeline.motion import Motion
 from edge_agent.vision.arrays import Float32
@@ -222,8 +230,9 @@ class Tracker:
             tall: The picture's height in widths.
         """
         self.last_update_s = at_s
-        sure = [d for d in detections if d.score >= self._sure_score(d.label)]
-        weak = [d for d in detections if d.score < self._sure_score(d.label)]
+        sure_score = {label: self._sure_score(label) for label in {d.label for d in detections}}
+        sure = [d for d in detections if d.score >= sure_score[d.label]]
+        weak = [d for d in detections if d.score < sure_score[d.label]]
         tracks = list(self._tracks)
         predicted = to_arrays([t.motion.predicted(at_s) for t in tracks])
         free = list(range(len(tracks)))
@@ -234,11 +243,13 @@ class Tracker:
             (sure, settings.min_nearness, None),
         )
         for candidates, at_least, overlap in passes:
+            if not candidates:
+                continue
             some = [tracks[i] for i in free]
             similarity = overlap or self._nearness(some, at_s, tall)
             pairs = _match(some, predicted[free], candidates, at_least, similarity)
             for track, detection in pairs:
-                if detection.score >= self._sure_score(detection.label):
+                if detection.score >= sure_score[detection.label]:
                     track.sure_s = at_s
                 track.see(detection, at_s, by, settings, tall)
             joined = {id(detection) for _, detection in pairs}
@@ -282,17 +293,16 @@ class Tracker:
         same = [t for t in self._tracks if t.label == detection.label]
         if not same:
             return False
-        box = to_arrays([detection.box])
-        seen = to_arrays([t.box for t in same if t.misses == 0])
-        if (iou_matrix(seen, box) >= self._settings.twin_iou).any():
-            return True
-        if (inside_matrix(box, seen) >= self._settings.twin_inside).any():
+        box, settings = detection.box, self._settings
+        seen = [t.box for t in same if t.misses == 0]
+        if any(
+            iou(one, box) >= settings.twin_iou or inside(box, one) >= settings.twin_inside for one in seen
+        ):
             return True
         if detection.score >= self._sure_score(detection.label):
             return False
         # An unsure box near something followed is rather that than something new.
-        predicted = to_arrays([t.motion.predicted(at_s) for t in same])
-        return bool((nearness_matrix(predicted, box, tall, self._settings.reach) > 0.0).any())
+        return any(nearness(t.motion.predicted(at_s), box, tall, settings.reach) > 0.0 for t in same)
 
     def _drop_gone(self, at_s: float) -> TrackerStep:
         gone = tuple(t for t in self._tracks if self._is_gone(t, at_s))

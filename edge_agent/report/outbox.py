@@ -97,6 +97,23 @@ class Outbox:
         self._wait(last_seq, items, on_disk=True)
         return last_seq
 
+    def add_picture(self, epoch: str, seq: int, item: SpoolItem) -> None:
+        """Give a row the picture that was not made yet when it was appended; `item` is the whole row.
+
+        Its document went out meanwhile. A row of another file, or one that everybody has, needs none.
+        """
+        if epoch != self.epoch or seq <= self._spool.delivered:
+            return
+        if not self.volatile:
+            # One that is not in memory was written, but for its picture.
+            known = self._waiting.get(seq, _Waiting(item, on_disk=True, since_s=self._clock.monotonic_s()))
+            self._waiting[seq] = replace(known, item=item)
+            return
+        try:
+            self._spool.keep([SpoolRow(seq, item)])
+        except StorageError as error:
+            _log.warning("%s; event %d goes without its picture", error, seq)
+
     def read(self, consumer: str, *, after_seq: int = 0, limit: int = 100) -> list[SpoolRow]:
         """Return the oldest events that `consumer` lacks; see `Spool.read`."""
         try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Protocol
 
 import numpy as np
@@ -150,11 +151,17 @@ class SplitBackend:
 
     def last_map(self) -> Float32 | None:
         """Return the trunk's map of the last picture, `(h, w, c) float32`; none before the first."""
-        if self._mixed is None:
-            return None
-        if np.issubdtype(self._mixed.dtype, np.floating):
-            return np.asarray(self._mixed[0], np.float32)
-        return dequantized(self._mixed[0], self._between.scale, self._between.zero_point)
+        later = self.later_map()
+        return later() if later is not None else None
+
+    def later_map(self) -> Callable[[], Float32] | None:
+        """Return what gives `last_map` of the picture before this call, also when others came since."""
+        return cache(partial(self._real_map, self._mixed)) if self._mixed is not None else None
+
+    def _real_map(self, mixed: Raw) -> Float32:
+        if np.issubdtype(mixed.dtype, np.floating):
+            return np.asarray(mixed[0], np.float32)
+        return dequantized(mixed[0], self._between.scale, self._between.zero_point)
 
     def close(self) -> None:
         """Free all networks."""

@@ -42,6 +42,18 @@ class Accelerator(Document):
     needs: str = Field(description="the vendor's converter and runtime that it would take")
 
 
+class SpeedReference(Document):
+    """A published time of a known network on such cores, from which times of others are guessed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    network: str = Field(description="with its precision and its threads")
+    macs: int = Field(gt=0, description="multiply-accumulates a picture")
+    ms: float = Field(gt=0)
+    clock_ratio: float = Field(1.0, gt=0, description="clock of the timed cores over this device's")
+    source: str
+
+
 class DeviceProfile(Document):
     """Limits and preferences of one kind of device; numbers carry their sources."""
 
@@ -62,4 +74,7 @@ class DeviceProfile(Document):
     )
     target_fps: float = Field(gt=0)
     install: InstallNotes
+    speed_reference: SpeedReference | None = Field(
+        None, description="none: nothing is published from which times could be guessed"
+    )
     sources: tuple[str, ...] = Field(min_length=1, description="where the numbers come from")

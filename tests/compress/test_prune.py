@@ -12,7 +12,6 @@ from compress.blocks import traced
 from compress.count import cost_of
 from compress.prune import (
     ChannelGroup,
-    channel_importance,
     choose_channels,
     masked,
     output_layers,
@@ -130,21 +129,6 @@ def test_output_layers_are_those_of_the_answers() -> None:
     network = fitted_network()
 
     assert set(output_layers(network.requires_grad_(), SIZE_PX)) == {network.scores, network.boxes}
-
-
-def test_channel_importance_of_a_channel_that_nothing_reads_is_nothing() -> None:
-    torch.manual_seed(0)
-    network = Small((8, 16, 4), norm=False, activation=nn.ReLU()).eval()
-    with torch.no_grad():
-        network.get_parameter("project.weight")[:, 5] = 0
-    groups = [one for one in prunable_groups(network, SIZE_PX) if one.channels == 16]
-    pictures = [torch.rand(1, 3, 64, 96) for _ in range(3)]
-
-    found = channel_importance(network, groups, pictures, lambda _, outputs: outputs[0].square().sum())
-
-    worth = found[groups[0].name]
-    assert worth[5] == 0
-    assert (worth > 0).sum() > 8
 
 
 @pytest.mark.parametrize(

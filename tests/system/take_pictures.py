@@ -37,10 +37,13 @@ _PICTURES_CAME: Final = """[...document.images].every((one) => one.complete && o
     || one.getBoundingClientRect().top > innerHeight)"""
 _LATE: Final = ("streams", "watch", "versions")
 _BEFORE_LOGIN: Final = ("setup", "login")
+_WITH_FEW: Final = {*_BEFORE_LOGIN, "review", "streams"}
+"""Pages that need no camera and no bundle: alone they are taken sooner."""
 _READY: Final = {
     "detector": ".stage img", "watch": ".watchstage", "wall": "canvas[data-pictures]",
     "search": ".moment img", "event": "main img", "events": "main img", "attributes": ".crop img",
-    "analytics": ".heat svg rect", "alerts": "li.card", "devices": "li.card", "streams": ".state.good",
+    "review": ".review img", "analytics": ".heat svg rect", "alerts": "li.card", "devices": "li.card",
+    "streams": ".state.good",
 }  # fmt: skip
 """What is there once a page shows what it has; the others say `Loading` until then."""
 
@@ -74,7 +77,7 @@ def take_all(folder: Path, home: Path | None, names: set[str]) -> None:
             token = log_in(server)
             take(browser, server, {"login": "/login"} if "login" in before else {})
             filled = PicturedHome(server, token, clip)
-            filled.fill()
+            filled.fill() if names - _WITH_FEW else filled.fill_few()
             cameras = Cameras(server.broker_port, scenes(clip, 12))
             try:
                 take(browser, server, _addresses(filled, names), filled)
@@ -98,7 +101,7 @@ def _addresses(home: PicturedHome, names: set[str]) -> dict[str, str]:
     special = {
         "event": f"/events/{home.event_id}", "bundle": f"/bundles/{home.bundle_id}",
         "search": f"/search?q={label}+in+zone+door", "detector": home.path,
-        **{name: f"{home.path}/{name}" for name in ("attributes", "watch", "versions")},
+        **{name: f"{home.path}/{name}" for name in ("attributes", "watch", "versions", "review")},
         "home": "/",
     }  # fmt: skip
     ordered = sorted((name for name in page_names() if name in names), key=lambda name: name in _LATE)

@@ -234,6 +234,7 @@ def test_no_page_complains_or_overflows(
     detector = f"/detectors/{detector_id}"
     paths = (
         *("/", detector, f"{detector}/versions", f"{detector}/watch", f"{detector}/attributes"),
+        f"{detector}/review",
         *("/devices", "/streams", "/wall", "/rollouts", "/events", f"/events/{event_id}"),
         *("/search", "/search?q=person+near+dog", "/analytics", "/alerts", "/settings"),
     )

@@ -110,6 +110,7 @@ function Page() {
         <${Filter} name="camera" words="Camera" value=${filter.camera ?? ""} options=${options("camera")} onChange=${change} />
         <${Filter} name="detector" words="Detector" value=${filter.detector ?? ""} options=${(detectors.value ?? []).map((one) => [one.id, one.name])} onChange=${change} />
         <${Filter} name="label" words="Class" value=${filter.label ?? ""} options=${options("label")} onChange=${change} />
+        ${filter.detector && html`<a class="button" href=${`/detectors/${filter.detector}/review`}>Go through the unsure ones</a>`}
         ${filter.device && html`<button type="button" class="quiet" onClick=${() => change("device", "")}>only ${filter.device} ✕</button>`}
       </div>
       <div class="row">

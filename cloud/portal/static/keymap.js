@@ -24,8 +24,9 @@ export function shownKey(name) {
 /** Whether the key belongs to the field that has the focus, not to the page. */
 export function isTyping(target, key) {
   if (target.isContentEditable || ["TEXTAREA", "SELECT"].includes(target.tagName)) return true;
-  // Space presses the button that has the focus, and turns the switch.
-  if (key === " " && (["BUTTON", "A", "SUMMARY"].includes(target.tagName) || target.type === "checkbox")) return true;
+  // Space and Enter press the button that has the focus; Space turns the switch.
+  if ([" ", "Enter"].includes(key) && ["BUTTON", "A", "SUMMARY"].includes(target.tagName)) return true;
+  if (key === " " && target.type === "checkbox") return true;
   if (target.tagName !== "INPUT") return false;
   if (target.type === "range") return SLIDER_KEYS.includes(key);
   return !["checkbox", "radio", "button", "submit", "file"].includes(target.type);

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { stacked } from "./figures.js";
-import { html } from "./ui.js";
+import { fileBeside, html } from "./ui.js";
 
 const HIGH_PX = 240;
 const COLOURS = 9;
@@ -31,7 +31,7 @@ function useTheme() {
 export function TimeBars({ times, series, words }) {
   const box = useRef(null);
   const theme = useTheme();
-  useStyleSheet("/static/vendor/uplot.css");
+  useStyleSheet(fileBeside("vendor/uplot.css"));
   useEffect(() => {
     const style = getComputedStyle(box.current);
     const colour = (name) => {

@@ -4,7 +4,7 @@ const VERDICTS = {
   right: { tone: "good", sign: "✓", words: "right" },
   wrong: { tone: "bad", sign: "✕", words: "wrong" },
   other_class: { tone: "warn", sign: "↔", words: "other class" },
-  missed: { tone: "warn", sign: "＋", words: "missed" },
+  missed: { tone: "warn", sign: "+", words: "missed" },
 };
 
 const STUCK = new Set(["no_detector", "no_picture", "withdrawn"]);

@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { BoxEditor } from "./boxeditor.js";
 import { Classes } from "./classes.js";
 import { PickFiles, Unfinished, UploadList, useDrop, useUploads } from "./dropping.js";
+import { FillLine, NO_GAPS, fillingAt, framesOf, withGap } from "./filling.js";
 import { cellKey, cellsOf, isVideo, nextUnlabelled, stepped } from "./filmstrip.js";
 import { moved, resized } from "./geometry.js";
 import { KeySheet, useKeys } from "./keys.js";
@@ -67,7 +68,8 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
   const over = useDrop(add);
 
   const offered = useOfferedFrames(detector.id);
-  const cells = useMemo(() => cellsOf(media, (one) => [...one.labelled, ...(offered.get(one.id) ?? [])]), [media, offered]);
+  const [filled, setFilled] = useState(NO_GAPS);
+  const cells = useMemo(() => cellsOf(media, (one) => [...one.labelled, ...(offered.get(one.id) ?? []), ...framesOf(filled, one.id)]), [media, offered, filled]);
   const labelledFrames = useMemo(() => new Set(media.flatMap((one) => one.labelled.map((index) => `${one.id}:${index}`))), [media]);
   const isDone = (one) => labelledFrames.has(cellKey(one));
   const kept = cell && media.some((one) => one.id === cell.media.id) ? cell : null;
@@ -75,6 +77,7 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
   const page = here ? book.page(here.media.id, here.index).value : null;
   const seen = useLiveBoxes(teaching.live, here);
   const offers = useOffers(here);
+  const filling = fillingAt(book, filled, here, media.find((one) => one.id === here?.media.id)?.labelled ?? []);
 
   // The first unlabelled frame is chosen once; it stays when its own labels come.
   useEffect(() => { if (!kept && here) setCell(here); }, [kept, here]);
@@ -116,7 +119,10 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
   const undo = () => { book.undo(here.media.id, here.index); setChosen(-1); };
   const redo = () => { book.redo(here.media.id, here.index); setChosen(-1); };
   const next = () => go(nextUnlabelled(cells, here, isDone));
-  const proposals = unseen(seen ?? offers, boxes);
+  const between = nothing ? [] : unseen(filling.boxes, boxes);
+  const others = unseen(seen ?? offers, [...boxes, ...filling.boxes]);
+  const proposals = [...between, ...others];
+  const fill = () => { if (filling.gap) setFilled((before) => withGap(before, here.media.id, filling.gap)); };
   const takeProposals = () => { if (proposals.length) setBoxes([...boxes, ...proposals.map(({ label: name, box }) => ({ label: name, box }))]); };
   const useful = nextProposed(teaching.live, media, here, isDone);
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -127,6 +133,7 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
     { keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], shown: ["1 … 9"], words: "Class of the next box, or of the chosen one", run: (key) => labels[key - 1] && takeClass(labels[key - 1]) },
     { keys: ["b"], words: "Add a box in the middle", run: addBox },
     { keys: ["g"], words: "Repeat the last boxes", run: repeat },
+    { keys: ["i"], words: "Fill the frames up to the nearest drawn one: dotted boxes on the way", run: fill },
     { keys: ["0"], words: "Nothing here", run: nothingHere },
     { keys: ["Delete", "Backspace"], shown: ["Delete"], words: "Delete the chosen box", run: () => remove(chosen) },
     { keys: withArrows("Alt"), shown: ["Alt+← ↑ ↓ →"], words: "Move the chosen box", run: (key) => nudge(key, moved) },
@@ -136,7 +143,7 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
     { keys: ["ArrowLeft", "ArrowRight"], words: "One frame (of pictures: one picture) back or on", run: (key) => go(stepped(cells, here, key === "ArrowLeft" ? -1 : 1)) },
     { keys: ["Shift+ArrowLeft", "Shift+ArrowRight"], words: "Ten frames back or on", run: (key) => go(stepped(cells, here, key.endsWith("Left") ? -10 : 10)) },
     { keys: ["n"], words: "Next frame without labels", run: next },
-    { keys: ["t"], words: "Take the dotted boxes: what the live detector sees, or what was offered", run: takeProposals },
+    { keys: ["t"], words: "Take the dotted boxes: what the live detector sees, what was offered or filled", run: takeProposals },
     { keys: ["p"], words: "Go to the frame that helps most", run: () => go(useful?.cell) },
     { keys: ["Escape"], words: "Choose no box", run: () => setChosen(-1) },
     { keys: ["?"], words: "This sheet", run: () => setSheet(true) },
@@ -154,13 +161,14 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
       boxes=${boxes} proposals=${proposals} labels=${labels} label=${label} chosen=${chosen} onChange=${setBoxes} onChoose=${setChosen} readOnly=${["loading", "unknown"].includes(page.state)} />
     <div class="row apart">
       <${LiveLine} live=${teaching.live} onCancel=${teaching.cancel} />
-      ${!teaching.live && html`<${OfferLine} proposals=${proposals} onTake=${takeProposals} />`}
+      ${!teaching.live && html`<${OfferLine} proposals=${others} onTake=${takeProposals} />`}
       ${teaching.live && html`<div class="row">
-        <span class="muted">${seenWords(seen, proposals)}</span>
+        <span class="muted">${seenWords(seen, others)}</span>
         <button type="button" onClick=${takeProposals} disabled=${!proposals.length} aria-keyshortcuts="T">Take its boxes <kbd>T</kbd></button>
         <button type="button" onClick=${() => go(useful.cell)} disabled=${!useful} title=${useful?.reason} aria-keyshortcuts="P">Most useful next <kbd>P</kbd></button>
       </div>`}
     </div>
+    <${FillLine} filling=${filling} left=${between} onTake=${takeProposals} />
     <div class="row apart">
       <div class="row">
         <button type="button" onClick=${() => go(stepped(cells, here, -10))} aria-label="−10: ten frames back" aria-keyshortcuts="Shift+ArrowLeft">−10</button>
@@ -175,6 +183,8 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
     <div class="row">
       <button type="button" onClick=${nothingHere} aria-pressed=${nothing} aria-keyshortcuts="0">${nothing ? "✓ " : ""}Nothing here <kbd>0</kbd></button>
       <button type="button" onClick=${repeat} disabled=${!lastBoxes.current.length} aria-keyshortcuts="G">Repeat boxes <kbd>G</kbd></button>
+      ${isVideo(here.media) && html`<button type="button" onClick=${fill} disabled=${!filling.gap || filling.isFilled} aria-keyshortcuts="I"
+        title=${filling.gap ? `between frames ${filling.gap[0]} and ${filling.gap[1]}` : "draw the same thing on two frames of the video first"}>Fill between <kbd>I</kbd></button>`}
       <button type="button" onClick=${addBox} disabled=${!label} aria-keyshortcuts="B">Add a box <kbd>B</kbd></button>
       <button type="button" onClick=${undo} disabled=${!page.history.past.length} aria-keyshortcuts="Control+Z">Undo <kbd>Ctrl+Z</kbd></button>
       <button type="button" onClick=${redo} disabled=${!page.history.future.length} aria-keyshortcuts="Control+Shift+Z">Redo</button>

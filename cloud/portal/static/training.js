@@ -65,7 +65,8 @@ export function Versions({ detector }) {
   const versions = [...detector.versions].reverse();
   if (!versions.length) return html`<p class="muted">No version yet. Each training makes one; older ones stay.</p>`;
   return html`<p class="row"><a class="button primary" href=${`/detectors/${detector.id}/watch`}>Watch a video with it</a>
-      <a class="button" href=${`/detectors/${detector.id}/versions`}>How good they are</a></p>
+      <a class="button" href=${`/detectors/${detector.id}/versions`}>How good they are</a>
+      <a class="button" href=${`/detectors/${detector.id}/review`}>Review what it was unsure of</a></p>
     <ol class="versions" reversed>${versions.map((version, i) => html`<${Row} key=${version.version} version=${version} used=${version.version === detector.in_use} newest=${i === 0} />`)}</ol>
     ${versions[0].metrics.ap50 == null && html`<p class="muted">The newest version was not measured: label a few more frames, so that some can be kept for the test.</p>`}`;
 }

@@ -208,6 +208,9 @@ function copyBySelection(text) {
   area.remove();
 }
 
+/** The address of a file beside this one, which browsers keep like this one. */
+export const fileBeside = (name) => new URL(name, import.meta.url).pathname;
+
 export function Empty({ title, children, over }) {
-  return html`<section class=${over ? "empty over" : "empty"}><img src="/static/owl.svg" alt="" width="56" height="56" /><h2>${title}</h2>${children}</section>`;
+  return html`<section class=${over ? "empty over" : "empty"}><img src=${fileBeside("owl.svg")} alt="" width="56" height="56" /><h2>${title}</h2>${children}</section>`;
 }

@@ -58,6 +58,7 @@ test("a field keeps its keys, a slider only its own", () => {
   assert.ok(isTyping({ tagName: "INPUT", type: "range" }, "ArrowLeft"));
   assert.ok(!isTyping({ tagName: "INPUT", type: "range" }, "g"));
   assert.ok(!isTyping({ tagName: "BUTTON" }, "g"));
+  for (const key of [" ", "Enter"]) assert.ok(isTyping({ tagName: "BUTTON" }, key));
 });
 
 const picture = (id) => ({ id, kind: "image", frame_count: 1, labelled: [] });

@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 from fastapi.testclient import TestClient
 
 from cloud.portal import pages, vendoring
 
 _PAGES = (
-    *("/detectors/det_1/watch", "/detectors/det_1/versions"),
+    *("/detectors/det_1/watch", "/detectors/det_1/versions", "/detectors/det_1/review"),
     *("/", "/detectors/det_1", "/detectors/det_1/attributes", "/devices", "/rollouts", "/events", "/search"),
     *(
         "/analytics",
@@ -40,7 +39,7 @@ _HOSTILE = '<img src=x onerror="alert(1)">'
 def client() -> Iterator[TestClient]:
     app = FastAPI()
     app.include_router(pages.router)
-    app.mount("/static", StaticFiles(directory=pages.STATIC_PATH))
+    app.mount("/static", pages.ASSETS)
     with TestClient(app) as client:
         yield client
 
@@ -63,7 +62,7 @@ def test_page_answers_with_heading_module_and_name(client: TestClient, path: str
     assert page.select_one("html[lang=en]") is not None
     assert page.title is not None
     assert page.title.text.endswith("elfowl")
-    assert module["src"] == f"/static/{main['data-module']}.js"
+    assert module["src"] == pages.ASSETS.address(f"{main['data-module']}.js")
 
 
 @pytest.mark.parametrize("path", _PAGES)
@@ -75,6 +74,20 @@ def test_page_asks_only_for_files_of_ours_that_are_there(client: TestClient, pat
     assert wanted
     for address in wanted:
         assert client.get(address).status_code == 200, address
+
+
+@pytest.mark.parametrize("path", _PAGES)
+def test_page_names_beforehand_every_module_that_it_loads(client: TestClient, path: str) -> None:
+    page = BeautifulSoup(client.get(path).text, "html.parser")
+
+    named = [str(tag["href"]) for tag in page.select("link[rel=modulepreload]")]
+    loaded = [str(tag["src"]) for tag in page.select("script[type=module]")]
+    for address in loaded:
+        below = address.rpartition("/")[0]
+        names = dict.fromkeys(_IMPORT.findall(client.get(address).text))
+        wanted = [pages.IMPORTS.get(name) or f"{below}/{name.removeprefix('./')}" for name in names]
+        loaded += [one for one in wanted if one not in loaded]
+    assert sorted(named) == sorted(loaded)
 
 
 @pytest.mark.parametrize("path", _PAGES)

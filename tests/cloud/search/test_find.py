@@ -181,3 +181,30 @@ def test_moment_that_reaches_over_several_slices_is_found_once(session: Session)
     fill(session, [stays, dog, *others])
     query, span = parse_query("person with dog"), Span(-math.inf, math.inf)
     assert len(every(session, query, span, 50, Effort(1, page=10_000, grows=1))) == 1
+
+
+@pytest.mark.parametrize(
+    ("last", "events", "found", "next_one"),
+    [
+        (0, 0, 0, 100),
+        (100, 100, 0, 400),
+        (100, 100, 2, 400),
+        (400, 500, 40, 179),
+        (1600, 2100, 50, 100),
+        (1600, 2100, 3, 1600),
+        (40, 40, 50, 100),
+    ],
+    ids=[
+        "first",
+        "found nothing",
+        "found little",
+        "little is left",
+        "one is left",
+        "at most",
+        "small before",
+    ],
+)
+def test_slice_holds_about_what_it_takes_to_fill_the_page(
+    last: int, events: int, found: int, next_one: int
+) -> None:
+    assert Effort().next_slice(last, events, found, wanted=51) == next_one

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from cloud.store import events, streams
-from cloud.streams.book import Held, Told, Wanted
+from cloud.store.database import Database
+from cloud.streams.book import Book, Held, Overview, Told, Wanted
 from cloud.streams.gaps import Sight, SightLog
 from cloud.streams.keeper import Keeper
 from cloud.streams.leases import BEAT_S, LEASE_S
 from tests.cloud.streams.test_book import Scene, told
+from tests.fakes.clock import FakeClock
 
 
 @dataclass
@@ -134,3 +136,42 @@ def test_event_of_a_stream_that_is_not_held_any_more_does_not_block_the_others(o
     office.turn(keeper)
     with office.home.database.read() as session:
         assert events.count(session) == 1
+
+
+class SlowBook(Book):
+    """A book of so many streams that looking at all of them takes a second."""
+
+    looks = 0
+
+    def __init__(self, database: Database, clock: FakeClock) -> None:
+        super().__init__(database, clock)
+        self._slow_clock = clock
+
+    def look(self) -> Overview:
+        self.looks += 1
+        self._slow_clock.advance(1.0)
+        return super().look()
+
+
+def test_worker_of_very_many_streams_looks_at_all_of_them_every_ten_seconds(office: Office) -> None:
+    office.book = book = SlowBook(office.home.database, office.clock)
+    keeper = office.keeper("w1")
+    office.turn(keeper)
+    assert keeper.streams == ("str_1",)
+    began_s = office.clock.monotonic_s()
+    for _ in range(30):
+        office.turn(keeper)
+    assert book.looks - 1 == round((office.clock.monotonic_s() - began_s) / 10.0)
+
+
+def test_stream_whose_worker_died_is_taken_at_once_also_among_very_many(office: Office) -> None:
+    office.book = SlowBook(office.home.database, office.clock)
+    one, other = office.keeper("w1"), office.keeper("w2")
+    office.turn(one, other)
+    office.turn(one, other)
+    assert one.streams == ("str_1",)
+    died_s = office.clock.monotonic_s()
+    while not other.streams and office.clock.monotonic_s() - died_s < 3 * LEASE_S:
+        office.turn(other)
+    # The lease, a beat to notice it, and a second to look.
+    assert office.clock.monotonic_s() - died_s <= LEASE_S + 2 * BEAT_S + 1.0

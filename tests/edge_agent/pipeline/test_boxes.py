@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from edge_agent.pipeline.boxes import (
     from_crop,
     greedy_pairs,
+    inside,
     iou,
     iou_matrix,
+    nearness,
     nearness_matrix,
     to_arrays,
     to_box,
@@ -41,6 +43,21 @@ def test_iou_is_symmetric_and_between_zero_and_one(first: XyxyNorm, second: Xyxy
 )
 def test_iou_of_known_boxes(first: XyxyNorm, second: XyxyNorm, expected: float) -> None:
     assert iou(first, second) == pytest.approx(expected, abs=1e-5)
+
+
+@given(BOXES, BOXES, st.floats(0.3, 3.0), st.floats(0.5, 3.0))
+def test_boxes_one_by_one_give_what_arrays_do(
+    first: XyxyNorm, second: XyxyNorm, tall: float, reach: float
+) -> None:
+    a, b = to_arrays([first]), to_arrays([second])
+    assert iou(first, second) == pytest.approx(float(iou_matrix(a, b)[0, 0]), abs=1e-4)
+    near = float(nearness_matrix(a, b, tall, reach)[0, 0])
+    assert nearness(first, second, tall, reach) == pytest.approx(near, abs=1e-3)
+
+
+def test_inside_is_the_share_of_the_inner_box() -> None:
+    assert inside((0.0, 0.0, 0.4, 0.4), (0.2, 0.0, 1.0, 1.0)) == pytest.approx(0.5)
+    assert inside((0.0, 0.0, 0.4, 0.4), (0.5, 0.5, 1.0, 1.0)) == 0.0
 
 
 def test_iou_matrix_without_boxes_is_empty() -> None:

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -61,6 +62,30 @@ def test_outbox_update_that_nobody_acknowledges_is_written(tmp_path: Path) -> No
     outbox.tick()
     assert on_disk(tmp_path) == [("t/1", b"small"), ("t/2", None)]
     assert outbox.depth() == 2
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_outbox_picture_that_comes_later_goes_where_its_document_is(tmp_path: Path, *, lasting: bool) -> None:
+    clock = FakeClock()
+    outbox = open_outbox(tmp_path, clock)
+    outbox.append([item(1)])
+    seq = outbox.append([item(2)], lasting=lasting)
+    outbox.add_picture(outbox.epoch, seq, item(2, b"small"))
+    assert [row.item.thumbnail for row in outbox.read(HOME)] == [None, b"small"]
+    assert outbox.depth() == 2
+    assert on_disk(tmp_path) == [("t/1", None), ("t/2", None)][: 1 + lasting]
+    clock.advance(PATIENCE_S)
+    outbox.tick()
+    assert on_disk(tmp_path) == [("t/1", None), ("t/2", b"small")]
+
+
+def test_outbox_picture_of_a_delivered_event_or_another_file_is_left_out(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path, FakeClock())
+    outbox.acknowledge(HOME, outbox.epoch, outbox.append([item(1)]))
+    outbox.add_picture(outbox.epoch, 1, item(1, b"late"))
+    seq = outbox.append([item(2)])
+    outbox.add_picture("another", seq, item(2, b"other"))
+    assert [row.item for row in outbox.read(HOME)] == [item(2)]
 
 
 def test_outbox_first_document_of_a_new_file_is_written_at_once(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from edge_agent.wire.manifest import (
     SubnetRef,
 )
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
-from edge_agent.wire.profile import Accelerator, DeviceProfile, InstallNotes
+from edge_agent.wire.profile import Accelerator, DeviceProfile, InstallNotes, SpeedReference
 from edge_agent.wire.receipt import (
     BrokenLimit,
     Curve,
@@ -210,6 +210,9 @@ EXAMPLES: dict[str, Document] = {
             system_packages=("python3-numpy",),
             pip_packages=("av",),
             pip_packages_alone=("cryptography",),
+        ),
+        speed_reference=SpeedReference(
+            network="MobileNet v2", macs=300_000_000, ms=44.0, clock_ratio=1.5, source="a table"
         ),
         sources=("data sheet",),
     ),

@@ -1,0 +1,167 @@
+"""What the layers of a network answer to a few pictures: what a thinner copy of it is fitted to.
+
+Only a few places of each picture are kept, half of them where the network's own answers depend on a layer
+most: most of a picture shows nothing, and there any layer will do.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+_PLACES = 400
+"""Of each picture and layer."""
+
+_LEAST_SCORE = 0.1
+_BOX_SHARE = 0.5
+"""How much a stride's error of a box's side counts beside a step of a score's logit where that is open."""
+
+
+@dataclass(frozen=True)
+class LayerImprint:
+    """What one convolution answered.
+
+    Attributes:
+        places: Of each picture, numbers of output cells, row by row.
+        answers: `(outputs, n) float32` at all these places, picture after picture.
+        spread: `(inputs, inputs) float64`: mean products of what it read there. Inputs are channels times the
+            cells of its kernel.
+        weights: `(outputs,) float32`: how much what the network says depends on each output; the mean square
+            of a gradient, summed over the picture.
+    """
+
+    places: tuple[torch.Tensor, ...]
+    answers: torch.Tensor
+    spread: torch.Tensor
+    weights: torch.Tensor
+
+
+Imprint = Mapping[str, LayerImprint]
+"""By the layer's name."""
+
+
+def take_imprint(network: nn.Module, pictures: Sequence[torch.Tensor], seed: int = 0) -> Imprint:
+    """Return what a network's dense convolutions answer to pictures.
+
+    Args:
+        network: In eval mode; answers scores (logits) and boxes in turn, as `compress.protocol` says.
+        pictures: Each `(1, 3, h, w) float32`, all of one size.
+        seed: Of the places and of what is probed.
+    """
+    random = torch.Generator().manual_seed(seed)
+    heat = _heat(network, pictures, random)
+    places = {name: tuple(_places(one, random) for one in maps) for name, maps in heat.items()}
+    seen: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def note(name: str, layer: nn.Conv2d, read: torch.Tensor, answer: torch.Tensor) -> None:
+        inputs = read_at(layer, read, places[name]).double()
+        spread = inputs @ inputs.T / inputs.shape[1]
+        seen[name] = at_places(answer.flatten(2), places[name]), spread
+
+    with _listening(network, note), torch.no_grad():
+        network(torch.cat(list(pictures)))
+    return {
+        name: LayerImprint(
+            places[name], *seen[name], torch.stack([one.sum(dim=(1, 2)) for one in maps]).mean(0)
+        )
+        for name, maps in heat.items()
+        if name in seen
+    }
+
+
+def dense_layers(network: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
+    """Yield the convolutions that read all channels, by name."""
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d) and layer.groups == 1:
+            yield name, layer
+
+
+def read_at(layer: nn.Conv2d, read: torch.Tensor, places: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return what a layer reads `(n, c, h, w)` for some output cells of each picture, `(inputs, places)`."""
+    is_plain = layer.kernel_size == layer.stride == (1, 1) and layer.padding == (0, 0)
+    if is_plain:
+        return at_places(read.flatten(2), places)
+    shape = layer.kernel_size, layer.dilation, layer.padding, layer.stride
+    parts = [
+        functional.unfold(one[None], *shape)[0][:, where]  # type: ignore[arg-type]
+        for one, where in zip(read, places, strict=True)
+    ]
+    return torch.cat(parts, dim=1)
+
+
+def at_places(flat: torch.Tensor, places: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return `(channels, all places)` of `(n, channels, cells)`."""
+    return torch.cat([one[:, where] for one, where in zip(flat, places, strict=True)], dim=1)
+
+
+def _heat(
+    network: nn.Module, pictures: Sequence[torch.Tensor], random: torch.Generator
+) -> dict[str, list[torch.Tensor]]:
+    """Return by layer, for each picture, the squared gradient `(outputs, h, w)` of what the network says."""
+    work = copy.deepcopy(network).eval().requires_grad_(requires_grad=True)
+    outputs: dict[str, torch.Tensor] = {}
+    found: dict[str, list[torch.Tensor]] = {}
+
+    def note(name: str, _layer: nn.Conv2d, _read: torch.Tensor, answer: torch.Tensor) -> None:
+        answer.retain_grad()
+        outputs[name] = answer
+
+    with _listening(work, note), torch.enable_grad():
+        for picture in pictures:
+            outputs.clear()
+            _probe(work(picture), random).backward()  # type: ignore[no-untyped-call]
+            for name, output in outputs.items():
+                if output.grad is not None:
+                    found.setdefault(name, []).append(output.grad[0].square())
+    return found
+
+
+def _probe(answers: Sequence[torch.Tensor], random: torch.Generator) -> torch.Tensor:
+    """Return a random sum of answers, the square of whose gradient is, on the whole, how much all depends.
+
+    Scores count by what a step of the logit changes (the Fisher information of yes or no), boxes where
+    something is seen.
+    """
+    total = answers[0].new_zeros(())
+    for logits, boxes in zip(answers[::2], answers[1::2], strict=True):
+        score = torch.sigmoid(logits.detach())
+        warmth = score.amax(dim=-1, keepdim=True)
+        warmth = torch.where(warmth > _LEAST_SCORE, warmth, 0.0)
+        total = total + (_signs(logits, random) * (score * (1 - score)).sqrt() * logits).sum()
+        total = total + _BOX_SHARE * (_signs(boxes, random) * warmth.sqrt() * boxes).sum()
+    return total
+
+
+def _signs(like: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    return torch.randint(0, 2, like.shape, generator=random).to(like.dtype) * 2 - 1
+
+
+def _places(heat: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """Return cells of a map `(outputs, h, w)`, half of them by heat, half anywhere; some more than once."""
+    flat = heat.sum(dim=0).flatten()
+    chance = flat / flat.sum().clamp(min=1e-30) + 1 / len(flat)
+    return torch.multinomial(chance, min(_PLACES, len(flat)), replacement=True, generator=random)
+
+
+@contextmanager
+def _listening(
+    network: nn.Module, note: Callable[[str, nn.Conv2d, torch.Tensor, torch.Tensor], None]
+) -> Iterator[None]:
+    """Tell `note` of what each dense convolution reads and answers while the block runs."""
+    hooks = [
+        layer.register_forward_hook(
+            lambda layer, given, answer, name=name: note(name, layer, given[0], answer)
+        )
+        for name, layer in dense_layers(network)
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
