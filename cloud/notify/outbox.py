@@ -30,16 +30,27 @@ def note_events(session: Session, events: Sequence[Event], now_s: float) -> None
         events: The latest state of each event that changed.
         now_s: UTC seconds since 1970.
     """
-    rules: dict[str, list[tuple[str, AlertRule]]] = {}
-    for row in alerts.rules(session):
-        if (rule := rule_of(row)) is not None:
-            rules.setdefault(row.workspace_id, []).append((row.id, rule))
-    for event in events if rules else ():
-        owner = sources.owner_of(session, event.device, event.camera)
-        # Only the rules of whoever has the event are asked, and see no more than their owner does.
-        with scope.seeing(session, owner):
-            for rule_id, rule in rules.get(owner, ()):
-                _ask(session, rule_id, rule, event, now_s)
+    rules = [(row, rule) for row in alerts.rules(session) if (rule := rule_of(row)) is not None]
+    if not rules:
+        return
+    is_shared = scope.is_shared(session)
+    for event in events:
+        if is_shared:
+            _ask_own(session, rules, event, now_s)
+            continue
+        for row, rule in rules:
+            _ask(session, row.id, rule, event, now_s)
+
+
+def _ask_own(
+    session: Session, rules: Sequence[tuple[AlertRuleRow, AlertRule]], event: Event, now_s: float
+) -> None:
+    """Ask only the rules of whoever has the event; they see no more than their owner does."""
+    owner = sources.owner_of(session, event.device, event.camera)
+    with scope.seeing(session, owner):
+        for row, rule in rules:
+            if row.workspace_id == owner:
+                _ask(session, row.id, rule, event, now_s)
 
 
 def rule_of(row: AlertRuleRow) -> AlertRule | None:

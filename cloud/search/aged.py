@@ -83,19 +83,22 @@ def last_moved(session: Session) -> float | None:
 def _conditions(aged: Aged, since_s: float | None, *, any_label: bool) -> tuple[str, list[object]]:
     chosen, places = aged.chosen, aged.places
     begin_s = chosen.since_s if since_s is None else since_s
-    given = (
+    given: tuple[tuple[str, object], ...] = (
         ("start_time >= ?", begin_s),
         ("start_time < ?", chosen.until_s),
         ("label = ?", None if any_label else chosen.label),
         ("camera = ?", chosen.camera),
         ("device = ?", chosen.device),
     )
-    there = [(text, value) for text, value in given if value is not None]
+    there = [(text, [value]) for text, value in given if value is not None]
     if places is not None:
-        # No name of a device or a camera holds this sign.
-        listed = [f"{device}/{camera}" for device, camera in sorted(places.pairs)]
-        for_it = "(list_contains(?, device || '/') OR list_contains(?, device || '/' || camera))"
-        there.append((for_it if places.inside else f"NOT {for_it}", [listed, listed]))
-        values = [value for _, value in there[:-1]] + [listed, listed]
-        return " AND ".join(text for text, _ in there), values
-    return " AND ".join(text for text, _ in there) or "true", [value for _, value in there]
+        there.append(_from(places))
+    wanted = " AND ".join(text for text, _ in there) or "true"
+    return wanted, [value for _, values in there for value in values]
+
+
+def _from(places: Places) -> tuple[str, list[object]]:
+    # No name of a device or a camera holds this sign; an empty list would have no type.
+    listed = ["", *(f"{device}/{camera}" for device, camera in sorted(places.pairs))]
+    named = "(list_contains(?, device || '/') OR list_contains(?, device || '/' || camera))"
+    return named if places.inside else f"NOT {named}", [listed, listed]
