@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -11,12 +12,20 @@ from cloud.errors import NotFoundError
 from cloud.store import scope, sources
 from cloud.store.database import Database
 from cloud.store.tables import Detector, Job, StoredCorrection
+from edge_agent.errors import StorageError
+
+_LOG = logging.getLogger(__name__)
 
 
 def owner_of_news(database: Database, news: dict[str, Any]) -> str | None:
     """Return of which workspace news of `cloud.ingest.live` are; none: nobody can tell."""
-    with within(None), database.read() as session:
-        return _owner_of(session, news) if scope.is_shared(session) else HOME
+    try:
+        with within(None), database.read() as session:
+            return _owner_of(session, news) if scope.is_shared(session) else HOME
+    except StorageError as error:
+        # What is told was stored before; nobody waits for these words but open pages.
+        _LOG.warning("news that nobody hears, for the database cannot be read: %s", error)
+        return None
 
 
 def owner_of_device(database: Database, name: str) -> str:

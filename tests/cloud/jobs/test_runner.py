@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from cloud.accounts.workspaces import within
 from cloud.actions.open_home import Home
 from cloud.errors import ConflictError
 from cloud.jobs.progress import ProgressLine, parse_line
 from cloud.jobs.runner import JobRunner
-from cloud.store import jobs
+from cloud.store import jobs, workspaces
 from cloud.store.tables import Job
 from edge_agent.clock import SystemClock
 from tests.cloud.homes import make_home
@@ -36,6 +37,10 @@ MEASURING = """
 import json, time
 print(json.dumps({"progress": 0.5, "stage": "learning", "figures": {"loss": 0.4}}), flush=True)
 time.sleep(600)
+"""
+TOLD = """
+import json, os
+print(json.dumps({"progress": 1.0, "result": {"workspace": os.environ["ELFOWL_JOB_WORKSPACE"]}}))
 """
 CRASHING = "import os; os._exit(7)"
 ENDLESS = (
@@ -96,6 +101,7 @@ def running(home: Home) -> Iterator[Runner]:
         "crashing": CRASHING,
         "endless": ENDLESS,
         "measuring": MEASURING,
+        "told": TOLD,
     }
     running = Runner(home, scripts)
     yield running
@@ -109,6 +115,15 @@ def test_job_tells_its_progress_and_its_result(home: Home, running: Runner) -> N
     assert running.heard[0] == ("queued", 0.0)
     assert ("running", 0.5) in running.heard
     assert running.heard[-1] == ("done", 1.0)
+
+
+@pytest.mark.slow
+def test_process_of_a_job_is_told_whose_job_it_is(home: Home, running: Runner) -> None:
+    with home.database.write() as session:
+        workspaces.add(session, name="other", now_s=1.0).id = "ws_2"
+    with within("ws_2"):
+        submitted = running.runner.submit("train", "told", {})
+    assert wait_for(home, submitted.id, "done").result == {"workspace": "ws_2"}
 
 
 @pytest.mark.slow
