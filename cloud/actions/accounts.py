@@ -122,7 +122,8 @@ class AccountDesk(PeopleDesk):
             # A name that nobody has is not noted: many a time it is a password in the wrong field.
             shown = "a name that nobody has" if row is None else repr(row.name)
             with self._database.write() as session:
-                self._note(session, "login refused", None, f"as {shown} from {browser.address}")
+                where = None if row is None else _first_workspace(session, row)
+                self._note(session, "login refused", None, f"as {shown} from {browser.address}", where)
             message = "name or password are wrong"
             raise DeniedError(message)
         self._limit.succeeded(key, browser.address)
@@ -132,7 +133,8 @@ class AccountDesk(PeopleDesk):
             if row.password_hash != kept:
                 message = "the password was changed meanwhile; log in again"
                 raise DeniedError(message)
-            self._note(session, "logged in", row.name, f"from {browser.address}")
+            where = _first_workspace(session, row)
+            self._note(session, "logged in", row.name, f"from {browser.address}", where)
             return self._begin_session(session, row, browser)
 
     def caller_of_session(self, session_id: str) -> Caller | None:
@@ -312,6 +314,11 @@ def account_of(caller: Caller) -> str:
         message = "this is for people with an account: log in with name and password"
         raise InputError(message)
     return caller.account_id
+
+
+def _first_workspace(session: Session, row: AccountRow) -> str | None:
+    """Return in which workspace somebody begins; none: they are in none any more."""
+    return next((one.workspace_id for one in accounts.memberships_of(session, row.id)), None)
 
 
 def _role(text: str) -> Role:

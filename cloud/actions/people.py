@@ -79,7 +79,7 @@ class PeopleDesk:
                 message = f"there is no account {name!r}; add one"
                 raise NotFoundError(message)
             row = accounts.join(session, found, _workspace(), role, now_s=self._now_s())
-            self._note(session, "account invited", who, f"{row.name} as {role}")
+            self._note(session, "account invited", who, f"{row.name} as {role}", _workspace())
             return row
 
     def change_role(self, reference: str, role: Role, who: str | None) -> Member:
@@ -147,8 +147,15 @@ class PeopleDesk:
             accounts.end_sessions(session, row.id, but=but)
             self._note(session, "password changed", who, f"of {row.name}")
 
-    def _note(self, session: Session, what: str, who: str | None, detail: str = "") -> None:
-        audit.note(session, what, now_s=self._now_s(), who=who, detail=detail)
+    def _note(
+        self,
+        session: Session,
+        what: str,
+        who: str | None,
+        detail: str = "",
+        workspace_id: str | None = None,
+    ) -> None:
+        audit.note(session, what, now_s=self._now_s(), who=who, detail=detail, workspace_id=workspace_id)
 
     def _now_s(self) -> float:
         return self._clock.now_s()

@@ -174,20 +174,27 @@ def _of_events(workspace_id: str) -> dict[type[Any], Condition]:
     def whole(kind: Any) -> Condition:  # noqa: ANN401 - a table's class
         return place_is_own(kind.device, None, workspace_id, is_home=is_home)
 
-    def by_state(kind: Any) -> Condition:  # noqa: ANN401 - a table's class
+    def counted(kind: Any) -> Condition:  # noqa: ANN401 - a table's class
+        # Numbers only, by the id of a stream or a scan: whoever stores its events goes on counting.
+        return or_(kind.device.in_(SHARED_DEVICES), whole(kind))
+
+    def by_state(kind: Any, *, also_without: bool) -> Condition:  # noqa: ANN401 - a table's class
         state = EventState.__table__.alias()
         own = place_is_own(state.c.device, state.c.camera, workspace_id, is_home=is_home)
         same = (state.c.device == kind.device, state.c.event_id == kind.event_id)
         is_shared = kind.device.in_(SHARED_DEVICES)
-        state_is_own = select(literal(1)).where(*same, own).exists()
-        return or_(and_(not_(is_shared), whole(kind)), and_(is_shared, state_is_own))
+        fits = select(literal(1)).where(*same, own).exists()
+        if also_without:
+            fits = not_(select(literal(1)).where(*same, not_(own)).exists())
+        return or_(and_(not_(is_shared), whole(kind)), and_(is_shared, fits))
 
     makers: dict[type[Base], Callable[[Any], Condition]] = {
         EventState: lambda kind: place_is_own(kind.device, kind.camera, workspace_id, is_home=is_home),
-        StoredEvent: by_state,
-        Thumbnail: by_state,
-        EventGap: whole,
-        Spool: whole,
+        # One whose event is gone has to be known when it comes again; nobody is shown a document alone.
+        StoredEvent: lambda kind: by_state(kind, also_without=True),
+        Thumbnail: lambda kind: by_state(kind, also_without=False),
+        EventGap: counted,
+        Spool: counted,
         # Nobody can tell whose a message is that cannot be understood.
         DeadLetter: lambda _kind: false(),
     }

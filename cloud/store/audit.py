@@ -18,6 +18,7 @@ def note(
     device: str | None = None,
     who: str | None = None,
     detail: str = "",
+    workspace_id: str | None = None,
 ) -> None:
     """Note something that was done.
 
@@ -28,9 +29,10 @@ def note(
         device: The device that it is about.
         who: Who did it: an address, or none for somebody on this machine.
         detail: More, for people; never a secret.
+        workspace_id: Whose log it goes into; none: the session's, else the one of the device, else home's.
     """
     row = AuditRow(at=now_s, what=what, device=device, who=who, detail=detail[:500])
-    row.workspace_id = scope.inherited(session, Device, device)
+    row.workspace_id = workspace_id or scope.inherited(session, Device, device)
     session.add(row)
 
 

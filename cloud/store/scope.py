@@ -54,7 +54,8 @@ def open_session(bind: Any) -> ScopedSession:  # noqa: ANN401 - an engine, or on
 
 def workspace_of(session: Session) -> str | None:
     """Return whose rows a session sees; none: all."""
-    return session.info.get(_WORKSPACE)
+    found: str | None = session.info.get(_WORKSPACE)
+    return found
 
 
 def narrowed(session: Session) -> str | None:

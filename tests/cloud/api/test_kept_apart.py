@@ -264,6 +264,16 @@ def test_names_that_cameras_and_streams_have_are_taken_for_all_and_nothing_more_
     )  # fmt: skip
 
 
+def test_log_of_one_workspace_tells_nothing_of_people_of_another(world: World) -> None:
+    assert world.insider.log_in() == 200
+    assert world.insider.log_in("wrong password") == 403
+    assert "anna" not in world.outsider.client.get(f"{API}/audit").text
+    told = [one["what"] for one in world.insider.client.get(f"{API}/audit").json()]
+    assert {"logged in", "login refused"} <= set(told)
+    world.cloud.clock.advance(1000.0)
+    assert world.insider.log_in() == 200
+
+
 def test_camera_asks_no_detector_of_another_workspace(world: World) -> None:
     own = world.outsider.client.post(f"{API}/detectors", json={"name": "looked by"}).json()["id"]
     camera = camera_of(world, world.outsider, "asking")

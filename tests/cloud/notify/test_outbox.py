@@ -96,9 +96,9 @@ def test_event_is_told_once_to_each_address_whatever_comes_of_it_later(world: Wo
 def test_rule_is_asked_about_events_of_its_own_workspace_only(world: World) -> None:
     with world.home.database.write() as session:
         workspaces.add(session, name="other", now_s=1.0).id = "ws_2"
-    with within("ws_2"):
-        world.rule(channels=["json://other/"])
-    world.rule(channels=["json://home/"])
+    for workspace_id, address in (("ws_2", "json://other/"), (HOME, "json://home/")):
+        with within(workspace_id):
+            world.rule(channels=[address])
     world.see(item(1))
     assert world.sender.send_due() == 1
     assert [address for address, _ in world.channel.sent] == ["json://home/"]

@@ -14,6 +14,7 @@ from cloud.errors import ConflictError, NotFoundError
 from cloud.ingest.batches import store_batch
 from cloud.store import audit, detectors, events, jobs, scope, sources, workspaces
 from cloud.store.apart import UNCONDITIONAL, conditions_of
+from cloud.store.scans import SCAN_DEVICE
 from cloud.store.tables import (
     Base,
     Detector,
@@ -26,6 +27,7 @@ from cloud.store.tables import (
     Thumbnail,
     Version,
 )
+from edge_agent.wire.sync import EventBatch
 from tests.cloud.homes import DEVICE, add_device, batch, item, make_home
 
 
@@ -148,3 +150,23 @@ def test_name_under_which_events_came_before_there_were_others_stays_homes(home:
         with pytest.raises(ConflictError, match="is taken"):
             sources.claim(session, "gone", sources.WHOLE, "ws_2")
         sources.claim(session, "gone", sources.WHOLE, HOME)
+
+
+def test_events_of_a_recording_are_stored_batch_by_batch_within_a_scope(home: Home) -> None:
+    def part(seq: int) -> EventBatch:
+        one = item(seq, seq)
+        event = one.event.model_copy(update={"device": SCAN_DEVICE, "camera": "rec"})
+        sent = one.model_copy(update={"event": event})
+        return EventBatch(device=SCAN_DEVICE, epoch="scan_1", items=(sent,), oldest_seq=1)
+
+    with within("ws_2"), home.database.write() as session:
+        sources.claim(session, SCAN_DEVICE, "rec", "ws_2")
+    for seq in (1, 2, 2):
+        with within("ws_2"), home.database.write() as session:
+            assert store_batch(session, part(seq), now_s=1.0).ack.seq == seq
+    for workspace_id, count in (("ws_2", 2), (HOME, 0)):
+        with within(workspace_id), home.database.read() as session:
+            of_recordings = select(EventState.event_id).where(EventState.device == SCAN_DEVICE)
+            assert len(session.scalars(of_recordings).all()) == count
+            documents = select(StoredEvent.event_id).where(StoredEvent.device == SCAN_DEVICE)
+            assert len(session.scalars(documents).all()) == count
