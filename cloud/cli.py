@@ -31,6 +31,7 @@ from cloud.commands import (
     stream,
     subnet,
     suggest,
+    worker,
 )
 from cloud.commands.options import AsJson, Home, read_settings
 from edge_agent.errors import ElfowlError
@@ -49,6 +50,7 @@ app.add_typer(subnet.app, name="subnet")
 app.add_typer(stream.app, name="stream")
 detector.app.command("suggest")(suggest.suggest)
 app.command("plan")(plan.plan)
+app.command("worker")(worker.worker)
 app.command("search")(search.search)
 app.command("scan")(scan.scan)
 app.command("correct")(correct.correct)
