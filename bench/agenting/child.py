@@ -25,10 +25,11 @@ from edge_agent.camera.frame import Frame
 from edge_agent.camera.open_source import open_source
 from edge_agent.camera.picture_source import PictureSource
 from edge_agent.config import AgentConfig, CameraConfig, load_config
-from edge_agent.main import spare_memory
+from edge_agent.main import care_for_memory
 from edge_agent.pipeline.alike import Sight
 from edge_agent.pipeline.cure import DescribingDetector
 from edge_agent.pipeline.detect import BundleDetector
+from edge_agent.runtime.profiles import find_profile
 from edge_agent.starter.location import starter_bundle_path
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.detection import Detection
@@ -194,8 +195,7 @@ def main() -> None:
         diary = run_bare(film)
     else:
         config = load_config(Path(sys.argv[3]))
-        if config.profile == SMALL_PROFILE:
-            spare_memory()
+        care_for_memory(find_profile(config.profile).ram_for_us_bytes)
         diary = run_agent(mode, film, config)
     settled_s, settled_cpu_s = diary.settled or (time.monotonic(), time.process_time())
     told = {
