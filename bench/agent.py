@@ -59,6 +59,7 @@ cameras: [{{name: front, source: {film}, fps: 5}}]
 _NOTES = (
     "detector: the starter bundle, int8, LiteRT, one thread; 480 x 360 H.264, ten pictures a second",
     "fps: pictures taken one by one, as fast as can be, decoding on both sides; cpu: by processor time",
+    "bare share: of decoding and detector in the saturated agent itself, where others disturb both alike",
     "added: from a picture at the camera's thread to its event at an MQTT client, less the detector",
     "memory: peak PSS, with copies of the libraries that no other process maps; resident: shared pages too",
     "lean: profile arm64-128mb, no OpenCV",
@@ -69,10 +70,15 @@ _NOTES = (
 
 @dataclass(frozen=True)
 class Pace:
-    """Pictures a second, and processor time a picture."""
+    """Pictures a second, processor time a picture, and the shares of both that a bare loop needs too.
+
+    The shares are of one and the same run: what disturbs it disturbs both alike.
+    """
 
     fps: float
     cpu_ms: float
+    needed_share: float
+    needed_cpu_share: float
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,8 @@ def run(*, quick: bool = False) -> Result:
         "fps_of_bare_loop": median(agent.fps / bare.fps for agent, bare in rounds),
         "fps_of_bare_loop_spread": spread([agent.fps / bare.fps for agent, bare in rounds]),
         "fps_of_bare_loop_by_cpu": spread([bare.cpu_ms / agent.cpu_ms for agent, bare in rounds]),
+        "bare_share_of_time": spread([agent.needed_share for agent, _ in rounds]),
+        "bare_share_of_cpu": spread([agent.needed_cpu_share for agent, _ in rounds]),
         "still_cpu_of_busy": still.cpu_ms_a_second / busy.cpu_ms_a_second,
     }
     return Result(
@@ -182,7 +190,8 @@ def _pace(out: Path) -> Pace:
     looks = told["looks"][WARM_PICTURES:]
     passed_over = sum(1 for look in looks[:-1] if look[2] == 0.0)
     count = len(looks) - 1 - passed_over
-    return Pace(count / (looks[-1][1] - looks[0][1]), 1000.0 * (looks[-1][3] - looks[0][3]) / count)
+    took_s, cpu_s, needed_s, needed_cpu_s = (looks[-1][at] - looks[0][at] for at in (1, 3, 4, 5))
+    return Pace(count / took_s, 1000.0 * cpu_s / count, needed_s / took_s, needed_cpu_s / cpu_s)
 
 
 def _live(folder: Path, film: Path, profile: str, seconds: float) -> Live:
@@ -203,7 +212,7 @@ def _live(folder: Path, film: Path, profile: str, seconds: float) -> Live:
 
 
 def _added_ms(looks: Sequence[Sequence[float]], heard: Sequence[tuple[float, Event]]) -> list[float]:
-    moments = {time_s: (handed_s, took_s) for time_s, handed_s, took_s, _ in looks}
+    moments = {time_s: (handed_s, took_s) for time_s, handed_s, took_s, *_ in looks}
     timed = []
     for heard_s, event in heard:
         if event.event_type != "end" and event.frame_time in moments:

@@ -31,6 +31,7 @@ from cloud.api.services import Services
 from cloud.api.tagging import Tagging
 from cloud.api.uploads import keep_sweeping
 from cloud.api.views import job_view
+from cloud.engine.engine import choose_engine
 from cloud.fleet.enrolment import GuessLimit
 from cloud.fleet.sightings import Sightings
 from cloud.ingest.accounts import Accounts, choose_accounts
@@ -126,7 +127,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         repository = open_repository(settings, clock)
         broker, accounts = await _open_broker(stack, settings, clock)
         stack.enter_context(_uploads_in(settings.cache_path / "uploads"))
-        offload = OffloadService(settings, clock)
+        offload = OffloadService(settings, clock, pool=choose_engine(settings).offload_pool(clock))
         stack.push_async_callback(offload.stop)
         teaching = TeachingService(settings, clock, on_state=lambda state: _tell_lesson(live, state))
         stack.push_async_callback(teaching.stop)
@@ -159,6 +160,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             teaching=teaching,
             wall=wall,
             hint=subscriber.hint_desired,
+            expect=_expecter(offload),
             mqtt=lambda request: _mqtt_access(broker, request),
             health=lambda: _health(services, running),
             guesses=GuessLimit(clock),
@@ -213,6 +215,16 @@ def _job_listener(app: FastAPI, offload: OffloadService) -> Callable[[Job], None
             asyncio.run_coroutine_threadsafe(offload.get_ready(job.detector_id), loop)
 
     return changed
+
+
+def _expecter(offload: OffloadService) -> Callable[[str, int], None]:
+    """Return what lets workers load a detector that a camera was just given; called in any thread."""
+    loop = asyncio.get_running_loop()
+
+    def expect(detector_id: str, version: int) -> None:
+        asyncio.run_coroutine_threadsafe(offload.get_ready(detector_id, version), loop)
+
+    return expect
 
 
 def _watching(home: Home, live: LiveFeed, alerts: AlertSender) -> StreamPool:

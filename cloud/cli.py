@@ -32,6 +32,7 @@ from cloud.commands import (
     stream,
     subnet,
     suggest,
+    worker,
     workspace,
 )
 from cloud.commands.options import AsJson, Home, read_settings
@@ -52,6 +53,7 @@ app.add_typer(subnet.app, name="subnet")
 app.add_typer(stream.app, name="stream")
 detector.app.command("suggest")(suggest.suggest)
 app.command("plan")(plan.plan)
+app.command("worker")(worker.worker)
 app.command("search")(search.search)
 app.command("scan")(scan.scan)
 app.command("correct")(correct.correct)

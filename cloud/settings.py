@@ -39,9 +39,18 @@ class Settings(BaseModel):
         "on",
         description="'off': whoever reaches the server may do everything, by the access token if one is set",
     )
+    engine: Literal["local", "ray"] = Field(
+        "local",
+        description="where offload workers run: 'ray' is the cluster of RAY_ADDRESS, or of this machine",
+    )
     offload_workers: int = Field(2, ge=1, le=64, description="one takes over at once when another dies")
     offload_requests_per_minute: float = Field(600.0, gt=0.0, description="of one device")
     offload_bytes_per_day: float = Field(500_000_000.0, gt=0.0, description="of pictures, of one device")
+    database: str | None = Field(
+        None,
+        pattern=r"^postgresql(\+psycopg)?://[^\s]+$",
+        description="where tables and jobs are; a file in the home folder by default",
+    )
     object_store: str | None = Field(
         None,
         pattern=r"^s3://[^\s]+$",
@@ -61,7 +70,9 @@ class Settings(BaseModel):
         description="of detectors on the graphics processor, of each offload worker",
     )
 
-    stream_workers: int = Field(2, ge=1, le=64, description="that watch streams, once there are any")
+    stream_workers: int = Field(
+        2, ge=0, le=64, description="that watch streams, once there are any; 0: other machines do"
+    )
     stream_hosts: tuple[str, ...] = Field(
         (), description="names and IP addresses that streams may be at, though they are not open to streams"
     )
@@ -102,9 +113,22 @@ class Settings(BaseModel):
         return tuple(part.strip().lower() for part in value.split(",") if part.strip())
 
     @property
+    def for_children(self) -> dict[str, str]:
+        """Return the variables by which processes of ours find the same home and tables."""
+        found = {"ELFOWL_HOME": str(self.home)}
+        return found if self.database is None else {**found, "ELFOWL_DATABASE": self.database}
+
+    @property
     def database_path(self) -> Path:
         """Return the SQLite file."""
         return self.home / "elfowl.sqlite"
+
+    @property
+    def database_url(self) -> str:
+        """Return where the tables are, as SQLAlchemy names it."""
+        if self.database is None:
+            return f"sqlite:///{self.database_path}"
+        return self.database.replace("postgresql://", "postgresql+psycopg://", 1)
 
     @property
     def media_path(self) -> Path:
@@ -166,9 +190,11 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "broker_accounts": "ELFOWL_BROKER_ACCOUNTS",
         "access_token": "ELFOWL_ACCESS_TOKEN",
         "accounts": "ELFOWL_ACCOUNTS",
+        "engine": "ELFOWL_ENGINE",
         "offload_workers": "ELFOWL_OFFLOAD_WORKERS",
         "offload_requests_per_minute": "ELFOWL_OFFLOAD_REQUESTS_PER_MINUTE",
         "offload_bytes_per_day": "ELFOWL_OFFLOAD_BYTES_PER_DAY",
+        "database": "ELFOWL_DATABASE",
         "object_store": "ELFOWL_OBJECT_STORE",
         "model_ram_bytes": "ELFOWL_MODEL_RAM_BYTES",
         "model_disk_bytes": "ELFOWL_MODEL_DISK_BYTES",

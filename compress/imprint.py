@@ -46,33 +46,73 @@ Imprint = Mapping[str, LayerImprint]
 """By the layer's name."""
 
 
-def take_imprint(network: nn.Module, pictures: Sequence[torch.Tensor], seed: int = 0) -> Imprint:
+def take_imprint(
+    network: nn.Module,
+    pictures: Sequence[torch.Tensor],
+    check: Callable[[], None] = lambda: None,
+    seed: int = 0,
+) -> Imprint:
     """Return what a network's dense convolutions answer to pictures.
 
     Args:
         network: In eval mode; answers scores (logits) and boxes in turn, as `compress.protocol` says.
         pictures: Each `(1, 3, h, w) float32`, all of one size.
+        check: Called before each picture; may raise to stop.
         seed: Of the places and of what is probed.
     """
     random = torch.Generator().manual_seed(seed)
-    heat = _heat(network, pictures, random)
-    places = {name: tuple(_places(one, random) for one in maps) for name, maps in heat.items()}
-    seen: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+    work = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
+    looks: dict[str, list[_Look]] = {}
+    for picture in pictures:  # one by one: together they take much memory
+        check()
+        for name, look in _looks(work, picture, random):
+            looks.setdefault(name, []).append(look)
+    return {name: _joined(found) for name, found in looks.items()}
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one layer read `(inputs, n)` and answered `(outputs, n)` at places of one picture."""
+
+    places: torch.Tensor
+    read: torch.Tensor
+    answers: torch.Tensor
+    weights: torch.Tensor
+
+
+def _joined(looks: Sequence[_Look]) -> LayerImprint:
+    read = torch.cat([look.read for look in looks], dim=1).double()
+    return LayerImprint(
+        places=tuple(look.places for look in looks),
+        answers=torch.cat([look.answers for look in looks], dim=1),
+        spread=read @ read.T / read.shape[1],
+        weights=torch.stack([look.weights for look in looks]).mean(dim=0),
+    )
+
+
+def _looks(network: nn.Module, picture: torch.Tensor, random: torch.Generator) -> Iterator[tuple[str, _Look]]:
+    """Yield what each layer does with a picture; places are drawn by how much the answers depend on them."""
+    seen: dict[str, tuple[nn.Conv2d, torch.Tensor, torch.Tensor, torch.Tensor]] = {}
 
     def note(name: str, layer: nn.Conv2d, read: torch.Tensor, answer: torch.Tensor) -> None:
-        inputs = read_at(layer, read, places[name]).double()
-        spread = inputs @ inputs.T / inputs.shape[1]
-        seen[name] = at_places(answer.flatten(2), places[name]), spread
+        answer.retain_grad()
+        seen[name] = layer, read.detach(), answer, answer.detach().clone()  # what follows may work in place
 
-    with _listening(network, note), torch.no_grad():
-        network(torch.cat(list(pictures)))
-    return {
-        name: LayerImprint(
-            places[name], *seen[name], torch.stack([one.sum(dim=(1, 2)) for one in maps]).mean(0)
-        )
-        for name, maps in heat.items()
-        if name in seen
-    }
+    with _listening(network, note), torch.enable_grad():
+        _probe(network(picture.clone().requires_grad_()), random).backward()  # type: ignore[no-untyped-call]
+    for name, (layer, read, output, answer) in seen.items():
+        if output.grad is not None:
+            heat = output.grad[0].square()
+            where = _places(heat, random)
+            yield (
+                name,
+                _Look(
+                    where,
+                    read_at(layer, read, [where]),
+                    at_places(answer.flatten(2), [where]),
+                    heat.sum(dim=(1, 2)),
+                ),
+            )
 
 
 def dense_layers(network: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
@@ -98,28 +138,6 @@ def read_at(layer: nn.Conv2d, read: torch.Tensor, places: Sequence[torch.Tensor]
 def at_places(flat: torch.Tensor, places: Sequence[torch.Tensor]) -> torch.Tensor:
     """Return `(channels, all places)` of `(n, channels, cells)`."""
     return torch.cat([one[:, where] for one, where in zip(flat, places, strict=True)], dim=1)
-
-
-def _heat(
-    network: nn.Module, pictures: Sequence[torch.Tensor], random: torch.Generator
-) -> dict[str, list[torch.Tensor]]:
-    """Return by layer, for each picture, the squared gradient `(outputs, h, w)` of what the network says."""
-    work = copy.deepcopy(network).eval().requires_grad_(requires_grad=True)
-    outputs: dict[str, torch.Tensor] = {}
-    found: dict[str, list[torch.Tensor]] = {}
-
-    def note(name: str, _layer: nn.Conv2d, _read: torch.Tensor, answer: torch.Tensor) -> None:
-        answer.retain_grad()
-        outputs[name] = answer
-
-    with _listening(work, note), torch.enable_grad():
-        for picture in pictures:
-            outputs.clear()
-            _probe(work(picture), random).backward()  # type: ignore[no-untyped-call]
-            for name, output in outputs.items():
-                if output.grad is not None:
-                    found.setdefault(name, []).append(output.grad[0].square())
-    return found
 
 
 def _probe(answers: Sequence[torch.Tensor], random: torch.Generator) -> torch.Tensor:

@@ -1,6 +1,6 @@
-"""A thinned network mended in closed form, before it learns anything.
+"""A network that lost channels or parts, mended in closed form before it learns anything.
 
-A layer that lost inputs is fitted, by least squares on a few pictures, to answer from the rest what it
+A layer that lost inputs is fitted, by least squares on a few pictures, to answer from the others what it
 answered before (He et al. 2017). Layers are mended in the order in which they run, each on what the mended
 ones before it make, so that errors do not add up. It takes seconds, and saves thousands of views.
 """
@@ -8,7 +8,7 @@ ones before it make, so that errors do not add up. It takes seconds, and saves t
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -19,30 +19,32 @@ from compress.prune import ChannelGroup
 _RIDGE = 1e-3
 """How strongly a layer is held to what it was, beside the mean square of its inputs."""
 
+_AS_BEFORE = 1e-9
+"""A layer that misses no larger share of its answers' power than this is left alone."""
+
 
 def mended(
-    thinned: nn.Module,
+    hurt: nn.Module,
     imprint: Imprint,
-    groups: Sequence[ChannelGroup],
-    gone: Mapping[str, Sequence[int]],
     pictures: Sequence[torch.Tensor],
+    lost_outputs: Mapping[str, Collection[int]] | None = None,
+    only: Collection[str] | None = None,
 ) -> nn.Module:
-    """Return a copy of a thinned network that answers more like the whole one.
+    """Return a copy of a network that lost something; it answers more like the whole one.
 
     Args:
-        thinned: From `compress.prune.pruned`.
+        hurt: Its layers have the names that they have in the whole one.
         imprint: Of the whole network, on the same pictures.
-        groups: Of the whole network.
-        gone: The channels that went, by group.
         pictures: Each `(1, 3, h, w) float32`.
+        lost_outputs: Which outputs of the whole network's layers are not there any more, by layer.
+        only: The layers to fit; none: all whose inputs are not what they were.
     """
-    work = copy.deepcopy(thinned).eval().requires_grad_(requires_grad=False)
-    hurt = {name for group in groups if group.name in gone for name in group.readers}
-    lost = _lost_outputs(groups, gone)
+    work = copy.deepcopy(hurt).eval().requires_grad_(requires_grad=False)
     hooks = []
     for name, layer in dense_layers(work):
-        if name in hurt and name in imprint:
-            kept = [index for index in range(len(imprint[name].answers)) if index not in lost.get(name, ())]
+        if name in imprint and (only is None or name in only):
+            lost = (lost_outputs or {}).get(name, ())
+            kept = [index for index in range(len(imprint[name].answers)) if index not in lost]
             hooks.append(layer.register_forward_pre_hook(_mender(imprint[name], kept)))
     with torch.no_grad():
         work(torch.cat(list(pictures)))
@@ -51,12 +53,28 @@ def mended(
     return work
 
 
-def _lost_outputs(groups: Sequence[ChannelGroup], gone: Mapping[str, Sequence[int]]) -> dict[str, set[int]]:
+def mended_channels(
+    thinned: nn.Module,
+    imprint: Imprint,
+    pictures: Sequence[torch.Tensor],
+    groups: Sequence[ChannelGroup],
+    gone: Mapping[str, Sequence[int]],
+) -> nn.Module:
+    """Return a mended copy of a network from `compress.prune.pruned`.
+
+    Args:
+        thinned: Without some channels.
+        imprint: Of the whole network, on the same pictures.
+        pictures: Each `(1, 3, h, w) float32`.
+        groups: Of the whole network.
+        gone: The channels that went, by group.
+    """
     lost: dict[str, set[int]] = {}
     for group in groups:
         for name, outputs in group.makers.items():
             lost.setdefault(name, set()).update(outputs[channel] for channel in gone.get(group.name, ()))
-    return lost
+    only = {name for group in groups if group.name in gone for name in group.readers}
+    return mended(thinned, imprint, pictures, lost, only)
 
 
 def _mender(
@@ -82,6 +100,8 @@ def _fit(layer: nn.Conv2d, read: torch.Tensor, wanted: torch.Tensor) -> None:
         before = torch.cat([before, layer.bias[:, None].double()], dim=1)
         hold = torch.cat([hold, torch.full((1,), 1e-9, dtype=torch.float64)])
     missed = wanted.double() - before @ inputs
+    if missed.square().mean() < _AS_BEFORE * wanted.square().mean():
+        return
     count = inputs.shape[1]
     change = torch.linalg.solve(inputs @ inputs.T / count + hold.diag(), inputs @ missed.T / count)
     after = (before + change.T).float()

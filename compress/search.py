@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from compress.blocks import traced
@@ -25,7 +26,7 @@ from compress.prune import pruned
 from compress.recover import RecoverPlan, Standing, recover
 from compress.search_plan import Place, SearchPlan, Tried, best_first, grid, plan_for, worth_teaching
 from compress.shelf import Shelf
-from compress.structures import Structure, picture_tensor, structures
+from compress.structures import Structure, mended_structures, picture_tensor, structures
 from compress.students import FoundStudent, Task
 from compress.teacher import AnswerStore, Asked
 from compress.thin import PICTURES, Thinning
@@ -34,8 +35,8 @@ from edge_agent.clock import Clock
 
 _STAGE = "search"
 _GATHER_SHARE = 0.2
-_FIRST_ROUND_SHARE = 0.2
-_SURE_SHARE = 0.35
+_FIRST_ROUND_SHARE = 0.15
+_SURE_SHARE = 0.25
 """What lacks parts only is nearly there: this is all it gets, and what it can be relied on to need."""
 
 _FIRST_FINALIST_SHARE = 0.6
@@ -145,6 +146,8 @@ class _Search:
         first = Candidate.of(whole, own_px)
         self._watch.say("Trying what can go")
         found = structures(first, self._of(own_px), self._some(_TRIED_ON), self._watch.check)
+        self._watch.say("Mending what is left")
+        found = mended_structures(found, self._pictures(own_px), self._watch.check)
         tried = self._first_round(grid(found, self._plan))
         finished = [one for one in tried if _lacks_parts_only(one)]
         finished += self._finals([one for one in tried if not _lacks_parts_only(one)])
@@ -178,6 +181,11 @@ class _Search:
         if size_px not in self._lessons:
             self._lessons = {size_px: lessons_for(self._material, size_px)}
         return self._lessons[size_px]
+
+    def _pictures(self, size_px: tuple[int, int]) -> list[torch.Tensor]:
+        """Return those on which networks are thinned and mended."""
+        lessons = self._of(size_px)
+        return [picture_tensor(lessons, number) for number in self._some(PICTURES)]
 
     def _some(self, count: int) -> list[int]:
         views = len(self._material.views)
@@ -214,9 +222,9 @@ class _Search:
         size_px = candidate.input_size_px
         key = structure.words, size_px
         if key not in self._thinnings:
-            lessons = self._of(size_px)
-            pictures = [picture_tensor(lessons, number) for number in self._some(PICTURES)]
-            self._thinnings = {key: Thinning.of(candidate.network, size_px, pictures)}
+            self._thinnings = {
+                key: Thinning.of(candidate.network, size_px, self._pictures(size_px), self._watch.check)
+            }
         return self._thinnings[key]
 
     def _teach(self, candidate: Candidate, turn: int, budget_s: float, which: str) -> Tried:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -11,7 +11,9 @@ from torch import nn
 from compress.blocks import Part, removable_parts, without
 from compress.candidates import Candidate
 from compress.capture import normalised
+from compress.imprint import take_imprint
 from compress.lessons import Lessons
+from compress.mend import mended
 from compress.recover import distillation_loss, tensors_of
 
 _BLOCKS_SHARE = 0.25
@@ -89,6 +91,26 @@ def structures(
     if now.macs < before:
         found.append(Structure(f"{words}, fewer blocks" if words else "fewer blocks", now))
     return found
+
+
+def mended_structures(
+    found: Sequence[Structure], pictures: Sequence[torch.Tensor], check: Callable[[], None]
+) -> list[Structure]:
+    """Return structures, the whole network first, the others mended: what is left makes up for what went.
+
+    Args:
+        found: From `structures`.
+        pictures: Each `(1, 3, h, w) float32`, of the structures' input size.
+        check: Called now and then; may raise to stop.
+    """
+    if len(found) < 2:
+        return list(found)
+    imprint = take_imprint(found[0].candidate.network, pictures, check)
+    mended_ones = [
+        replace(one, candidate=one.candidate.taught(mended(one.candidate.network, imprint, pictures)))
+        for one in found[1:]
+    ]
+    return [found[0], *mended_ones]
 
 
 def _block_to_go(

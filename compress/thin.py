@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from compress.imprint import Imprint, take_imprint
-from compress.mend import mended
+from compress.mend import mended_channels
 from compress.prune import ChannelGroup, choose_channels, prunable_groups, pruned
 from compress.surgeon import importance
 
@@ -39,13 +39,24 @@ class Thinning:
 
     @classmethod
     def of(
-        cls, network: nn.Module, input_size_px: tuple[int, int], pictures: Sequence[torch.Tensor]
+        cls,
+        network: nn.Module,
+        input_size_px: tuple[int, int],
+        pictures: Sequence[torch.Tensor],
+        check: Callable[[], None] = lambda: None,
     ) -> Thinning:
-        """Look at a network; channels may go that one layer makes and only dense convolutions read."""
+        """Look at a network; channels may go that one layer makes and only dense convolutions read.
+
+        Args:
+            network: In eval mode, batch norms folded in.
+            input_size_px: (width, height).
+            pictures: Each `(1, 3, h, w) float32`.
+            check: Called now and then; may raise to stop.
+        """
         groups = tuple(
             group for group in prunable_groups(network, input_size_px) if group.inner and group.readers
         )
-        imprint = take_imprint(network, pictures)
+        imprint = take_imprint(network, pictures, check)
         worth = importance(network, imprint, groups)
         return cls(network, input_size_px, groups, imprint, worth, pictures)
 
@@ -56,4 +67,4 @@ class Thinning:
     def without(self, gone: Mapping[str, Sequence[int]]) -> nn.Module:
         """Return a copy without some channels, mended."""
         thinned = pruned(self.network, self.input_size_px, gone)
-        return mended(thinned, self.imprint, self.groups, gone, self.pictures)
+        return mended_channels(thinned, self.imprint, self.pictures, self.groups, gone)

@@ -21,7 +21,9 @@ _log = logging.getLogger(__name__)
 _SMALL_BYTES = 160_000_000
 """Up to here the agent does without what only saves milliseconds."""
 
-_M_ARENA_MAX = -8
+# Of the C library's `mallopt`.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_LARGE_BYTES, _SMALL_LARGE_BYTES = 4_000_000, 1_000_000
 
 
 def run_agent(config_file: Path, *, verbose: bool = False) -> None:
@@ -39,8 +41,7 @@ def run_agent(config_file: Path, *, verbose: bool = False) -> None:
     profile = find_profile(config.profile)
     config = config.model_copy(update={"profile": profile.name})
     check_authorities(config)
-    if profile.ram_for_us_bytes <= _SMALL_BYTES:
-        spare_memory()
+    care_for_memory(profile.ram_for_us_bytes)
     stopping = threading.Event()
 
     def stop(number: int, _frame: object) -> None:
@@ -52,12 +53,36 @@ def run_agent(config_file: Path, *, verbose: bool = False) -> None:
     Agent(config).run(stopping)
 
 
+def care_for_memory(ram_for_us_bytes: int) -> None:
+    """Let this process take no more memory than it needs, before it does anything else.
+
+    Args:
+        ram_for_us_bytes: What the profile allows.
+    """
+    if ram_for_us_bytes <= _SMALL_BYTES:
+        spare_memory()
+    else:
+        _keep_heap_small(_LARGE_BYTES)
+
+
 def spare_memory() -> None:
-    """Leave out what takes memory: OpenCV, and the C library's arenas beyond the first."""
+    """Leave out what takes memory and only saves milliseconds: OpenCV, and a heap with room to spare."""
     choose_numpy()
+    _keep_heap_small(_SMALL_LARGE_BYTES)
+
+
+def _keep_heap_small(large_bytes: int) -> None:
+    """Let there be one heap, and pieces from `large_bytes` on lie apart, so that they can be given back.
+
+    Left alone, the C library raises that limit with each large piece that is freed: after the first bundle is
+    opened the next ones leave holes of megabytes in the heap.
+    """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-    if set_option is not None:
-        set_option(_M_ARENA_MAX, 1)
+    if set_option is None:
+        return
+    set_option(_M_ARENA_MAX, 1)
+    set_option(_M_MMAP_THRESHOLD, large_bytes)
+    set_option(_M_TRIM_THRESHOLD, large_bytes)
 
 
 def configure_logging(*, verbose: bool = False, quiet: bool = False, form: LogFormat = "text") -> None:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,10 +25,11 @@ from edge_agent.camera.frame import Frame
 from edge_agent.camera.open_source import open_source
 from edge_agent.camera.picture_source import PictureSource
 from edge_agent.config import AgentConfig, CameraConfig, load_config
-from edge_agent.main import spare_memory
+from edge_agent.main import care_for_memory
 from edge_agent.pipeline.alike import Sight
 from edge_agent.pipeline.cure import DescribingDetector
 from edge_agent.pipeline.detect import BundleDetector
+from edge_agent.runtime.profiles import find_profile
 from edge_agent.starter.location import starter_bundle_path
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.detection import Detection
@@ -43,18 +45,32 @@ class Diary:
     """What happened.
 
     Attributes:
-        looks: Of each picture its moment, when it was handed on, how long the detector took, and the
-            processor time so far.
+        looks: Of each picture its moment, when it was handed on, how long the detector took, the processor
+            time so far, and of the time and of the processor time so far what a bare loop would take too.
         settled: When the start was over, and the processor time until then.
+        needed_s: Time that decoding (where it is the camera's thread that decodes) and detector took so far.
+        needed_cpu_s: The same of the processor.
     """
 
     looks: list[list[float]] = field(default_factory=list)
     settled: tuple[float, float] | None = None
+    needed_s: float = 0.0
+    needed_cpu_s: float = 0.0
+
+    @contextmanager
+    def needed(self) -> Iterator[None]:
+        """Count what happens meanwhile as what a bare loop does too."""
+        began_s, began_cpu_s = time.monotonic(), time.thread_time()
+        try:
+            yield
+        finally:
+            self.needed_s += time.monotonic() - began_s
+            self.needed_cpu_s += time.thread_time() - began_cpu_s
 
     def took(self, time_s: float) -> None:
         """Note that a picture of this moment was handed on."""
         now_s = time.monotonic()
-        self.looks.append([time_s, now_s, 0.0, time.process_time()])
+        self.looks.append([time_s, now_s, 0.0, time.process_time(), self.needed_s, self.needed_cpu_s])
         if self.settled is None and now_s - self.looks[0][1] >= SETTLED_S:
             self.settled = now_s, time.process_time()
 
@@ -95,7 +111,8 @@ class Logged:
 
     def latest(self, timeout_s: float) -> Frame | None:
         """Return the next picture."""
-        frame = self._inner.latest(timeout_s)
+        with self._diary.needed():
+            frame = self._inner.latest(timeout_s)
         if frame is not None:
             self._diary.took(frame.time_s)
         return frame
@@ -111,7 +128,8 @@ class Timed:
     def detect(self, rgb: Rgb, *, min_score: float | None = None) -> list[Detection]:
         """Return what is seen."""
         started_s = time.monotonic()
-        found = self._inner.detect(rgb, min_score=min_score)
+        with self._diary.needed():
+            found = self._inner.detect(rgb, min_score=min_score)
         self._note(started_s)
         return found
 
@@ -120,7 +138,8 @@ class Timed:
         if not isinstance(self._inner, DescribingDetector):
             raise TypeError
         started_s = time.monotonic()
-        sights = self._inner.detect_sights(rgb, min_score=min_score)
+        with self._diary.needed():
+            sights = self._inner.detect_sights(rgb, min_score=min_score)
         self._note(started_s)
         return sights
 
@@ -176,8 +195,7 @@ def main() -> None:
         diary = run_bare(film)
     else:
         config = load_config(Path(sys.argv[3]))
-        if config.profile == SMALL_PROFILE:
-            spare_memory()
+        care_for_memory(find_profile(config.profile).ram_for_us_bytes)
         diary = run_agent(mode, film, config)
     settled_s, settled_cpu_s = diary.settled or (time.monotonic(), time.process_time())
     told = {

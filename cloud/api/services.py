@@ -113,6 +113,7 @@ class Services:
     """Everything that a request may need.
 
     `hint` tells a device over MQTT that its desired state changed; `mqtt` is what an enrolled device is told.
+    `expect` hears of detectors, id and version, that cameras will soon ask about.
     `leaving` are devices whose accounts at the broker (`accounts`) are still to be taken; those of people are
     at the desk `people`, their workspaces at `workspaces`, and files on their way at `uploads`.
     """
@@ -129,6 +130,7 @@ class Services:
     mqtt: Callable[[Request], MqttAccess]
     health: Callable[[], dict[str, Any]]
     guesses: GuessLimit
+    expect: Callable[[str, int], None] = lambda _detector_id, _version: None
     replays: ReplayCache = field(default_factory=ReplayCache)
     sightings: Sightings = field(default_factory=Sightings)
     accounts: Accounts = field(default_factory=OpenDoor)
@@ -145,9 +147,12 @@ class Services:
         self.uploads = UploadDesk(self.settings, self.database, self.clock)
 
     def tell(self, desired: Desired | None) -> None:
-        """Hint a device that something new is wanted of it."""
-        if desired is not None:
-            self.hint(desired.device, desired.version)
+        """Hint a device that something new is wanted of it; its detector may soon be asked about."""
+        if desired is None:
+            return
+        self.hint(desired.device, desired.version)
+        if desired.bundle is not None:
+            self.expect(desired.bundle.detector_id, desired.bundle.detector_version)
 
     def take_account(self, device: str) -> None:
         """Take the account of a device at the broker; when that fails, it is tried again soon."""

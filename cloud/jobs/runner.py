@@ -8,6 +8,7 @@ Invariants:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import subprocess
@@ -27,6 +28,7 @@ from cloud.store import jobs
 from cloud.store.database import Database
 from cloud.store.tables import Job
 from edge_agent.clock import Clock
+from edge_agent.errors import StorageError
 
 _LOG = logging.getLogger(__name__)
 _QUEUE = "jobs"
@@ -34,6 +36,7 @@ _MEDIA_QUEUE = "media"
 _MEDIA_KINDS = frozenset({"prepare", "import"})
 _EXECUTOR = "elfowl"
 _UPDATE_S = 0.2
+_AGAIN_S = 1.0
 
 Command = Callable[[Job], Sequence[str]]
 
@@ -70,7 +73,7 @@ class JobRunner:
         """Go on with what a former server left, and take new jobs."""
         config = DBOSConfig(
             name="elfowl",
-            system_database_url=f"sqlite:///{self._settings.home / 'jobs.sqlite'}",
+            system_database_url=_jobs_url(self._settings),
             executor_id=_EXECUTOR,
             application_version="1",
             log_level="WARNING",
@@ -154,14 +157,14 @@ class JobRunner:
                 self._enqueue(job)
 
     def _run_child(self, job_id: str) -> None:
-        with self._database.read() as session:
-            job = jobs.find(session, job_id)
+        job = self._patiently(lambda: self._find(job_id))
         if job.state in jobs.ENDED or self._stopping:
             return
-        self._change(job_id, state="running", progress=0.0, stage="starting", message="", error=None)
+        begins = {"state": "running", "progress": 0.0, "stage": "starting", "message": "", "error": None}
+        self._patiently(lambda: self._change(job_id, **begins))
         environment = {
             **ONE_THREAD,
-            "ELFOWL_HOME": str(self._settings.home),
+            **self._settings.for_children,
             WORKSPACE_VARIABLE: job.workspace_id,
         }
         child = start_child(self._command(job), environment=environment, stdout=subprocess.PIPE)
@@ -191,35 +194,54 @@ class JobRunner:
             if self._clock.monotonic_s() - told_s >= _UPDATE_S and said.result is None and said.error is None:
                 told_s = self._clock.monotonic_s()
                 self._figures[job_id] = {**self.figures(job_id), **said.figures}
-                self._change(
-                    job_id,
-                    progress=said.progress,
-                    stage=said.stage,
-                    message=said.message,
-                    seconds_left=said.seconds_left,
-                )
+                # A database that is away for a while costs some news of a job, never the job.
+                with contextlib.suppress(StorageError):
+                    self._change(
+                        job_id,
+                        progress=said.progress,
+                        stage=said.stage,
+                        message=said.message,
+                        seconds_left=said.seconds_left,
+                    )
         return last
 
     def _finish(self, job_id: str, code: int, last: ProgressLine) -> None:
         if code == 0 and last.result is not None:
-            self._change(
-                job_id,
-                state="done",
-                progress=1.0,
-                stage="done",
-                message="",
-                seconds_left=0.0,
-                result=last.result,
-            )
+            done = {"state": "done", "progress": 1.0, "stage": "done", "message": "", "seconds_left": 0.0}
+            self._patiently(lambda: self._change(job_id, **done, result=last.result))
             return
         reason = last.error or f"the worker process ended with code {code}; the server's log says more"
-        self._change(job_id, state="failed", seconds_left=None, error=reason)
+        self._patiently(lambda: self._change(job_id, state="failed", seconds_left=None, error=reason))
+
+    def _patiently(self, work: Callable[[], Job]) -> Job:
+        """Do it; a database that is away is waited for: a job that ended is never told as lost."""
+        while True:
+            try:
+                return work()
+            except StorageError as error:
+                if self._stopping:
+                    # Not ended: an error here leaves the step to the next start.
+                    message = "the database is away; the job goes on at the next start"
+                    raise SystemExit(message) from error
+                _LOG.error("a job waits for the database: %s", error)
+                self._clock.sleep(_AGAIN_S)
+
+    def _find(self, job_id: str) -> Job:
+        with self._database.read() as session:
+            return jobs.find(session, job_id)
 
     def _change(self, job_id: str, **fields: Any) -> Job:  # noqa: ANN401 - columns of a job
         with self._database.write() as session:
             job = jobs.change(session, job_id, now_s=self._clock.now_s(), **fields)
         self._on_change(job)
         return job
+
+
+def _jobs_url(settings: Settings) -> str:
+    """Return where it is kept which jobs are under way: beside the tables, in a schema of its own."""
+    return (
+        f"sqlite:///{settings.home / 'jobs.sqlite'}" if settings.database is None else settings.database_url
+    )
 
 
 def _arguments(job: Job) -> dict[str, Any]:

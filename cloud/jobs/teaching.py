@@ -268,7 +268,7 @@ class TeachingService:
     def _start_worker(self) -> subprocess.Popen[str]:
         self._socket_path.unlink(missing_ok=True)
         command = [sys.executable, "-m", "cloud.worker.teach", str(self._socket_path)]
-        return start_child(command, environment={**ONE_THREAD, "ELFOWL_HOME": str(self._settings.home)})
+        return start_child(command, environment={**ONE_THREAD, **self._settings.for_children})
 
 
 async def _end(task: asyncio.Task[None] | None) -> None:

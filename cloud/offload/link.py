@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 from cloud.cache.figures import TierFigures
 from cloud.offload.protocol import Answer, Ask, packed, read_message
@@ -19,6 +20,53 @@ _KNOCK_S = 0.02
 
 class LinkLostError(Exception):
     """The worker went away before it answered; another one may."""
+
+
+class Link(Protocol):
+    """The service's side of one worker, wherever it runs."""
+
+    @property
+    def is_up(self) -> bool:
+        """Return whether it can be asked."""
+        ...
+
+    @property
+    def under_way(self) -> int:
+        """Return how many questions wait for their answers."""
+        ...
+
+    @property
+    def silent_s(self) -> float:
+        """Return for how long the worker owes an answer without having said anything."""
+        ...
+
+    def start(self, changed: asyncio.Event) -> None:
+        """Begin to reach it; `changed` is set whenever it comes up."""
+        ...
+
+    async def stop(self) -> None:
+        """Reach it no longer."""
+        ...
+
+    def tell(self, folder: Path) -> None:
+        """Let it get a detector ready."""
+        ...
+
+    async def ask(self, folder: Path, jpeg: bytes, left_ms: float, *, alone: bool) -> Answer:
+        """Return its answer to one picture.
+
+        Raises:
+            LinkLostError: It is not there, or went away meanwhile.
+        """
+        ...
+
+    async def figures(self) -> tuple[TierFigures, ...]:
+        """Return what happened in its model cache.
+
+        Raises:
+            LinkLostError: As `ask`.
+        """
+        ...
 
 
 @dataclass

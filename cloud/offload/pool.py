@@ -15,7 +15,7 @@ from pathlib import Path
 from cloud.cache.figures import TierFigures
 from cloud.cache.plan import CachePlan
 from cloud.errors import BusyError
-from cloud.offload.link import LinkLostError, WorkerLink
+from cloud.offload.link import Link, LinkLostError, WorkerLink
 from cloud.offload.protocol import Inferred
 from cloud.processes import ONE_THREAD, Supervisor, start_child
 from edge_agent.clock import Clock
@@ -39,7 +39,7 @@ Command = Callable[[Path], Sequence[str]]
 class WorkerPool:
     """Asks the worker that has least to do; what was lost with one is asked again of another, in time."""
 
-    def __init__(self, links: Sequence[WorkerLink], clock: Clock) -> None:
+    def __init__(self, links: Sequence[Link], clock: Clock) -> None:
         """Use workers that somebody else started; `supervised` makes a pool with its own."""
         self._links = tuple(links)
         self._clock = clock
@@ -142,7 +142,7 @@ class WorkerPool:
         message = f"{deaths} workers ended while they looked at this picture"
         raise BackendError(message)
 
-    async def _least_busy(self) -> WorkerLink:
+    async def _least_busy(self) -> Link:
         """Return the worker with the fewest questions; waits while there is none."""
         while True:
             up = [link for link in self._links if link.is_up]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cloud.cache.figures import TierFigures
 from cloud.cache.plan import CachePlan
+from cloud.errors import NotFoundError
 from cloud.offload.admission import Admission, Limits
 from cloud.offload.pictures import check_picture
 from cloud.offload.pool import WorkerPool, worker_command
@@ -18,6 +19,8 @@ from cloud.offload.protocol import any_trained, version_folder
 from cloud.settings import Settings
 from edge_agent.clock import Clock
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
+
+_TELL_EVERY_S = 60.0
 
 
 class OffloadService:
@@ -36,6 +39,7 @@ class OffloadService:
                 bytes_per_day=settings.offload_bytes_per_day,
             )
         )
+        self._told_s: dict[Path, float] = {}
         self.answered = 0
 
     @property
@@ -63,10 +67,22 @@ class OffloadService:
         if any_trained(self._detectors_path):
             self._pool.start()
 
-    async def get_ready(self, detector_id: str) -> None:
-        """Load the newest version of a detector before the first camera asks for it."""
+    async def get_ready(self, detector_id: str, version: int | None = None) -> None:
+        """Load a version of a detector, the newest one by default, before the first camera asks for it.
+
+        Once a minute: a roll-out tells of the same one for each of its cameras.
+        """
         self.warm()
-        self._pool.get_ready(version_folder(self._detectors_path, detector_id, None))
+        try:
+            folder = version_folder(self._detectors_path, detector_id, version)
+        except NotFoundError:
+            # Bundles outlive their detectors; whoever asks is told.
+            return
+        now_s = self._clock.monotonic_s()
+        self._told_s = {one: at_s for one, at_s in self._told_s.items() if now_s - at_s < _TELL_EVERY_S}
+        if folder not in self._told_s:
+            self._told_s[folder] = now_s
+            self._pool.get_ready(folder)
 
     async def stop(self) -> None:
         """End the workers."""

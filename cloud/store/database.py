@@ -1,7 +1,8 @@
 """Opens the database: brings its tables up to date, sets SQLite up, hands out sessions.
 
 Invariants:
-- A write session takes the write lock at its start (`BEGIN IMMEDIATE`): it waits its turn instead of failing.
+- A write session takes the write lock at its start (SQLite: `BEGIN IMMEDIATE`; PostgreSQL: an advisory lock):
+  it waits its turn instead of failing, and what it read is still so when it writes.
 - What was acknowledged to a device was written by a durable session: on the disk before the answer.
 - Every session is of the scope in which it begins, see `cloud.store.scope`: there is no way around.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -18,19 +19,23 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from cloud.store.scope import open_session
+from cloud.store.scope import WITH_CONDITION, open_session
 from edge_agent.errors import StorageError
 
 _LOG = logging.getLogger(__name__)
 _BUSY_TIMEOUT_S = 30
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_WRITERS_TURN = text("SELECT pg_advisory_xact_lock(3310627)").execution_options(**WITH_CONDITION)
+"""Any number that nobody else takes; held until the transaction ends, also when its process is killed."""
+
 _DISK_FULL = ("database or disk is full", "disk I/O error", "No space left on device")
+_AWAY = ("connection is bad", "connection failed", "server closed the connection", "connection is lost")
 _UNUSABLE = ("file is not a database", "readonly database", "malformed", "unable to open database file")
 
 
@@ -40,7 +45,9 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self._engine = _create_engine(url, synchronous="NORMAL")
-        self._durable_engine = _create_engine(url, synchronous="FULL")
+        # PostgreSQL commits to the disk in any case.
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        self._durable_engine = _create_engine(url, synchronous="FULL") if is_sqlite else self._engine
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -49,11 +56,13 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[Session]:
+    def write(self, *, durable: bool = False, alone: bool = True) -> Iterator[Session]:
         """Open a session that commits at its end, or leaves everything as it was.
 
         Args:
             durable: Return only once the change is on the disk.
+            alone: No other session writes meanwhile. False, where the database can: for changes that lock
+                their own rows and that many machines make all the time.
 
         Raises:
             StorageError: The disk is full or the database damaged.
@@ -64,6 +73,8 @@ class Database:
             open_session(engine.execution_options(elfowl_begin="IMMEDIATE")) as session,
             session.begin(),
         ):
+            if alone and engine.dialect.name == "postgresql":
+                session.execute(_WRITERS_TURN)
             yield session
 
     def is_up_to_date(self) -> bool:
@@ -83,12 +94,21 @@ def open_database(path: Path) -> Database:
     Raises:
         StorageError: The disk is full, or the file is not a database.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"{path.parent}: {error.strerror}; set ELFOWL_HOME to a folder that can be written"
-        raise StorageError(message) from error
+    make_folder(path.parent)
     return open_database_url(f"sqlite:///{path}")
+
+
+def make_folder(home: Path) -> None:
+    """Make a home folder, unless it is there.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{home}: {error.strerror}; set ELFOWL_HOME to a folder that can be written"
+        raise StorageError(message) from error
 
 
 def open_database_url(url: str) -> Database:
@@ -107,23 +127,28 @@ def storage_errors() -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        text = str(error.orig)
-        if any(known in text for known in _DISK_FULL):
-            message = f"database: {text}; free some space, nothing stored before is lost"
+        said = str(error.orig)
+        if any(known in said for known in _DISK_FULL):
+            message = f"database: {said}; free some space, nothing stored before is lost"
             raise StorageError(message) from error
-        if any(known in text for known in _UNUSABLE):
-            message = f"database: {text}; see ELFOWL_HOME"
+        if any(known in said for known in _UNUSABLE):
+            message = f"database: {said}; see ELFOWL_HOME"
             raise StorageError(message) from error
-        if "database is locked" in text:
+        if "database is locked" in said:
             message = "database: another process holds it for too long; try again"
+            raise StorageError(message) from error
+        if error.connection_invalidated or any(known in said for known in _AWAY):
+            first_line = said.partition("\n")[0]
+            message = f"database: {first_line}; see that PostgreSQL runs, and ELFOWL_DATABASE"
             raise StorageError(message) from error
         raise
 
 
 def _create_engine(url: str, *, synchronous: str) -> Engine:
-    engine = create_engine(url)
     if make_url(url).get_backend_name() != "sqlite":
-        return engine
+        # A database that was away for a while shall be asked anew, not over a connection that is gone.
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url)
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: PoolProxiedConnection, _record: ConnectionPoolEntry) -> None:
@@ -159,6 +184,16 @@ def _config() -> Config:
 
 
 def _migrate(url: str) -> None:
+    with ExitStack() as stack:
+        if make_url(url).get_backend_name() == "postgresql":
+            # Several machines may start at once: one makes the tables, the others find them made.
+            engine = create_engine(url)
+            stack.callback(engine.dispose)
+            stack.enter_context(engine.begin()).execute(_WRITERS_TURN)
+        _upgrade(url)
+
+
+def _upgrade(url: str) -> None:
     config = _config()
     config.attributes["url"] = url
     try:

@@ -11,7 +11,8 @@ from cloud.errors import ConflictError, NotFoundError
 from cloud.store.tables import DesiredState, Device, EnrolmentToken, ReportedState
 from edge_agent.wire.sync import Desired, Reported
 
-# Made once: every look of every device asks this, and making it takes longer than the answer.
+# Made once: every request of every device asks one of these, and making it takes longer than the answer.
+_KEY = select(Device.public_key_pem).where(Device.name == bindparam("device"), Device.state == "enrolled")
 _KEY_AND_VERSION = (
     select(Device.public_key_pem, DesiredState.version)
     .outerjoin(DesiredState, DesiredState.device == Device.name)
@@ -47,8 +48,9 @@ def key_of(session: Session, name: str) -> str | None:
 
 def enrolled_key_of(session: Session, name: str) -> str | None:
     """Return the public key of a device that is not revoked."""
-    device = session.get(Device, name)
-    return None if device is None or device.state != "enrolled" else device.public_key_pem
+    # Not as an object of the session: that takes twice the time.
+    row = session.connection().execute(_KEY, {"device": name}).one_or_none()
+    return None if row is None else str(row[0])
 
 
 def key_and_version_of(session: Session, name: str) -> tuple[str | None, int]:

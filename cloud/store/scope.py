@@ -25,7 +25,7 @@ from cloud.store.tables import Base
 from cloud.store.workspace_tables import WorkspaceRow
 
 WITH_CONDITION: Final = {"elfowl_with_condition": True}
-"""Execution options of a statement on bare tables that has the condition by itself."""
+"""Execution options of a statement on bare tables that has the condition by itself, or asks for no rows."""
 
 _WORKSPACE: Final = "elfowl_workspace"
 _IS_SHARED: Final = "elfowl_is_shared"

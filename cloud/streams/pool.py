@@ -32,15 +32,15 @@ _LOOK_S = 0.5
 _HUNG_S = 15.0
 _GRACE_S = 15.0
 
-Command = Callable[[str, str], Sequence[str]]
-"""Returns what starts the worker of a slot on a database."""
+Command = Callable[[str], Sequence[str]]
+"""Returns what starts the worker of a slot."""
 
 OnEvent = Callable[[dict[str, Any]], None]
 
 
-def worker_command(slot: str, database_url: str) -> list[str]:
-    """Return what starts a worker."""
-    return [sys.executable, "-m", "cloud.streams.worker", slot, database_url]
+def worker_command(slot: str) -> list[str]:
+    """Return what starts a worker; where the database is, with its password, stands in the environment."""
+    return [sys.executable, "-m", "cloud.streams.worker", slot]
 
 
 class StreamPool:
@@ -133,11 +133,9 @@ class StreamPool:
 
     def _starter(self, slot: str) -> Callable[[], subprocess.Popen[str]]:
         def start() -> subprocess.Popen[str]:
-            environment = {**ONE_THREAD, "ELFOWL_HOME": str(self._settings.home)}
+            environment = {**ONE_THREAD, **self._settings.for_children}
             environment["ELFOWL_STREAM_HOSTS"] = ",".join(self._settings.stream_hosts)
-            child = start_child(
-                self._command(slot, self._database.url), environment=environment, stdout=subprocess.PIPE
-            )
+            child = start_child(self._command(slot), environment=environment, stdout=subprocess.PIPE)
             threading.Thread(target=self._hear, args=(child,), name=f"hear-{slot}", daemon=True).start()
             return child
 

@@ -1,4 +1,4 @@
-"""A process that watches streams: `python -m cloud.streams.worker SLOT DATABASE_URL`.
+"""A process that watches streams: `python -m cloud.streams.worker SLOT`.
 
 Events that were stored are told on standard output, one JSON document a line.
 """
@@ -125,7 +125,7 @@ def _say(events: Sequence[Event]) -> None:
     sys.stdout.flush()
 
 
-def main(slot: str, database_url: str) -> None:
+def main(slot: str) -> None:
     """Watch streams until the parent ends or says so."""
     exit_with_parent()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -133,10 +133,10 @@ def main(slot: str, database_url: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     settings = settings_from()
     look_in(settings.home)
-    database = Database(database_url)
+    database = Database(settings.database_url)
     serve(slot, settings, database, stopping)
     database.close()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1])

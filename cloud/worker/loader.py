@@ -36,7 +36,7 @@ def load_compressible(reference: str) -> FullDetector | None:
         InputError: Its files are damaged.
     """
     settings = settings_from()
-    if not settings.database_path.is_file():
+    if settings.database is None and not settings.database_path.is_file():
         return None
     home = open_home(settings)
     try:

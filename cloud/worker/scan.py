@@ -157,7 +157,9 @@ def scan_recording(
         pictures = stack.enter_context(
             closing(ahead(samples(path, row.fps, settings.samples_a_second), _AHEAD))
         )
-        for part in go_through(pictures, wanted, settings, done=done):
+        # The next part is looked at while what was seen in this one is told and stored.
+        parts = stack.enter_context(closing(ahead(go_through(pictures, wanted, settings, done=done), 1)))
+        for part in parts:
             looked += len(next(iter(part.seen.values())))
             for work in works:
                 _take(home, work, part)

@@ -20,9 +20,17 @@ FROZEN = "pictures come, but always the same one; restart the camera, its encode
 
 def is_black(rgb: NDArray[np.uint8]) -> bool:
     """Return whether a picture, (h, w, 3) uint8, is dark and without anything in it."""
-    sample = rgb[::_STEP_PX, ::_STEP_PX]
-    darkest, brightest = int(sample.min()), int(sample.max())
-    return brightest <= _BLACK_LEVEL and brightest - darkest <= _BLACK_SPREAD
+    return _is_dark(_sample(rgb))
+
+
+def _sample(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return every eighth pixel of every eighth row, in one piece: what follows is quicker so."""
+    return rgb[::_STEP_PX, ::_STEP_PX].copy()
+
+
+def _is_dark(sample: NDArray[np.uint8]) -> bool:
+    brightest = int(sample.max())
+    return brightest <= _BLACK_LEVEL and brightest - int(sample.min()) <= _BLACK_SPREAD
 
 
 class SightWatch:
@@ -41,11 +49,11 @@ class SightWatch:
 
     def see(self, rgb: NDArray[np.uint8], at_s: float) -> str | None:
         """Take the next picture, (h, w, 3) uint8, at monotonic seconds; return what is wrong, if anything."""
-        if not is_black(rgb):
+        sample = _sample(rgb)
+        if not _is_dark(sample):
             self._black_since_s = None
         elif self._black_since_s is None:
             self._black_since_s = at_s
-        sample = rgb[::_STEP_PX, ::_STEP_PX].copy()
         if self._last is None or not np.array_equal(sample, self._last):
             self._last, self._same_since_s = sample, at_s
         if self._black_since_s is not None and at_s - self._black_since_s >= _BLIND_AFTER_S:

@@ -21,12 +21,18 @@ from edge_agent.wire.event import Event, EventType
 from edge_agent.wire.sync import BatchItem, DroppedRange, EventBatch
 from tests.fakes.clock import FakeClock
 from tests.fakes.events import make_event
+from tests.fakes.postgres_homes import own_database, own_server
 
 DEVICE = "porch"
 
 
 def make_home(folder: Path, clock: FakeClock | None = None) -> Home:
-    """Return a fresh home folder; its tables are copied, for making them anew takes a quarter of a second."""
+    """Return a fresh home folder; its tables are copied, for making them anew takes a quarter of a second.
+
+    Where a test of PostgreSQL runs other tests again, the tables are there.
+    """
+    if own_server() is not None:
+        return open_home(Settings(home=folder, database=own_database(folder)), clock or FakeClock())
     settings = Settings(home=folder)
     if not settings.database_path.exists():
         settings.database_path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from compress.blocks import traced
+from compress.blocks import removable_parts, traced, without
 from compress.capture import normalised
 from compress.imprint import Imprint, take_imprint
-from compress.mend import mended
+from compress.mend import mended, mended_channels
 from compress.prune import ChannelGroup, choose_channels, prunable_groups, pruned
 from compress.surgeon import importance
 from tests.compress.test_prune import Small
@@ -59,7 +59,7 @@ def test_mended_network_answers_nearer_to_the_whole_one_on_other_pictures(known:
     gone = {group.name: list(range(0, group.channels, 3)) for group in known.groups}
     thinned = pruned(known.network, SIZE_PX, gone)
 
-    better = mended(thinned, known.imprint, known.groups, gone, known.pictures)
+    better = mended_channels(thinned, known.imprint, known.pictures, known.groups, gone)
 
     assert known.error(better) < 0.5 * known.error(thinned)
     assert [one.shape for one in better.parameters()] == [one.shape for one in thinned.parameters()]
@@ -77,13 +77,33 @@ def test_mended_network_that_lost_what_others_say_too_answers_as_before(known: K
     imprint = take_imprint(network, known.pictures)
     gone = {group.name: [12, 13]}
 
-    better = mended(pruned(network, SIZE_PX, gone), imprint, known.groups, gone, known.pictures)
+    thinned = pruned(network, SIZE_PX, gone)
+
+    better = mended_channels(thinned, imprint, known.pictures, known.groups, gone)
 
     twice = Known(network, known.groups, imprint, known.pictures, known.others)
-    assert twice.error(better) < 1e-3 * twice.error(pruned(network, SIZE_PX, gone))
+    assert twice.error(better) < 1e-3 * twice.error(thinned)
     worth = importance(network, imprint, [group])[group.name]
     assert worth[[0, 12]].min() < 1e-3 * worth.max()
     assert worth[[1, 13]].min() < 1e-3 * worth.max()
+
+
+def test_mended_network_without_a_part_answers_nearer_to_the_whole_one(known: Known) -> None:
+    part = removable_parts(known.network, SIZE_PX)[0]
+    rest = without(known.network, [part])
+
+    better = mended(rest, known.imprint, known.pictures)
+
+    assert known.error(better) < 0.5 * known.error(rest)
+
+
+def test_mended_whole_network_is_left_as_it_is(known: Known) -> None:
+    same = mended(known.network, known.imprint, known.pictures)
+
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(known.network.parameters(), same.parameters(), strict=True)
+    )
 
 
 def test_importance_takes_first_what_can_be_made_up_for(known: Known) -> None:
@@ -94,7 +114,9 @@ def test_importance_takes_first_what_can_be_made_up_for(known: Known) -> None:
     for worth in (by_surgeon, alone):
         gone = choose_channels(known.groups, worth, 0.5)
         thinned = pruned(known.network, SIZE_PX, gone)
-        errors.append(known.error(mended(thinned, known.imprint, known.groups, gone, known.pictures)))
+        errors.append(
+            known.error(mended_channels(thinned, known.imprint, known.pictures, known.groups, gone))
+        )
 
     assert errors[0] < errors[1]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,30 +15,58 @@ import pytest
 _PORT = 54_330
 
 
+class Postgres:
+    """A server that can be stopped as by a power cut, and started again."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs, self._data = programs, folder / "data"
+        self._data.mkdir()
+        self._as_user: list[str] = []
+        if os.getuid() == 0:
+            # It refuses to run as root, and its user has to reach its folder.
+            self._as_user = ["runuser", "-u", "postgres", "--"]
+            shutil.chown(self._data, "postgres", "postgres")
+            folder.chmod(0o711)
+        self._run(programs / "initdb", "-D", self._data, "-A", "trust", "-U", "elfowl", "--no-sync")
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://elfowl@/postgres?host={self._data}&port={_PORT}"
+
+    def start(self) -> None:
+        options = f"-p {_PORT} -k {self._data} -c listen_addresses='' -c fsync=off"
+        self._run(*self._control, "-o", options, "start")
+
+    def stop(self) -> None:
+        self._run(*self._control, "-m", "immediate", "stop")
+
+    @property
+    def _control(self) -> tuple[str | Path, ...]:
+        log = self._data / "log"
+        return (self._programs / "pg_ctl", "-D", self._data, "-w", "-t", "120", "-l", log)
+
+    def _run(self, *command: str | Path) -> None:
+        subprocess.run([*self._as_user, *map(str, command)], check=True, stdout=subprocess.DEVNULL)
+
+
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """Run it and yield its URL."""
+def postgres_server() -> Iterator[Postgres]:
+    """Run it and yield it; it may be stopped and started meanwhile."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not programs:
         pytest.skip("postgresql is not installed")
-    bin_path, data = programs[-1].parent, folder / "data"
-    data.mkdir()
-    as_user: list[str] = []
-    if os.getuid() == 0:
-        # It refuses to run as root, and its user has to reach its folder.
-        as_user = ["runuser", "-u", "postgres", "--"]
-        shutil.chown(data, "postgres", "postgres")
-        for parent in [folder, *folder.parents][:-2]:
-            parent.chmod(parent.stat().st_mode | 0o011)
+    # Not in pytest's own folder: each start of pytest closes that to others, and sockets need short paths.
+    with tempfile.TemporaryDirectory(prefix="elfowl-pg-") as name:
+        server = Postgres(programs[-1].parent, Path(name))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
-    def run(*command: str | Path) -> None:
-        subprocess.run([*as_user, *map(str, command)], check=True, stdout=subprocess.DEVNULL)
 
-    run(bin_path / "initdb", "-D", data, "-A", "trust", "-U", "elfowl", "--no-sync")
-    options = f"-p {_PORT} -k {data} -c listen_addresses='' -c fsync=off"
-    control = (bin_path / "pg_ctl", "-D", data, "-w", "-t", "120", "-l", data / "log")
-    run(*control, "-o", options, "start")
-    try:
-        yield f"postgresql+psycopg://elfowl@/postgres?host={data}&port={_PORT}"
-    finally:
-        run(*control, "-m", "immediate", "stop")
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Run it and yield its URL."""
+    with postgres_server() as server:
+        yield server.url

@@ -26,7 +26,7 @@ class Streaming:
 
     def __init__(self, folder: Path) -> None:
         self.home: Home = open_home(Settings(home=folder, stream_hosts=("127.0.0.1",)), SystemClock())
-        self.detector = self._add_detector()
+        self.detector = add_seeing_detector(self.home, "pets", ("cat", "dog"))
 
     def watch(self, name: str, address: str) -> None:
         """Ask for a stream to be watched."""
@@ -59,17 +59,17 @@ class Streaming:
     def until_watched(self, *names: str) -> None:
         self.until(lambda: all(self.lease(name).status == "online" for name in names))
 
-    def _add_detector(self) -> str:
-        now_s = self.home.clock.now_s()
-        with self.home.database.write() as session:
-            detector = detectors.create(session, name="pets", labels=["cat", "dog"], now_s=now_s).id
-            detectors.add_version(session, detector_id=detector, version=1, metrics={}, now_s=now_s)
-        network = small_detector()
-        with torch.no_grad():
-            network.taught_head.get_parameter("scores.bias").add_(5.0)
-        ref = network.ref.model_copy(update={"id": detector, "version": 1})
-        spec = network.spec.model_copy(update={"detector": ref})
-        save_detector(
-            FullDetector(spec, network.taught_head), self.home.settings.detectors_path / detector / "v1"
-        )
-        return detector
+
+def add_seeing_detector(home: Home, name: str, labels: tuple[str, ...], threshold: float = 0.3) -> str:
+    """Make a detector with a version that sees something everywhere; nothing taught it."""
+    now_s = home.clock.now_s()
+    with home.database.write() as session:
+        detector = detectors.create(session, name=name, labels=list(labels), now_s=now_s).id
+        detectors.add_version(session, detector_id=detector, version=1, metrics={}, now_s=now_s)
+    network = small_detector(*labels, threshold=threshold)
+    with torch.no_grad():
+        network.taught_head.get_parameter("scores.bias").add_(5.0)
+    ref = network.ref.model_copy(update={"id": detector, "version": 1})
+    spec = network.spec.model_copy(update={"detector": ref})
+    save_detector(FullDetector(spec, network.taught_head), home.settings.detectors_path / detector / "v1")
+    return detector

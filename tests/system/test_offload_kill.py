@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 _DEVICES = 12
 _START_S = 120.0
 _DEADLINE_MS = 60_000
-_PICTURE = simplejpeg.encode_jpeg(
+PICTURE = simplejpeg.encode_jpeg(
     np.random.default_rng(0).integers(0, 255, (240, 320, 3)).astype(np.uint8), 80, "RGB"
 )
 
@@ -47,7 +47,7 @@ class Crowd:
                 return
             asked = question(_DEADLINE_MS, device=device, request_id=f"{device}-{number}")
             try:
-                reply = await self._service.answer(asked, _PICTURE)
+                reply = await self._service.answer(asked, PICTURE)
                 assert (reply.request_id, reply.detector.id) == (asked.request_id, "d1")
             except Exception as error:  # noqa: BLE001 - told at the end
                 self.failed.append(error)
@@ -64,11 +64,16 @@ async def until(holds: Callable[[], bool], timeout_s: float = _START_S) -> None:
             await asyncio.sleep(0.02)
 
 
-def serve(home: Path, scene: Callable[[OffloadService], Awaitable[None]]) -> None:
+def save_small(home: Path) -> None:
+    """Put a detector that sees next to nothing into a home."""
     detector = small_detector()
     ref = detector.ref.model_copy(update={"id": "d1", "version": 1})
     spec = detector.spec.model_copy(update={"detector": ref})
     save_detector(type(detector)(spec, detector.taught_head), home / "detectors" / "d1" / "v1")
+
+
+def serve(home: Path, scene: Callable[[OffloadService], Awaitable[None]]) -> None:
+    save_small(home)
 
     async def run() -> None:
         settings = Settings(home=home, offload_requests_per_minute=1e6, offload_bytes_per_day=1e12)
@@ -114,11 +119,11 @@ def test_worker_that_hangs_is_ended_and_its_device_is_answered_again(tmp_path: P
         hung = service.process_ids[0]
         os.kill(hung, signal.SIGSTOP)
         replies = await asyncio.gather(
-            *(service.answer(question(12_000, device=f"c{n}"), _PICTURE) for n in range(4)),
+            *(service.answer(question(12_000, device=f"c{n}"), PICTURE) for n in range(4)),
             return_exceptions=True,
         )
         assert sum(isinstance(one, OffloadReply) for one in replies) >= 2, "the other worker answered"
         await until(lambda: hung not in service.process_ids)
-        assert isinstance(await service.answer(question(_DEADLINE_MS), _PICTURE), OffloadReply)
+        assert isinstance(await service.answer(question(_DEADLINE_MS), PICTURE), OffloadReply)
 
     serve(tmp_path, scene)

@@ -67,8 +67,8 @@ function Said({ book }) {
   return html`<div class="stack tight">
     ${name === "failed" ? html`<${Failure} error=${error} retry=${() => book.retry()} />` : html`<p class=${name === "saved" ? "state good" : "state calm"} role="status">${name === "saved" ? "✓ Saved" : "Saving …"}</p>`}
     <ol class="plain times" aria-label="What was said last">${steps.slice(-LAST).reverse().map((step) => html`<li key=${`${step.event.id}${step.verdict}`} class="row apart">
-      <span class="clip">${step.event.label} <span class="muted">at ${step.event.camera}</span></span><${State} ...${wordsOf(step)}>${wordsOf(step).words}${step.label ? `: ${step.label}` : ""}<//></li>`)}</ol>
-    ${steps.some((one) => one.verdict === "missed") && html`<p class="muted">What was missed is drawn on its <a href="/events">event's page</a>, once the camera has sent the clear frame.</p>`}
+      <span class="clip"><a href=${`/events/${step.event.id}`}>${step.event.label}</a> <span class="muted">at ${step.event.camera}</span></span><${State} ...${wordsOf(step)}>${wordsOf(step).words}${step.label ? `: ${step.label}` : ""}<//></li>`)}</ol>
+    ${steps.some((one) => one.verdict === "missed") && html`<p class="muted">What was missed is drawn on the event's own page, once the camera has sent the clear frame: the link above leads there.</p>`}
   </div>`;
 }
 

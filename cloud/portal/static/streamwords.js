@@ -30,7 +30,7 @@ function lasted(seconds) {
 export function figuresWords({ fps, pictures, looked, delay_p99_ms: delay }) {
   if (!pictures) return "";
   const words = [`${fps.toFixed(1)} pictures/s`, `looked at ${Math.round((100 * looked) / pictures)} % of them`];
-  return [...words, ...(delay == null ? [] : [`99 of 100 answers within ${Math.round(delay)} ms`])].join(", ");
+  return [...words, ...(delay == null ? [] : [`99 of 100 answers within ${delay < 1000 ? `${Math.round(delay)} ms` : `${(delay / 1000).toFixed(1)} s`}`])].join(", ");
 }
 
 /** What is sent for a form; fields that are left open are left to the server. */

@@ -159,6 +159,7 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
     </div>
     <${BoxEditor} src=${framePath(here.media.id, here.index)} alt=${`Frame ${here.index} of ${here.media.name}`} size=${[here.media.width_px, here.media.height_px]}
       boxes=${boxes} proposals=${proposals} labels=${labels} label=${label} chosen=${chosen} onChange=${setBoxes} onChoose=${setChosen} readOnly=${["loading", "unknown"].includes(page.state)} />
+    ${!labelledFrames.size && !boxes.length && !nothing && label && html`<p class="note">Drag a box around each “${label}” in the picture, from corner to corner; it is saved by itself. Is there none, press <kbd>0</kbd>. <kbd>N</kbd> goes to the next picture.</p>`}
     <div class="row apart">
       <${LiveLine} live=${teaching.live} onCancel=${teaching.cancel} />
       ${!teaching.live && html`<${OfferLine} proposals=${others} onTake=${takeProposals} />`}

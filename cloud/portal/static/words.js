@@ -8,6 +8,7 @@ export const clockTime = (seconds) => timeOnly.format(new Date(seconds * 1000));
 export const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 export const percent = (share) => (share == null ? "–" : `${Math.round(share * 100)}\u00a0%`);
 export const ap50 = (value) => (value == null ? "not measured" : value.toFixed(2));
+export const AP50_MEANS = "AP50 tells how well things are found in pictures that were not learned from: 1.00 is without a mistake, 0.00 finds nothing.";
 export const kilobytes = (bytes) => (bytes == null ? "–" : bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 export const milliseconds = (value) => (value == null ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`);
 export const duration = (seconds) => (seconds < 90 ? `about ${Math.max(1, Math.ceil(seconds))} s` : `about ${Math.ceil(seconds / 60)} min`);

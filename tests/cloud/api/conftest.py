@@ -37,6 +37,7 @@ class Cloud:
     clock: FakeClock
     live: LiveFeed
     hints: list[tuple[str, int]] = field(default_factory=list)
+    expected: list[tuple[str, int]] = field(default_factory=list)
 
 
 class Camera:
@@ -89,6 +90,7 @@ def make_cloud(folder: Path, settings: Settings | None = None) -> Cloud:
         offload=offload,
         teaching=teaching,
         hint=lambda device, version: cloud.hints.append((device, version)),
+        expect=lambda detector_id, version: cloud.expected.append((detector_id, version)),
         mqtt=lambda request: MqttAccess(host=request.url.hostname or "", port=1883),
         health=lambda: {"status": "ok"},
         guesses=GuessLimit(clock),

@@ -66,6 +66,7 @@ def test_device_learns_what_is_wanted_and_hears_nothing_new_with_its_etag(
     answer = cloud.client.post(f"/api/v1/devices/{DEVICE}/assign", json={"bundle_id": bundle_id})
     assert answer.json()["converged"] is False
     assert cloud.hints == [(DEVICE, 1)]
+    assert cloud.expected == [("d1", 1)], "workers can load it before the camera asks"
     desired = cloud.client.get("/api/v1/device/desired", headers=camera.headers())
     assert Desired.from_json(desired.content).bundle == TARGET
     again = cloud.client.get(

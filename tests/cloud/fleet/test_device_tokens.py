@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,9 @@ def test_clock_that_is_a_minute_off_is_tolerated(skew_s: int) -> None:
     [
         ("", "malformed"),
         ("a.b.c", "malformed"),
+        ("e30", "malformed"),
+        ("e30.W10.c", "malformed"),
+        ("e30." + base64.urlsafe_b64encode(b"[" * 1400).decode() + ".c", "malformed"),
         ("x" * 5000, "malformed"),
         (signed(iss=None), "malformed"),
         (signed(iss="cam2"), "'cam2' is not enrolled here, or was revoked"),

@@ -7,9 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from cloud.accounts.workspaces import within
 from cloud.actions.open_home import Home
@@ -17,8 +20,10 @@ from cloud.errors import ConflictError
 from cloud.jobs.progress import ProgressLine, parse_line
 from cloud.jobs.runner import JobRunner
 from cloud.store import jobs, workspaces
+from cloud.store.database import Database
 from cloud.store.tables import Job
 from edge_agent.clock import SystemClock
+from edge_agent.errors import StorageError
 from tests.cloud.homes import make_home
 
 CLOCK = SystemClock()
@@ -156,6 +161,35 @@ def test_job_tells_what_it_measures_until_it_ends(running: Runner) -> None:
     while running.runner.figures(job.id) and CLOCK.monotonic_s() < deadline_s:
         CLOCK.sleep(0.05)
     assert running.runner.figures(job.id) == {}
+
+
+class AwayDatabase(Database):
+    """A database that cannot be reached when it is written to for the n-th time."""
+
+    def __init__(self, url: str, away: set[int]) -> None:
+        super().__init__(url)
+        self._away, self._writes = away, 0
+
+    @contextmanager
+    def write(self, *, durable: bool = False, alone: bool = True) -> Iterator[Session]:
+        self._writes += 1
+        if self._writes in self._away:
+            message = "database: connection refused"
+            raise StorageError(message)
+        with super().write(durable=durable, alone=alone) as session:
+            yield session
+
+
+@pytest.mark.slow
+def test_job_is_told_as_done_though_the_database_was_away_when_it_began_and_ended(home: Home) -> None:
+    # Writes: accepted, begun (away), begun, progress (away), done (away), done.
+    away = replace(home, database=AwayDatabase(home.settings.database_url, {2, 4, 5}))
+    running = Runner(away, {"quick": QUICK})
+    try:
+        assert wait_for(home, running.runner.submit("train", "quick", {}).id, "done").result == {"answer": 42}
+    finally:
+        running.runner.stop()
+    assert [state for state, _ in running.heard] == ["queued", "running", "done"]
 
 
 _SERVER = """

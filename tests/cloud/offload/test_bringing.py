@@ -89,3 +89,19 @@ def test_newest_version_is_brought_and_run_before_anybody_asks(tmp_path: Path, v
         assert seer.brought == [folder]
 
     play(tmp_path, scene)
+
+
+def test_detector_that_many_cameras_are_given_is_brought_once_before_they_ask(tmp_path: Path) -> None:
+    train(tmp_path, "d1", 1, 2)
+
+    async def scene(service: OffloadService, workers: Workers) -> None:
+        for _ in range(5):
+            await service.get_ready("d1", 1)
+            await service.get_ready("gone", 7)
+        seer, folder = workers.seers[0], version_folder(tmp_path / "detectors", "d1", 1)
+        await until(lambda: bool(seer.readied))
+        await service.answer(question(60_000), BRIGHT)
+        assert seer.readied == [folder]
+        assert seer.brought[0] == folder
+
+    play(tmp_path, scene)

@@ -22,6 +22,7 @@ test("figures are told once there are any", () => {
     figuresWords({ fps: 4.96, pictures: 100, looked: 31, delay_p99_ms: 140.4 }),
     "5.0 pictures/s, looked at 31 % of them, 99 of 100 answers within 140 ms",
   );
+  assert.match(figuresWords({ fps: 5, pictures: 1, looked: 1, delay_p99_ms: 10_610 }), /within 10\.6 s$/);
 });
 
 test("what is left open is left to the server", () => {

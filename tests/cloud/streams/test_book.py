@@ -5,20 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
-from cloud.actions.open_home import Home
-from cloud.settings import Settings
 from cloud.store import detectors, events, streams
-from cloud.store.database import Database
 from cloud.store.stream_tables import StreamRow
 from cloud.store.streams import STREAM_DEVICE
-from cloud.store.tables import Base
 from cloud.streams.book import Book, Held, Told
 from cloud.streams.gaps import SightLog
 from cloud.streams.leases import LEASE_S
 from cloud.streams.settings import StreamSettings
-from tests.cloud.homes import add_detector
+from tests.cloud.homes import add_detector, make_home
 from tests.fakes.clock import FakeClock
 from tests.fakes.events import make_event
 
@@ -28,9 +23,7 @@ class Scene:
 
     def __init__(self, folder: Path) -> None:
         self.clock = FakeClock()
-        database = Database(f"sqlite:///{folder / 'elfowl.sqlite'}")
-        Base.metadata.create_all(create_engine(database.url))
-        self.home = Home(Settings(home=folder), database, self.clock)
+        self.home = make_home(folder, self.clock)
         self.detector = add_detector(self.home)
         self.book = Book(self.home.database, self.clock)
         with self.home.database.write() as session:
