@@ -181,7 +181,9 @@ def test_whoever_has_it_changes_it_by_the_same_requests(tmp_path: Path) -> None:
         answer = ask(world, world.insider, one)
         # What examples of bodies name, or what was never made, is not there; what the path names is.
         named = [value for value in world.ids.values() if repr(value) in answer.text]
-        if answer.status_code in {401, 403} or (answer.status_code == 404 and "there is no" in answer.text and named):
+        if answer.status_code in {401, 403} or (
+            answer.status_code == 404 and "there is no" in answer.text and named
+        ):
             missing.append((one[0], one[1], answer.status_code, answer.text))
     assert missing == []
 
