@@ -52,7 +52,7 @@ def take_imprint(
     check: Callable[[], None] = lambda: None,
     seed: int = 0,
 ) -> Imprint:
-    """Return what a network's dense convolutions answer to pictures.
+    """Return what a network's dense convolutions answer to pictures; of those that work once for each.
 
     Args:
         network: In eval mode; answers scores (logits) and boxes in turn, as `compress.protocol` says.
@@ -91,17 +91,23 @@ def _joined(looks: Sequence[_Look]) -> LayerImprint:
 
 
 def _looks(network: nn.Module, picture: torch.Tensor, random: torch.Generator) -> Iterator[tuple[str, _Look]]:
-    """Yield what each layer does with a picture; places are drawn by how much the answers depend on them."""
+    """Yield what each layer does with a picture; places are drawn by how much the answers depend on them.
+
+    A layer that works more than once, such as a head that is the same for all levels, is left out.
+    """
     seen: dict[str, tuple[nn.Conv2d, torch.Tensor, torch.Tensor, torch.Tensor]] = {}
+    again: set[str] = set()
 
     def note(name: str, layer: nn.Conv2d, read: torch.Tensor, answer: torch.Tensor) -> None:
+        if name in seen:
+            again.add(name)
         answer.retain_grad()
         seen[name] = layer, read.detach(), answer, answer.detach().clone()  # what follows may work in place
 
     with _listening(network, note), torch.enable_grad():
         _probe(network(picture.clone().requires_grad_()), random).backward()  # type: ignore[no-untyped-call]
     for name, (layer, read, output, answer) in seen.items():
-        if output.grad is not None:
+        if output.grad is not None and name not in again:
             heat = output.grad[0].square()
             where = _places(heat, random)
             yield (

@@ -215,6 +215,8 @@ class _Search:
         else:
             thinner = pruned(candidate.network, size_px, gone)
             thinner.load_state_dict(kept)
+        if not gone:  # no layer reads channels that one layer alone makes
+            return candidate
         return candidate.changed(thinner, "channels", f"{share:.0%} of what inner channels cost")
 
     def _thinning(self, structure: Structure, candidate: Candidate) -> Thinning:

@@ -53,10 +53,12 @@ class Thinning:
             pictures: Each `(1, 3, h, w) float32`.
             check: Called now and then; may raise to stop.
         """
-        groups = tuple(
-            group for group in prunable_groups(network, input_size_px) if group.inner and group.readers
-        )
         imprint = take_imprint(network, pictures, check)
+        groups = tuple(
+            group
+            for group in prunable_groups(network, input_size_px)
+            if group.inner and group.readers and group.readers.keys() <= imprint.keys()
+        )
         worth = importance(network, imprint, groups)
         return cls(network, input_size_px, groups, imprint, worth, pictures)
 

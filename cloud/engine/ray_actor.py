@@ -10,6 +10,7 @@ from cloud.cache.plan import CachePlan
 from cloud.offload.batcher import MicroBatcher, Outcome, Waiting
 from cloud.offload.bringing import Bringer
 from cloud.offload.protocol import Answer, Ask, Failed, Inferred, newest_folders
+from cloud.processes import ONE_THREAD
 from edge_agent.clock import SystemClock
 from edge_agent.errors import ElfowlError
 
@@ -21,6 +22,8 @@ class Looker:
 
     def __init__(self, plan_json: str) -> None:
         """Load subnets and the newest detectors: who is greeted answers at full speed."""
+        # Before libraries that read it: Ray would let them have all cores of the machine.
+        os.environ.update(ONE_THREAD)
         from cloud.offload.eyes import DetectorEyes  # noqa: PLC0415 - torch, seconds
 
         plan, self._clock = CachePlan.model_validate_json(plan_json), SystemClock()

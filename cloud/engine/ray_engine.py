@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import importlib
 import logging
+import os
 import signal
 import threading
 from pathlib import Path
@@ -20,7 +21,6 @@ from cloud.engine.placement import Share, share_of_worker
 from cloud.offload.link import LinkLostError
 from cloud.offload.pool import WorkerPool
 from cloud.offload.protocol import Answer, Ask
-from cloud.processes import ONE_THREAD
 from cloud.settings import Settings
 from edge_agent.clock import Clock
 from edge_agent.errors import ConfigError
@@ -80,7 +80,6 @@ class RayLink:
             **options,
             max_restarts=-1,
             max_concurrency=_AT_ONCE,
-            runtime_env={"env_vars": dict(ONE_THREAD)},
             scheduling_strategy="SPREAD",
         )
         self._actor = remote.remote(self._plan.model_dump_json())
@@ -158,7 +157,7 @@ def _joined() -> Any:  # noqa: ANN401 - the library
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
-            address="auto",
+            address=os.environ.get("RAY_ADDRESS", "auto"),
             namespace="elfowl",
             ignore_reinit_error=True,
             configure_logging=False,

@@ -123,14 +123,16 @@ def version_folder(detectors_path: Path, detector_id: str, version: int | None) 
     Raises:
         NotFoundError: There is no such detector or version.
     """
-    folder = detectors_path / detector_id
-    known = _versions(folder) if _ID.match(detector_id) else []
-    wanted = max(known, default=None) if version is None else version
-    if wanted is None or wanted not in known:
-        which = "" if version is None else f" version {version}"
-        message = f"this cloud has no trained detector {detector_id!r}{which}"
-        raise NotFoundError(message)
-    return folder / f"v{wanted}"
+    if _ID.match(detector_id):
+        folder = detectors_path / detector_id
+        # Each request asks this: the newest is looked at first, and as a rule alone.
+        tried = sorted(_numbers(folder), reverse=True) if version is None else [version]
+        for number in tried:
+            if os.path.isfile(f"{folder}/v{number}/spec.json"):  # noqa: PTH113 - takes a third of the time
+                return folder / f"v{number}"
+    which = "" if version is None else f" version {version}"
+    message = f"this cloud has no trained detector {detector_id!r}{which}"
+    raise NotFoundError(message)
 
 
 def newest_folders(detectors_path: Path, limit: int) -> list[Path]:
@@ -152,7 +154,13 @@ def any_trained(detectors_path: Path) -> bool:
 
 
 def _versions(folder: Path) -> list[int]:
-    if not folder.is_dir():
+    return [number for number in _numbers(folder) if (folder / f"v{number}" / "spec.json").is_file()]
+
+
+def _numbers(folder: Path) -> list[int]:
+    """Return the numbers of all versions, also of those that are not whole."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - takes a third of the time
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    matches = (_VERSION.match(path.name) for path in folder.iterdir() if (path / "spec.json").is_file())
-    return [int(match[1]) for match in matches if match]
+    return [int(match[1]) for name in names if (match := _VERSION.match(name))]

@@ -83,7 +83,7 @@ class HomeDrain:
         if not self._link.connected or self._clock.monotonic_s() < self._ready_at_s:
             return
         room = _WINDOW - len(self._under_way)
-        if room <= 0:
+        if room <= 0 or not self._outbox.has_more(HOME, after_seq=self._last_seq):
             return
         for row in self._outbox.read(HOME, after_seq=self._last_seq, limit=room):
             if not self._publish(row):
@@ -160,6 +160,8 @@ class CloudDrain:
         """Publish the next batch if none is under way, or the same again when its answer is overdue."""
         now_s = self._clock.monotonic_s()
         if not self._link.connected or (self._sent is not None and now_s < self._resend_at_s):
+            return
+        if not self._outbox.has_more(CLOUD):
             return
         rows = _fit(self._outbox.read(CLOUD, limit=_BATCH_EVENTS), pictures=self._pictures)
         if not rows:

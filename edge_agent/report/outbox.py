@@ -114,6 +114,10 @@ class Outbox:
         except StorageError as error:
             _log.warning("%s; event %d goes without its picture", error, seq)
 
+    def has_more(self, consumer: str, *, after_seq: int = 0) -> bool:
+        """Return whether `consumer` may lack an event beyond `after_seq`; asks no disk."""
+        return self._spool.last_seq > max(after_seq, self._spool.acknowledged(consumer))
+
     def read(self, consumer: str, *, after_seq: int = 0, limit: int = 100) -> list[SpoolRow]:
         """Return the oldest events that `consumer` lacks; see `Spool.read`."""
         try:

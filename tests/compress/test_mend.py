@@ -15,6 +15,7 @@ from compress.imprint import Imprint, take_imprint
 from compress.mend import mended, mended_channels
 from compress.prune import ChannelGroup, choose_channels, prunable_groups, pruned
 from compress.surgeon import importance
+from compress.thin import Thinning
 from tests.compress.test_prune import Small
 from tests.compress.tiny import fitted_network, scene
 
@@ -140,6 +141,32 @@ def test_importance_of_a_channel_that_nothing_reads_is_nothing(known: Known) -> 
 
     assert worth[5] == 0
     assert (worth > 0).sum() > 8
+
+
+class _OneHead(nn.Module):
+    """Two levels with the same head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine, self.coarse = nn.Conv2d(3, 16, 3, 8, 1), nn.Conv2d(16, 16, 3, 2, 1)
+        self.hidden, self.scores, self.boxes = (nn.Conv2d(16, outputs, 1) for outputs in (16, 1, 4))
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        fine = torch.relu(self.fine(image))
+        maps = [torch.relu(self.hidden(level)) for level in (fine, torch.relu(self.coarse(fine)))]
+        return tuple(out(level).permute(0, 2, 3, 1) for level in maps for out in (self.scores, self.boxes))
+
+
+def test_thinning_leaves_a_head_that_works_for_two_levels_alone(known: Known) -> None:
+    torch.manual_seed(2)
+    network = _OneHead().eval()
+
+    thinning = Thinning.of(network, SIZE_PX, known.pictures)
+    thinner = thinning.without(thinning.channels_to_go(1.0))
+
+    assert set(thinning.imprint) == {"fine", "coarse"}
+    assert thinner.get_parameter("hidden.weight").shape == network.hidden.weight.shape
+    assert len(thinner(known.pictures[0])) == 4
 
 
 @pytest.mark.parametrize("norm", [True, False])

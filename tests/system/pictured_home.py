@@ -229,7 +229,7 @@ class PicturedHome:
         folder = self._server.home / "recordings"
         folder.mkdir(exist_ok=True)
         shutil.copy(self._clip, folder / "yard.avi")
-        addresses = {"yard": str(folder / "yard.avi"), "street": "rtsp://192.168.1.20/street"}
+        addresses = {"yard": "yard.avi", "street": "rtsp://192.168.1.20/street"}
         for name, address in addresses.items():
             body = {"name": name, "address": address, "detectors": [self.detector["id"]]}
             self._cloud.post("/streams", {**body, "settings": {"fps": 1.0}})

@@ -34,7 +34,7 @@ class Postgres:
         return f"postgresql+psycopg://elfowl@/postgres?host={self._data}&port={_PORT}"
 
     def start(self) -> None:
-        options = f"-p {_PORT} -k {self._data} -c listen_addresses='' -c fsync=off"
+        options = f"-p {_PORT} -k {self._data} -c listen_addresses='' -c fsync=off -c full_page_writes=off"
         self._run(*self._control, "-o", options, "start")
 
     def stop(self) -> None:

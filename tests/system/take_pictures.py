@@ -30,7 +30,7 @@ _ACCOUNT: Final = {"name": "Anna", "password": "correct horse battery"}
 MOST_BYTES: Final = 120_000
 _COLOURS: Final = (128, 96, 64, 48, 32)
 _WIDTH_PX, _HEIGHT_PX = 1280, 800
-_PATIENCE_MS: Final = 120_000.0
+_PATIENCE_MS: Final = 400_000.0
 _SETTLE_MS: Final = 1000.0
 _LOOKS: Final = 60
 _PICTURES_CAME: Final = """[...document.images].every((one) => one.complete && one.naturalWidth
@@ -122,6 +122,9 @@ def take(
             _settle(page, name)
             if name == "detector" and home is not None:
                 _show_labels(page, home.labelled_frame)
+            if name == "streams":
+                page.get_by_text("When it was not watched").first.click()
+                page.get_by_role("columnheader", name="Not watched").wait_for()
             if name == "rollouts":
                 page.get_by_role("button", name="Show the cameras").click()
                 page.get_by_role("button", name="Hide the cameras").wait_for()

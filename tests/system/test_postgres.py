@@ -64,26 +64,17 @@ TWINS = (
     "store/test_detectors.py",
     "store/test_devices.py",
     "streams/test_book.py",
-    "streams/test_keeper.py",
     "ingest/test_batches.py",
-    "ingest/test_handler.py",
     "notify/test_outbox.py",
     "actions/test_corrections.py",
     "actions/test_rollouts.py",
-    "actions/test_forgetting.py",
 )
 """Tests of tables, that are to pass on PostgreSQL as they do on SQLite."""
-
-NO_TWINS = (
-    "ingest/test_handler.py::test_batch_that_cannot_be_stored_is_not_answered",  # damages SQLite's file
-    "actions/test_forgetting.py::test_events_are_deleted_from_the_command_line_only_when_told_yes",  # SQLite
-)
 
 
 def test_same_tests_pass_on_postgresql_as_on_sqlite(server: str, tmp_path: Path) -> None:
     files = [f"tests/cloud/{name}" for name in TWINS]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    command += [f"--deselect=tests/cloud/{name}" for name in NO_TWINS]
     result = subprocess.run(
         [*command, f"--basetemp={tmp_path / 'twins'}", "-m", "not slow and not system", *files],
         cwd=REPOSITORY,

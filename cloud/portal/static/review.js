@@ -76,13 +76,14 @@ function Said({ book }) {
 function Learn({ detector, fresh, book, onTrained }) {
   const retrain = useJob(detector, "train", onTrained);
   const running = isRunning(retrain.job);
+  const isDone = retrain.job?.value.state === "done";
   const count = fresh + book.steps.filter((one) => one.verdict !== "skipped").length;
   const start = async () => { await book.settled(); await retrain.start(`/detectors/${detector.id}/train`, {}); };
   return html`<div class="stack tight">
-    <p>${count ? `${plural(count, "correction")} since the newest version.` : html`<span class="muted">No correction since the newest version.</span>`}</p>
+    ${!isDone && html`<p>${count ? `${plural(count, "correction")} since the newest version.` : html`<span class="muted">No correction since the newest version.</span>`}</p>`}
     <button type="button" class="primary" disabled=${!count || running || retrain.busy} onClick=${start}>${running ? "Training …" : "Retrain"}</button>
     ${retrain.job && html`<${Progress} job=${retrain.job} onCancel=${retrain.cancel} />`}
-    ${retrain.job?.value.state === "done" && html`<p class="state good" role="status"><span aria-hidden="true">✓</span> Trained. <a href=${`/detectors/${detector.id}/versions`}>How good it is</a></p>`}
+    ${isDone && html`<p class="state good" role="status"><span aria-hidden="true">✓</span> Trained. <a href=${`/detectors/${detector.id}/versions`}>How good it is</a></p>`}
     ${retrain.error && html`<${Failure} error=${retrain.error} />`}
   </div>`;
 }

@@ -8,7 +8,7 @@ import pytest
 
 from edge_agent.report.drains import CLOUD, HOME, CloudDrain, HomeDrain
 from edge_agent.report.outbox import Outbox
-from edge_agent.report.spool import SpoolItem
+from edge_agent.report.spool import SpoolItem, SpoolRow
 from edge_agent.wire.event import Event
 from edge_agent.wire.sync import Ack, EventBatch
 from edge_agent.wire.topics import Topics, match_topic
@@ -47,6 +47,42 @@ def test_home_events_go_out_in_order_on_their_topic(tmp_path: Path) -> None:
     assert spec is not None
     assert spec.payload is Event
     assert (link.sent[0].qos, link.sent[0].retain) == (spec.qos, spec.retained)
+
+
+class CountingOutbox(Outbox):
+    """Counts how often the spool is asked for events."""
+
+    reads = 0
+
+    def read(self, consumer: str, *, after_seq: int = 0, limit: int = 100) -> list[SpoolRow]:
+        self.reads += 1
+        return super().read(consumer, after_seq=after_seq, limit=limit)
+
+
+def test_drains_with_nothing_new_do_not_ask_the_disk(tmp_path: Path) -> None:
+    link, clock = FakeLink(), FakeClock()
+    outbox = CountingOutbox(tmp_path / "s.sqlite", consumers=(HOME, CLOUD), max_bytes=10**7, clock=clock)
+
+    def answered(epoch: str, seq: int, taken: bool) -> None:
+        home.acked(epoch, seq, taken)
+
+    home = HomeDrain(link, outbox, answered, clock)
+    cloud = CloudDrain(link, outbox, TOPICS, clock)
+    home.up()
+    outbox.append([make_item(0)])
+    home.pump()
+    cloud.pump()
+    assert (outbox.reads, len(link.sent)) == (2, 2)
+    link.acknowledge()
+    cloud.acknowledged(Ack(epoch=outbox.epoch, seq=1))
+    for _ in range(5):
+        home.pump()
+        cloud.pump()
+    assert outbox.reads == 2
+    outbox.append([make_item(1)])
+    home.pump()
+    cloud.pump()
+    assert (outbox.reads, len(link.sent)) == (4, 4)
 
 
 def test_home_acknowledgements_out_of_order_delete_only_up_to_the_gap(tmp_path: Path) -> None:
