@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, Literal
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Float,
     Select,
@@ -177,7 +178,7 @@ def _checked(statement: Statement) -> Statement:
 def _seen(columns: Any, sight: Sight) -> list[ColumnElement[bool]]:  # noqa: ANN401 - of a table or an alias
     if sight == "all":
         return []
-    whose = bindparam("workspace")
+    whose: BindParameter[str] = bindparam("workspace")
     return [place_is_own(columns.device, columns.camera, whose, is_home=sight == "home")]
 
 

@@ -178,7 +178,7 @@ def remove(session: Session, member: Member) -> None:
             session.execute(delete(table).where(*here))
 
 
-def _members(workspace_id: str) -> Select[tuple[AccountRow, MembershipRow]]:
+def _members(workspace_id: str) -> Select[AccountRow, MembershipRow]:
     joined = select(AccountRow, MembershipRow).join(MembershipRow, MembershipRow.account_id == AccountRow.id)
     return joined.where(MembershipRow.workspace_id == workspace_id)
 

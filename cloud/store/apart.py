@@ -183,7 +183,7 @@ def _of_events(workspace_id: str) -> dict[type[Any], Condition]:
         own = place_is_own(state.c.device, state.c.camera, workspace_id, is_home=is_home)
         same = (state.c.device == kind.device, state.c.event_id == kind.event_id)
         is_shared = kind.device.in_(SHARED_DEVICES)
-        fits = select(literal(1)).where(*same, own).exists()
+        fits: Condition = select(literal(1)).where(*same, own).exists()
         if also_without:
             fits = not_(select(literal(1)).where(*same, not_(own)).exists())
         return or_(and_(not_(is_shared), whole(kind)), and_(is_shared, fits))
