@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -39,7 +40,6 @@ _FIRST_ROUND_SHARE = 0.15
 _SURE_SHARE = 0.25
 """What lacks parts only is nearly there: this is all it gets, and what it can be relied on to need."""
 
-_FIRST_FINALIST_SHARE = 0.6
 _LEAST_VIEWS, _MOST_VIEWS = 24, 360
 _TRIED_ON = 6
 
@@ -74,6 +74,7 @@ class Watch:
     def __init__(self, progress: ProgressListener, cancelled: Callable[[], bool], clock: Clock) -> None:
         self._progress, self._cancelled, self.clock = progress, cancelled, clock
         self._start_s, self._budget_s = clock.monotonic_s(), 1.0
+        self._lock = threading.Lock()
 
     def begin(self, budget_s: float) -> None:
         """Note how long the search may take."""
@@ -97,8 +98,9 @@ class Watch:
     def say(self, message: str) -> None:
         """Tell what is going on, after `check`."""
         self.check()
-        done = min(1.0, 1 - self.left_s / self._budget_s)
-        self._progress(Progress(_STAGE, round(done, 4), message, round(self.left_s, 1)))
+        with self._lock:  # two threads tell of the full detector's answers; none may tell an older time later
+            done = min(1.0, 1 - self.left_s / self._budget_s)
+            self._progress(Progress(_STAGE, round(done, 4), message, round(self.left_s, 1)))
 
 
 def search(detector: Compressible, plan: SearchPlan, folder: Path, watch: Watch) -> Students:
@@ -171,8 +173,7 @@ class _Search:
         finalists = worth_teaching(tried, self._plan.finalists)
         finished = []
         for number, one in enumerate(finalists, start=1):
-            is_last = number == len(finalists)
-            last_s = self._watch.left_s * (1.0 if is_last else _FIRST_FINALIST_SHARE)
+            last_s = self._watch.left_s / (len(finalists) - number + 1)
             finished.append(self._teach(one.candidate, 2, last_s, f"finalist {number} of {len(finalists)}"))
         return finished
 

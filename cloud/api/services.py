@@ -203,8 +203,8 @@ def calling_device(request: Request) -> str:
     services = services_of(request)
 
     def find_key(name: str) -> str | None:
-        with services.database.read() as session:
-            return devices.enrolled_key_of(session, name)
+        with services.database.glance() as connection:
+            return devices.enrolled_key_of(connection, name)
 
     return _verified(request, services, find_key)
 

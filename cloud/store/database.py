@@ -56,6 +56,12 @@ class Database:
             yield session
 
     @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        """Open a bare connection for one query, where a session would take longer than the answer."""
+        with storage_errors(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
     def write(self, *, durable: bool = False, alone: bool = True) -> Iterator[Session]:
         """Open a session that commits at its end, or leaves everything as it was.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from cloud.errors import ConflictError, NotFoundError
@@ -46,10 +46,9 @@ def key_of(session: Session, name: str) -> str | None:
     return None if device is None else device.public_key_pem
 
 
-def enrolled_key_of(session: Session, name: str) -> str | None:
+def enrolled_key_of(connection: Connection, name: str) -> str | None:
     """Return the public key of a device that is not revoked."""
-    # Not as an object of the session: that takes twice the time.
-    row = session.connection().execute(_KEY, {"device": name}).one_or_none()
+    row = connection.execute(_KEY, {"device": name}).one_or_none()
     return None if row is None else str(row[0])
 
 

@@ -178,7 +178,7 @@ class Reporter:
         topics = self._home.topics if self._home else Topics(event.device)
         item = SpoolItem(topics.camera(event.camera, "event"), event.to_json())
         if picture is not None and not self._room.acquire(blocking=False):
-            item, picture = replace(item, thumbnail=picture()), None
+            item, picture = replace(item, thumbnail=_made(picture)), None
         self._inbox.put(_Fresh(item, event.event_type == "new", picture))
 
     def publish(self, say: Callable[[Publisher], None]) -> None:
@@ -251,16 +251,22 @@ class Reporter:
 
     def _work_off(self, *, wait_s: float) -> bool:
         """Do everything in the inbox, then what is due; return whether to go on."""
-        found = self._take_all(wait_s)
+        going_on = self._do_all(self._take_all(wait_s))
+        while self._unpictured:
+            self._add_picture(self._unpictured.popleft())
+            # An event that came meanwhile does not wait for the pictures of those before it.
+            going_on = self._do_all(self._take_all(0.0)) and going_on
+        self._pump()
+        return going_on
+
+    def _do_all(self, found: Sequence[_Work]) -> bool:
+        """Store and publish the events among `found`, then do the rest; return whether to go on."""
         self._fresh += [work for work in found if isinstance(work, _Fresh)]
         if self._fresh:
             self._do(self._store)
         for work in found:
             if work is not None and not isinstance(work, _Fresh):
                 self._do(work)
-        while self._unpictured:
-            self._add_picture(self._unpictured.popleft())
-        self._pump()
         return None not in found
 
     def _take_all(self, wait_s: float) -> list[_Work]:
@@ -290,13 +296,11 @@ class Reporter:
             self._home_drain.pump()
 
     def _add_picture(self, one: _Unpictured) -> None:
-        def add() -> None:
-            thumbnail = one.picture()
-            if thumbnail is not None:
-                self._outbox.add_picture(one.epoch, one.seq, replace(one.item, thumbnail=thumbnail))
-
-        self._do(add)
+        thumbnail = _made(one.picture)
         self._room.release()
+        if thumbnail is not None:
+            item = replace(one.item, thumbnail=thumbnail)
+            self._do(lambda: self._outbox.add_picture(one.epoch, one.seq, item))
 
     def _do(self, work: Callable[[], None]) -> None:
         try:
@@ -372,6 +376,15 @@ class Reporter:
         drain = self._home_drain
         if drain is not None:
             self._inbox.put(lambda: drain.acked(epoch, seq, taken))
+
+
+def _made(picture: MakePicture) -> bytes | None:
+    """Return a picture; none when it cannot be made, which must not cost its event."""
+    try:
+        return picture()
+    except Exception:  # noqa: BLE001 - see above
+        _log.exception("the picture of an event could not be made")
+        return None
 
 
 def _publish(link: Link, message: Message) -> None:

@@ -28,12 +28,17 @@ def test_added_ms_leaves_out_the_detector_and_ends() -> None:
 
 
 def test_pace_counts_only_pictures_that_were_looked_at_once_it_is_warm(tmp_path: Path) -> None:
-    looks = [[0.0, 0.1 * index, 0.02, 0.05 * index] for index in range(WARM_PICTURES + 11)]
+    looks = [
+        [0.0, 0.1 * index, 0.02, 0.05 * index, 0.09 * index, 0.04 * index]
+        for index in range(WARM_PICTURES + 11)
+    ]
     looks[WARM_PICTURES + 3][2] = 0.0
     (tmp_path / "out.json").write_text(json.dumps({"looks": looks}))
     pace = _pace(tmp_path / "out.json")
     assert pace.fps == pytest.approx(9.0)
     assert pace.cpu_ms == pytest.approx(500.0 / 9)
+    assert pace.needed_share == pytest.approx(0.9)
+    assert pace.needed_cpu_share == pytest.approx(0.8)
 
 
 def test_day_takes_every_event_and_leaves_nothing_waiting(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
+from edge_agent.config import load_config
 from tests.system.browser import WAIT_MS, complaints_of_axe, drag, expect_saved, has_browser, picture
 from tests.system.portal_server import PortalServer, jpeg_of
 
@@ -176,7 +177,9 @@ def test_key_sheet_opens_and_closes_by_keys(server: PortalServer, open_page: Ope
     expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
 
 
-def test_camera_is_added_with_a_command_to_copy(server: PortalServer, open_page: OpenPage) -> None:
+def test_camera_is_added_with_commands_and_a_config_to_copy(
+    server: PortalServer, open_page: OpenPage, tmp_path: Path
+) -> None:
     page = open_page("/devices")
 
     page.get_by_role("button", name="Add a camera").click()
@@ -185,6 +188,11 @@ def test_camera_is_added_with_a_command_to_copy(server: PortalServer, open_page:
     server.add_device("porch")
 
     expect(page.get_by_text("porch has joined")).to_be_visible()
+    (tmp_path / "agent.yaml").write_text(page.locator("dialog pre").nth(2).inner_text())
+    config = load_config(tmp_path / "agent.yaml")
+    assert (config.device, config.profile) == ("porch", "pi-4")
+    assert config.cloud is not None
+    assert str(config.cloud.url).rstrip("/") == server.url
 
 
 def test_event_is_judged_by_key_and_what_was_missed_is_drawn_later(

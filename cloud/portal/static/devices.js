@@ -1,10 +1,12 @@
 // Cameras: which are there, what they run, and how one more joins.
 import { useEffect, useRef, useState } from "preact/hooks";
+import { cloudOf, configOf } from "./joining.js";
 import { connection, deviceState, settingsWords } from "./states.js";
 import { Copy, Empty, Failure, Loading, State, api, html, liveNews, mount, useAction, useLoad } from "./ui.js";
 import { ago, plural, when } from "./words.js";
 
 const INSTALL = "pip install 'elfowl[litert]'";
+const RUN = "elfowl-agent run --config agent.yaml";
 const named = (target) => (target ? `${target.detector_name} v${target.detector_version}` : "nothing yet");
 
 function Health({ stats }) {
@@ -55,6 +57,7 @@ function Joining({ open, devices, onClose }) {
     make();
   }, [open]);
   const fresh = devices.find((one) => open && !before.includes(one.name));
+  const config = fresh && token ? configOf(fresh, cloudOf(token.command)) : null;
   return html`<dialog ref=${dialog} onClose=${onClose} aria-labelledby="join-title"><div class="stack">
     <h2 id="join-title">Add a camera</h2>
     <ol class="steps">
@@ -64,6 +67,9 @@ function Joining({ open, devices, onClose }) {
         ${error && html`<${Failure} error=${error} retry=${make} />`}
         ${token && html`<div class="command"><pre>${token.command}</pre><${Copy} text=${token.command} /></div>`}
       </li>
+      ${config && html`<li><p>Say in a file agent.yaml, in the folder where it joined, where its pictures come from: the address of a stream, the name of a video, or the number of a webcam (0):</p>
+        <div class="command"><pre>${config}</pre><${Copy} text=${config} /></div>
+        <p>Then let it run; after that it is online here:</p><div class="command"><pre>${RUN}</pre><${Copy} text=${RUN} /></div></li>`}
     </ol>
     <p role="status">${fresh ? html`<${State} tone="good" sign="✓">${fresh.name} has joined<//>` : token && html`<span class="muted">Waiting for the camera …</span>`}</p>
     <div class="row end"><button type="button" class=${fresh ? "primary" : ""} onClick=${() => dialog.current.close()}>${fresh ? "Done" : "Close"}</button></div>

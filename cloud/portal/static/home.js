@@ -59,6 +59,7 @@ function NewDetector({ open, given, onClose }) {
         ${files.length > 0 && html`<p class="muted" role="status">${plural(files.length, "file")} chosen</p>`}
       </div>
       <${UploadList} rows=${uploads.rows} onRetry=${(row) => uploads.retry(made.id, row)} onForget=${uploads.forget} />
+      ${uploads.rows.length > 0 && html`<p class="muted">The detector's page opens by itself once its files are ready. A video is prepared first, so that each of its frames can be shown exactly.</p>`}
       ${error && html`<${Failure} error=${error} />`}
       <div class="row end">
         <button type="button" class="quiet" onClick=${() => dialog.current.close()}>Cancel</button>

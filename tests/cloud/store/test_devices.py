@@ -31,14 +31,14 @@ def test_token_is_spent_by_the_first_only(home: Home) -> None:
 def test_revoked_device_has_no_key_to_be_believed(home: Home) -> None:
     add_device(home)
     with home.database.write() as session:
-        assert devices.enrolled_key_of(session, DEVICE) == "key"
+        assert devices.enrolled_key_of(session.connection(), DEVICE) == "key"
         assert devices.key_and_version_of(session, DEVICE) == ("key", 0)
         devices.put_desired(session, Desired(device=DEVICE, version=3), now_s=1.0)
         session.flush()
         assert devices.key_and_version_of(session, DEVICE) == ("key", 3)
         devices.find(session, DEVICE).state = "revoked"
         session.flush()
-        assert devices.enrolled_key_of(session, DEVICE) is None
+        assert devices.enrolled_key_of(session.connection(), DEVICE) is None
         assert devices.key_and_version_of(session, DEVICE) == (None, 0)
         assert devices.key_of(session, DEVICE) == "key"
 

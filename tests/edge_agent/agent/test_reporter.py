@@ -1,0 +1,93 @@
+"""The reporting thread: events first, their pictures after them."""
+
+from __future__ import annotations
+
+import base64
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
+from edge_agent.report.drains import CLOUD, HOME
+from edge_agent.report.outbox import Outbox
+from edge_agent.report.publisher import Publisher
+from edge_agent.wire.sync import EventBatch
+from edge_agent.wire.topics import Topics
+from tests.fakes.clock import FakeClock
+from tests.fakes.events import make_event
+from tests.fakes.frame_source import until
+from tests.fakes.link import FakeLink
+
+TOPICS = Topics("porch")
+EVENT_TOPIC = TOPICS.camera("front", "event")
+
+
+class World:
+    """A reporter between two brokers that take everything."""
+
+    def __init__(self, folder: Path) -> None:
+        clock = FakeClock()
+        self.home, self.cloud = FakeLink(), FakeLink()
+        outbox = Outbox(folder / "s.sqlite", consumers=(HOME, CLOUD), max_bytes=10**7, clock=clock)
+        publisher = Publisher(
+            self.home, TOPICS, remembered_file=folder / "topics.json", clock=clock, rng=random.Random(1)
+        )
+        self.reporter = Reporter(
+            outbox,
+            home=HomeSide(TOPICS, self.home, publisher),
+            cloud=CloudSide(TOPICS, self.cloud, pictures=True),
+            cameras=("front",),
+            clock=clock,
+            on_command=lambda _command: None,
+            farewell_s=0.0,
+        )
+
+    def start(self) -> None:
+        self.reporter.start()
+        for link in (self.home, self.cloud):
+            link.events.up()
+
+    def pictures(self) -> dict[str, str | None]:
+        """Return the picture that the cloud got with each event."""
+        sent = [message for message in self.cloud.sent if message.topic == TOPICS.up_events]
+        items = [item for message in sent for item in EventBatch.from_json(message.payload).items]
+        return {item.event.id: item.thumbnail_jpeg_base64 for item in items}
+
+
+def test_reporter_event_is_heard_at_home_before_its_picture_is_made(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    heard: list[list[str]] = []
+
+    def picture() -> bytes:
+        heard.append(world.home.topics())
+        return b"small"
+
+    world.start()
+    assert until(lambda: TOPICS.available in world.home.topics(), 60.0)
+    world.reporter.event(make_event(1), picture)
+    assert until(lambda: world.pictures() != {}, 60.0)
+    world.reporter.stop()
+    assert EVENT_TOPIC in heard[0]
+    assert world.pictures() == {"event-000001": base64.b64encode(b"small").decode()}
+
+
+def test_reporter_pictures_that_fail_or_find_no_room_cost_no_event(tmp_path: Path) -> None:
+    world, going_on = World(tmp_path), threading.Event()
+
+    def made(jpeg: bytes | None) -> Callable[[], bytes | None]:
+        def picture() -> bytes | None:
+            if threading.current_thread() is not threading.main_thread():
+                going_on.wait(60)
+            if jpeg is None:
+                raise ValueError
+            return jpeg
+
+        return picture
+
+    world.start()
+    for number in range(12):
+        world.reporter.event(make_event(number), made(b"%d" % number if number % 2 else None))
+    going_on.set()
+    assert until(lambda: world.home.topics().count(EVENT_TOPIC) == 12, 60.0)
+    world.reporter.stop()
