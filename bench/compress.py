@@ -92,7 +92,7 @@ def run(*, quick: bool = False) -> Result:
         {profile: _ratios(profile, one, times_ms) for profile, one in bundles.items()},
         (
             f"effort {effort.name}, {len(cocktail.examples)} frames over {_AWAY_S:g} s from test frames",
-            "times on this machine, no camera was run; medians of rounds in which all took their turn",
+            "processor time of one thread here, no camera was run; medians of rounds in which all took turns",
         ),
     )
 

@@ -39,10 +39,6 @@ class Settings(BaseModel):
         "on",
         description="'off': whoever reaches the server may do everything, by the access token if one is set",
     )
-    engine: Literal["local", "ray"] = Field(
-        "local",
-        description="where offload workers run: 'ray' is the cluster of RAY_ADDRESS, or of this machine",
-    )
     offload_workers: int = Field(2, ge=1, le=64, description="one takes over at once when another dies")
     offload_requests_per_minute: float = Field(600.0, gt=0.0, description="of one device")
     offload_bytes_per_day: float = Field(500_000_000.0, gt=0.0, description="of pictures, of one device")
@@ -190,7 +186,6 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "broker_accounts": "ELFOWL_BROKER_ACCOUNTS",
         "access_token": "ELFOWL_ACCESS_TOKEN",
         "accounts": "ELFOWL_ACCOUNTS",
-        "engine": "ELFOWL_ENGINE",
         "offload_workers": "ELFOWL_OFFLOAD_WORKERS",
         "offload_requests_per_minute": "ELFOWL_OFFLOAD_REQUESTS_PER_MINUTE",
         "offload_bytes_per_day": "ELFOWL_OFFLOAD_BYTES_PER_DAY",

@@ -14,7 +14,6 @@ from cloud.detector.full import FullDetector
 from cloud.detector.shared import SharedRunner
 from cloud.offload.cached import CachedDetectors
 from cloud.offload.gathered import Question, Trunks, detect_each, trunks_here
-from cloud.offload.protocol import version_folder
 from cloud.streams.book import DetectorKey
 from edge_agent.errors import BackendError, ElfowlError
 from edge_agent.pipeline.detect import own_slugs
@@ -103,8 +102,11 @@ class StreamEyes:
         return [_joined(look, [next(answers) for _ in look.party.detectors]) for look in looks]
 
     def _load(self, key: DetectorKey) -> FullDetector:
+        detector_id, version = key
+        # Known from the database: its files need not be on this machine.
+        folder = self._path / detector_id / f"v{version}"
         # It stays for as long as a party has it, also when the cache gives its place to another one.
-        with self._detectors.use(version_folder(self._path, *key)) as detector:
+        with self._detectors.use(folder) as detector:
             return detector
 
 

@@ -1,1 +1,0 @@
-"""Where work runs that the web process does not do itself: processes of this machine, or a cluster of Ray."""
