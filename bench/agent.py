@@ -234,9 +234,11 @@ def _live_through_a_day(
     for quality in (QUALITY, THRIFTY_QUALITY):
         (folder / f"picture-{quality}.jpg").write_bytes(encode_jpeg(picture, quality))
     written, kept = {}, 0
+    disk = Path.cwd() / "build"
+    disk.mkdir(exist_ok=True)
     for part in ("spool", "all"):
         # On the disk that this runs from: memory disks write nothing.
-        with TemporaryDirectory(dir=Path.cwd() / "build") as home:
+        with TemporaryDirectory(dir=disk) as home:
             words = [
                 sys.executable,
                 "-m",

@@ -45,10 +45,10 @@ class Breaking(Database):
         self._step = step
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[Session]:
+    def write(self, *, durable: bool = False, alone: bool = True) -> Iterator[Session]:
         if self._step == "before":
             raise BrokenError
-        with super().write(durable=durable) as session:
+        with super().write(durable=durable, alone=alone) as session:
             yield session
             if self._step == "within":
                 session.flush()
@@ -64,10 +64,10 @@ class Meddling(Database):
         self._meddle = meddle
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[Session]:
+    def write(self, *, durable: bool = False, alone: bool = True) -> Iterator[Session]:
         with super().write() as session:
             self._meddle(session)
-        with super().write(durable=durable) as session:
+        with super().write(durable=durable, alone=alone) as session:
             yield session
 
 
