@@ -32,6 +32,8 @@ def test_frames_between_two_drawn_ones_get_dotted_boxes_that_become_labels_once_
         box = {"label": "person", "box": [left, 0.2, left + 0.2, 0.8]}
         body = {"revision": 0, "boxes": [box], "nothing_here": False, "trusted": None}
         server.http.put(f"{path}/{frame}/labels", json=body).raise_for_status()
+    # Every wait is as patient: the machine may be busy.
+    expect.set_options(timeout=_PATIENCE_MS)
     context = browser.new_context(base_url=server.url)
     context.set_default_timeout(_PATIENCE_MS)
     page = context.new_page()
