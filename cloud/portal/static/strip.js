@@ -51,6 +51,14 @@ export function Strip({ cells, here, isDone, onGo }) {
 
 const clockOf = (media, index) => (media.fps ? `${(index / media.fps).toFixed(2)} s` : "");
 
+/** The number of a frame; what somebody is typing stays, whatever the page shows anew meanwhile. */
+function FrameNumber({ value, last, onGo }) {
+  const [typed, setTyped] = useState(null);
+  const take = (text) => { setTyped(null); onGo(Math.min(last, Math.max(0, Math.round(Number(text) || 0)))); };
+  return html`<input type="number" min="0" max=${last} value=${typed ?? value} onInput=${(e) => setTyped(e.currentTarget.value)}
+    onChange=${(e) => take(e.currentTarget.value)} onBlur=${() => setTyped(null)} />`;
+}
+
 /** Slider and number; while the slider is dragged only its rest is shown, not every frame on the way. */
 export function VideoBar({ media, index, onGo }) {
   const last = media.frame_count - 1;
@@ -64,8 +72,7 @@ export function VideoBar({ media, index, onGo }) {
   return html`<div class="videobar">
     <input type="range" min="0" max=${last} value=${wanted} aria-label="Frame" aria-valuetext=${`frame ${wanted} of ${last}, ${clockOf(media, wanted)}`}
       onInput=${(e) => setWanted(Number(e.currentTarget.value))} />
-    <label class="inline">Frame <input type="number" min="0" max=${last} value=${wanted}
-      onChange=${(e) => onGo(Math.min(last, Math.max(0, Math.round(Number(e.currentTarget.value) || 0))))} /></label>
+    <label class="inline">Frame <${FrameNumber} value=${wanted} last=${last} onGo=${onGo} /></label>
     <span class="muted">of ${last} · ${clockOf(media, wanted)}</span>
   </div>`;
 }
