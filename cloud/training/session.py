@@ -79,11 +79,17 @@ class TeachingSession:
         self._detector = detector
         self._known: dict[PictureSource, LabelledFrame] = {}
         self._known_fully = 0 if detector is None else len(detector.examples)
+        self._is_draft = False
 
     @property
     def detector(self) -> FullDetector | None:
         """Return the newest detector; none before the first `update`."""
         return self._detector
+
+    @property
+    def is_draft(self) -> bool:
+        """Return whether adapters are to be taught anew: those of the newest detector know too few frames."""
+        return self._is_draft
 
     @property
     def frames(self) -> tuple[LabelledFrame, ...]:
@@ -108,12 +114,20 @@ class TeachingSession:
         for kept in (self._frames, self._pictures, self._seen):
             kept.pop(source, None)
 
-    def update(self, progress: Callable[[Progress], None], cancelled: Callable[[], bool]) -> TrainResult:
+    def update(
+        self,
+        progress: Callable[[Progress], None],
+        cancelled: Callable[[], bool],
+        *,
+        soon: bool = False,
+    ) -> TrainResult:
         """Return a detector that knows all frames there are now.
 
         Args:
             progress: Told where it stands, from the calling thread.
             cancelled: Asked several times a second.
+            soon: Somebody waits: what can be learned in a moment comes first, and where that is not all,
+                `is_draft` says so; the next update learns the rest.
 
         Raises:
             TrainingError: These examples do not give a detector.
@@ -127,12 +141,14 @@ class TeachingSession:
         )
         watch = Watch(reporter, cancelled, self._clock)
         with one_thread_each():
-            base = self._detector if self._is_small_change() else None
+            is_small = self._is_small_change()
+            base = self._detector if is_small or (soon and self._can_wait()) else None
             result = (
                 self._learn_anew(watch, start_s) if base is None else self._learn_on(base, watch, start_s)
             )
         self._detector = result.detector
         self._known = dict(self._frames)
+        self._is_draft = base is not None and not is_small
         self._save_memory()
         return result
 
@@ -144,11 +160,17 @@ class TeachingSession:
 
     def _is_small_change(self) -> bool:
         """Tell whether the adapters there are will do: most of the frames went into them."""
+        most = max(1, round(self._known_fully * _GROWTH_SHARE))
+        return self._can_go_on() and len(self._frames) - self._known_fully <= most
+
+    def _can_wait(self) -> bool:
+        """Tell whether new adapters can wait: what is new can be learned with those there are."""
+        return self._can_go_on() and self._frames != self._known
+
+    def _can_go_on(self) -> bool:
         if self._detector is None or not isinstance(self._detector.taught_head, AnchorFreeHead):
             return False
-        most = max(1, round(self._known_fully * _GROWTH_SHARE))
-        gone = self._known.keys() - self._frames.keys()
-        return not gone and len(self._frames) - self._known_fully <= most
+        return not self._known.keys() - self._frames.keys()
 
     def _learn_anew(self, watch: Watch, start_s: float) -> TrainResult:
         subnets = [subnet_by_name(name) for name in self._config.subnets]

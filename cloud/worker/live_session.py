@@ -69,7 +69,7 @@ class StoreSession:
         session = self._session_for(material)
         put_changes(session, material.frames)
         try:
-            result = session.update(lambda now: progress(_as_live(now)), stopped)
+            result = session.update(lambda now: progress(_as_live(now)), stopped, soon=True)
         except CancelledError as error:
             raise StoppedError(str(error)) from error
         self._detector = result.detector
@@ -80,6 +80,7 @@ class StoreSession:
             None if quality is None else quality.ap50,
             None if quality is None else quality.how,
             next_frames_of(self._home, self._detector_id, _PROPOSED),
+            session.is_draft,
         )
 
     def propose(self, _learned: Learned, stopped: Callable[[], bool]) -> tuple[NextFrame, ...]:

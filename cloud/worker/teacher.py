@@ -3,7 +3,8 @@
 Invariants:
 - A change that comes while a detector learns is never lost: it is learned next. Early in an update it starts
   that update anew, later the update is finished first, so that somebody who draws quickly sees progress too.
-- The detector that was learned last answers until a better one is there.
+- The detector that was learned last answers until a better one is there. One that is a draft is learned
+  anew at once, with nothing else to wait for.
 - At most `kept` detectors stay in memory, fewer when they take too much of it; the one unused for longest
   goes first.
 """
@@ -57,13 +58,14 @@ class Sees(Protocol):
 
 @dataclass(frozen=True)
 class Learned:
-    """What an update gave; `frames` is how many it learned from."""
+    """What an update gave; `frames` is how many it learned from; after a draft more is to be learned."""
 
     detector: Sees
     frames: int
     ap50: float | None = None
     ap50_how: QualityHow | None = None
     next_frames: tuple[NextFrame, ...] = ()
+    is_draft: bool = False
 
 
 class LiveSession(Protocol):
@@ -307,6 +309,15 @@ class Teacher:
             ap50_how=learned.ap50_how,
             next_frames=learned.next_frames,
         )
+        if learned.is_draft:
+            self._learn_rest(pupil)
+
+    def _learn_rest(self, pupil: _Pupil) -> None:
+        with self._wake:
+            # A change that came meanwhile is learned next anyhow; so is one that was cancelled.
+            if pupil.changed_s is None and not pupil.stop.is_set():
+                pupil.first_change_s = self._clock.monotonic_s()
+                pupil.changed_s = pupil.first_change_s - self._quiet_s
 
     def _tell(self, pupil: _Pupil, **changes: Any) -> None:  # noqa: ANN401 - fields of a state
         with self._wake:

@@ -74,6 +74,28 @@ def test_session_many_more_frames_are_learned_anew_and_removed_ones_forgotten(tm
     assert any(name.startswith("adapters") for name in changed(second.detector, third.detector))
 
 
+@pytest.mark.slow
+def test_session_that_somebody_waits_for_learns_what_is_new_first_and_the_rest_after_it(
+    tmp_path: Path,
+) -> None:
+    session = TeachingSession(["red"], replace(QUICK, min_steps=10, views_per_frame=1))
+    frames = [draw_scene(tmp_path, number) for number in range(6)]
+    for frame in frames[:2]:
+        session.put_frame(frame)
+    first = session.update(ignore, never, soon=True)
+    assert not session.is_draft
+    for frame in frames[2:]:
+        session.put_frame(frame)
+    second = session.update(ignore, never, soon=True)
+    assert session.is_draft
+    assert second.detector.examples == tuple(frames)
+    assert not any(name.startswith("adapters") for name in changed(first.detector, second.detector))
+    third = session.update(ignore, never, soon=True)
+    assert not session.is_draft
+    assert third.detector.examples == tuple(frames)
+    assert any(name.startswith("adapters") for name in changed(second.detector, third.detector))
+
+
 def test_session_before_anything_is_taught_says_so(tmp_path: Path) -> None:
     session = TeachingSession(["red"], QUICK)
     with pytest.raises(TrainingError, match="no labelled frames"):

@@ -36,6 +36,7 @@ class Desk:
         self.go_on.set()
         self.fraction = 0.2
         self.learned: list[int] = []
+        self.drafts = 0
 
     def learn(self, progress: Callable[[LiveProgress], None], stopped: Callable[[], bool]) -> Learned:
         frames = self.frames
@@ -48,7 +49,8 @@ class Desk:
         if self.errors:
             raise self.errors.pop(0)
         self.learned.append(frames)
-        return Learned(Seer(), frames, 0.5, "cross_validation")
+        self.drafts -= 1
+        return Learned(Seer(), frames, 0.5, "cross_validation", is_draft=self.drafts >= 0)
 
     def propose(self, _learned: Learned, stopped: Callable[[], bool]) -> tuple[NextFrame, ...]:
         if stopped():
@@ -129,6 +131,17 @@ def test_change_in_an_update_is_learned_at_once_when_early_and_after_it_when_lat
         heard.wait_for(ready_with(2))
 
     assert desk.learned == learned
+
+
+def test_draft_answers_at_once_and_the_rest_is_learned_without_being_asked() -> None:
+    desk, heard = Desk(), Heard()
+    desk.drafts = 1
+    with at_work(desk, heard) as teacher:
+        teacher.teach("d")
+        heard.wait_for(lambda state: bool(state.next_frames))
+        assert teacher.learned("d")[0].is_draft is False
+    assert desk.learned == [1, 1]
+    assert sum(state.stage == "ready" and not state.next_frames for state in heard.states) == 2
 
 
 def test_frames_to_label_next_are_looked_for_once_all_is_learned() -> None:
