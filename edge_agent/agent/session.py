@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _FIRST_STATS_S = 5.0
+_SOON_STATS_S = 10.0
 _STATS_S = 60.0
 _MEND_S = 30.0
 
@@ -382,6 +383,8 @@ class Session:
         """Take a word on an event to heart here and now, whether or not the cloud hears of it."""
         if (camera := self._cure_store.hear(feedback)) in self._cameras:
             self._cameras[camera].correct(feedback.event_id or "")
+            # Who called something wrong wants to see soon what that does.
+            self._stats_at_s = min(self._stats_at_s, self._clock.monotonic_s() + _SOON_STATS_S)
 
     def _pass_on(self, feedback: Feedback) -> None:
         """Bring feedback given at home to the cloud; at a shared broker the cloud hears it by itself."""

@@ -143,7 +143,7 @@ def test_teach_head_comes_nearer_to_the_full_detector_and_leaves_the_start_alone
     kept = copy.deepcopy(start.state_dict())
     told: list[float] = []
     clock = SystemClock()
-    taught = teach_head(start, lessons(), HeadPlan(900, 60.0), clock.monotonic_s, told.append)
+    taught = teach_head(start, lessons(), HeadPlan(900, 6_000.0), clock.monotonic_s, told.append)
     assert all(torch.equal(tensor, kept[name]) for name, tensor in start.state_dict().items())
     assert told[-1] == 1.0
     probe = lessons()[0]
@@ -156,7 +156,7 @@ def test_teach_head_comes_nearer_to_the_full_detector_and_leaves_the_start_alone
 def test_teach_head_gives_up_on_numbers_that_are_not_finite() -> None:
     bad = [MapLesson(np.full((1, 6, 8, 3), np.nan, np.float32), one.answer) for one in lessons()]
     with pytest.raises(ExportError, match="astray"):
-        teach_head(_LinearHead(3), bad, HeadPlan(3, 60.0), SystemClock().monotonic_s, lambda _: None)
+        teach_head(_LinearHead(3), bad, HeadPlan(3, 6_000.0), SystemClock().monotonic_s, lambda _: None)
 
 
 @pytest.mark.parametrize(("channels", "same"), [(3, True), (5, False)])

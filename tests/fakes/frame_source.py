@@ -89,7 +89,7 @@ class ScriptedCamera:
         return self.opened[-1]
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> bool:
+def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> bool:
     """Wait until something holds; return whether it came to hold in time."""
     tick = threading.Event()
     for _ in range(int(timeout_s / 0.01)):

@@ -21,7 +21,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 _AXE = Path(__file__).parent / "vendor" / "axe" / "axe.min.js"
 
 
@@ -33,6 +33,7 @@ def has_browser() -> bool:
 @contextmanager
 def opened_browser() -> Iterator[Browser]:
     """Open the browser, and close it at the end."""
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         yield browser

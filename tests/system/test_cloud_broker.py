@@ -32,7 +32,7 @@ CLOCK = SystemClock()
 pytestmark = pytest.mark.system
 
 
-def wait_until(condition: object, seconds: float = 20.0) -> bool:
+def wait_until(condition: object, seconds: float = 90.0) -> bool:
     assert callable(condition)
     deadline_s = CLOCK.monotonic_s() + seconds
     while CLOCK.monotonic_s() < deadline_s:

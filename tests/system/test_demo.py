@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1500)]
 _DOCS = Path(__file__).parents[2] / "docs" / "wire"
 _MARK = "ELFOWL_TEST_MARK"
 _RUN_S = 1400.0
-_LEAVE_S = 20.0
+_LEAVE_S = 60.0
 _LITERALS = {"online | offline": {b"online", b"offline"}, "install": {b"install"}}
 
 

@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 _DEVICE = "porch"
 _CAMERA = "yard"
 _START_S = 90.0
-_BACK_S = 60.0
+_BACK_S = 120.0
 _LEASE_S = 150.0
 """A message whose sender was killed is sent by the next one when its lease of a minute ends."""
 

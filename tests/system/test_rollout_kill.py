@@ -59,7 +59,7 @@ class Cloud:
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
         try:
-            answer = httpx.get(f"{self.url}/api/v1{path}", timeout=20.0, trust_env=False)
+            answer = httpx.get(f"{self.url}/api/v1{path}", timeout=60.0, trust_env=False)
         except httpx.HTTPError:
             return None
         return answer.json() if answer.is_success else None
@@ -98,7 +98,7 @@ def publish_two(home_folder: Path, folder: Path) -> list[str]:
 def living(fleet: FleetOrder) -> Iterator[list[str]]:
     """Let devices join and live; yield their names."""
     stopping, rng = threading.Event(), random.Random(1)
-    with httpx.Client(timeout=20.0, trust_env=False) as http:
+    with httpx.Client(timeout=60.0, trust_env=False) as http:
         devices = make_devices(fleet, join_fleet(fleet, http), http, _CLOCK, rng)
         simulation = Simulation(devices, _CLOCK, rng)
         life = threading.Thread(target=simulation.run, args=(3600.0,), kwargs={"stopping": stopping})

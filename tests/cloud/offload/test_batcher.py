@@ -65,7 +65,7 @@ class Bench:
     def finish(self) -> None:
         self.go.set()
         for _ in range(self.batcher._count):
-            assert self.done.acquire(timeout=5.0)
+            assert self.done.acquire(timeout=60.0)
         self.batcher.close()
 
 

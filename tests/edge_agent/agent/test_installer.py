@@ -135,7 +135,7 @@ def test_installer_failure_keeps_the_old_one_running(error: ElfowlError) -> None
     work = installer(updater, detector)
     work.start()
     work.want(target())
-    assert updater.done.acquire(timeout=5)
+    assert updater.done.acquire(timeout=60)
     work.stop()
     assert detector.path == OLD
     assert detector.detect(np.asarray(square_picture(0)))[0].label == "red_square"
@@ -163,7 +163,7 @@ def test_installer_tries_again_when_only_the_network_failed() -> None:
     work = installer(updater, detector)
     work.start()
     work.want(target())
-    assert updater.done.acquire(timeout=5)
+    assert updater.done.acquire(timeout=60)
     work.want(target())
     assert until(lambda: detector.path == NEW)
     work.stop()
@@ -195,7 +195,7 @@ def test_installer_waiting_to_try_again_takes_a_newer_wish_at_once() -> None:
     work = installer(updater, detector)
     work.start()
     work.want(target("bad3"))
-    assert updater.done.acquire(timeout=5)
+    assert updater.done.acquire(timeout=60)
     work.want(target())
     assert until(lambda: detector.path == NEW)
     work.stop()

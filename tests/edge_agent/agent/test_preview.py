@@ -29,7 +29,7 @@ def preview() -> Preview:
 
 @pytest.fixture
 def client(preview: Preview) -> Iterator[httpx.Client]:
-    with PreviewServer(preview, 0) as server, httpx.Client(base_url=server.url, timeout=5) as client:
+    with PreviewServer(preview, 0) as server, httpx.Client(base_url=server.url, timeout=60) as client:
         yield client
 
 

@@ -21,15 +21,15 @@ def test_agent_that_cannot_fetch_a_candidate_says_so_and_goes_on(tmp_path: Path)
     world.start(world.config(cloud=CLOUD))
     wait_up(world, 2)
     try:
-        assert until(lambda: reported(world) is not None, 20.0)
+        assert until(lambda: reported(world) is not None, 180.0)
         told = reported(world)
         assert told is not None
         assert told.bundle_sha256 == TARGET.sha256
         assert told.problem
-        assert until(lambda: told == in_stats(world), 20.0)
+        assert until(lambda: told == in_stats(world), 180.0)
         assert until(lambda: any(event.event_type == "new" for event in world.events()))
         world.cloud.desired = Desired(device="porch", version=3)
-        assert until(lambda: world.cloud.reports[-1].desired_version == 3 and reported(world) is None, 20.0)
+        assert until(lambda: world.cloud.reports[-1].desired_version == 3 and reported(world) is None, 180.0)
     finally:
         world.stop()
 

@@ -38,7 +38,7 @@ class Receiver:
         return httpx.Response(answer)
 
     def next(self) -> httpx.Request:
-        return self.requests.get(timeout=10.0)
+        return self.requests.get(timeout=60.0)
 
 
 class Desk:
@@ -67,7 +67,7 @@ class Desk:
 
     def settle(self, count: int) -> None:
         for _ in range(count):
-            self.webhook.done(*self.settled.get(timeout=10.0))
+            self.webhook.done(*self.settled.get(timeout=60.0))
 
     def close(self) -> None:
         self.webhook.stop()

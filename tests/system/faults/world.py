@@ -144,7 +144,7 @@ class Cell:
         script = f"mount -t tmpfs -o size={_STATE_BYTES} tmpfs {disk} && exec sleep 100000"
         holder = subprocess.Popen(["unshare", *user, "--mount", "sh", "-c", script])
         cell = Cell(disk, holder)
-        wait_until(lambda: "tmpfs" in cell.run("findmnt", "-no", "FSTYPE", str(disk)), 10.0)
+        wait_until(lambda: "tmpfs" in cell.run("findmnt", "-no", "FSTYPE", str(disk)), 60.0)
         return cell
 
     def inside(self, *command: str) -> list[str]:
