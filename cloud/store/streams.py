@@ -92,6 +92,16 @@ def any_free(session: Session, *, now_s: float, fresh_s: float) -> bool:
     return session.scalar(free.limit(1)) is not None
 
 
+def free_without(session: Session, stream_ids: Collection[str], why: str) -> list[StreamLeaseRow]:
+    """Return the leases of those of some streams that nobody holds, and that give another reason for it."""
+    free = select(StreamLeaseRow).where(
+        StreamLeaseRow.stream_id.in_(sorted(stream_ids)),
+        StreamLeaseRow.holder.is_(None),
+        StreamLeaseRow.reason != why,
+    )
+    return list(session.scalars(free.order_by(StreamLeaseRow.stream_id).with_for_update()))
+
+
 def lease_of(session: Session, stream_id: str) -> StreamLeaseRow:
     """Return the lease of a stream.
 

@@ -152,6 +152,17 @@ class Book:
             end_orphans(session, wanted.name, f"{held.epoch}-ends", row.watched, now_s)
         return held
 
+    def keep_waiting(self, leases: Sequence[Lease], why: str) -> None:
+        """Say of streams that nobody holds why nobody takes them."""
+        now_s = self._clock.now_s()
+        silent = [one.stream_id for one in leases if one.reason != why]
+        if not silent:
+            return
+        with self._database.write() as session:
+            for row in streams.free_without(session, silent, why):
+                row.status, row.reason, row.since = "offline", why, now_s
+                begin_gap(session, row, "starting", why, now_s)
+
     def beat(
         self, worker_id: str, sights: Mapping[str, tuple[int, Sight, Mapping[str, float]]]
     ) -> frozenset[str]:
@@ -217,7 +228,7 @@ class Book:
 
 def lease_in(row: StreamLeaseRow) -> Lease:
     """Return what a row says of a holder."""
-    return Lease(row.stream_id, row.holder, row.token, row.beat, row.losses, row.lost)
+    return Lease(row.stream_id, row.holder, row.token, row.beat, row.losses, row.lost, row.reason)
 
 
 def wanted_in(session: Session, rows: Sequence[StreamRow]) -> list[Wanted]:

@@ -221,11 +221,8 @@ def standing(row: StreamRow, lease: StreamLeaseRow, now_s: float) -> tuple[str, 
     """Return how a stream is, and why, in words; who is silent for longer than its lease does not count."""
     if row.paused:
         return "paused", "somebody paused it"
-    if not is_held(lease_in(lease), now_s):
-        died = lease.holder is not None
-        return ("not watched", "its process says nothing; another one takes it") if died else (
-            "starting", lease.reason
-        )  # fmt: skip
+    if lease.holder is not None and not is_held(lease_in(lease), now_s):
+        return "not watched", "its process says nothing; another one takes it"
     words = {"online": "watched", "offline": "not watched"}
     return words.get(lease.status, "starting"), lease.reason
 

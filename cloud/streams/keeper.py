@@ -28,6 +28,19 @@ _LOG = logging.getLogger(__name__)
 _TOO_BUSY = 0.9
 _MOVE_EVERY_S = 10.0
 _STOPPED = "the cloud was stopped"
+_MOST_LAG_S = 1.0
+"""Pictures that wait for longer than this are left out by the most, so this worker begins nothing more."""
+
+_AT_ONCE = 16
+"""So many streams are begun at a beat, at most: the next beat sees what they cost."""
+
+_MINE_S = 10.0
+"""A stream that its worker does not take for so long is anybody's who has room."""
+
+_NO_ROOM = (
+    "it waits, for the workers have more streams than they can look at in time; start more of them "
+    "(elfowl-cloud worker), pause other streams or ask for a lower rate"
+)
 _LOOK_RESTS = 20.0
 """A worker looks what there is to watch at each beat, unless that takes more than a twentieth of its time."""
 
@@ -68,6 +81,18 @@ class Watch(Protocol):
         ...
 
 
+class Work(Protocol):
+    """What is needed of `Turns`."""
+
+    def busy(self) -> float:
+        """Return which share of its time this worker looks."""
+        ...
+
+    def lag_s(self) -> float:
+        """Return how long pictures wait until they are looked at."""
+        ...
+
+
 @dataclass
 class _Kept:
     held: Held
@@ -93,7 +118,7 @@ class Keeper:
         watch: Callable[[Held], Watch],
         *,
         news: Callable[[Sequence[Event]], None] = lambda _events: None,
-        busy: Callable[[], float] = lambda: 0.0,
+        work: Work | None = None,
     ) -> None:
         """Prepare.
 
@@ -103,15 +128,16 @@ class Keeper:
             clock: Where times come from.
             watch: Makes what watches a stream.
             news: Hears of events that were stored.
-            busy: Returns which share of its time this worker looks.
+            work: Says how much this worker has to do; none: next to nothing.
         """
         self._id, self._book, self._clock = worker_id, book, clock
-        self._watch, self._news, self._busy = watch, news, busy
+        self._watch, self._news, self._work = watch, news, work
         self._told: queue.SimpleQueue[tuple[Held, Told]] = queue.SimpleQueue()
         self._waiting: list[tuple[Held, Told]] = []
         self._kept: dict[str, _Kept] = {}
         self._beaten_s = self._moved_s = float("-inf")
         self._deaf_until_s = self._look_again_s = float("-inf")
+        self._free_since_s: dict[str, float] = {}
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -206,18 +232,33 @@ class Keeper:
             self._even_out(overview)
 
     def _take_mine(self, overview: Overview) -> None:
-        for stream_id, worker in place(overview.placed(), overview.workers).items():
-            if worker == self._id and stream_id not in self._kept and overview.may_take(stream_id):
-                wanted = overview.wanted[stream_id]
-                held = self._book.take(self._id, wanted, overview.leases[stream_id])
-                if held is not None:
-                    kept = self._kept[stream_id] = _Kept(held, self._watch(held))
-                    kept.watch.start()
+        free = self._free(overview)
+        if self._work is not None and self._work.lag_s() > _MOST_LAG_S:
+            self._book.keep_waiting([overview.leases[stream_id] for stream_id in free], _NO_ROOM)
+            return
+        for stream_id in free[:_AT_ONCE]:
+            held = self._book.take(self._id, overview.wanted[stream_id], overview.leases[stream_id])
+            if held is not None:
+                kept = self._kept[stream_id] = _Kept(held, self._watch(held))
+                kept.watch.start()
+
+    def _free(self, overview: Overview) -> list[str]:
+        """Return the streams that this worker is to take: its own, and what others leave for long."""
+        now_s = self._clock.monotonic_s()
+        places = {
+            stream_id: worker
+            for stream_id, worker in place(overview.placed(), overview.workers).items()
+            if stream_id not in self._kept and overview.may_take(stream_id)
+        }
+        self._free_since_s = {one: self._free_since_s.get(one, now_s) for one in places}
+        left = {one for one, since_s in self._free_since_s.items() if now_s - since_s > _MINE_S}
+        return [one for one, worker in places.items() if worker == self._id or one in left]
 
     def _even_out(self, overview: Overview) -> None:
         """Let one stream go when this worker cannot keep up and another one has far less to do."""
         now_s = self._clock.monotonic_s()
-        if now_s - self._moved_s < _MOVE_EVERY_S or self._busy() < _TOO_BUSY:
+        busy = 0.0 if self._work is None else self._work.busy()
+        if now_s - self._moved_s < _MOVE_EVERY_S or busy < _TOO_BUSY:
             return
         moved = to_move(overview.placed(), overview.workers)
         if moved is not None and moved in self._kept:

@@ -26,7 +26,7 @@ SETTLED_S = 60.0
 class Lease:
     """What the database knows of a stream's holder; times are UTC seconds since 1970.
 
-    `losses` holders in a row died; the last one was noticed at `lost_s`.
+    `losses` holders in a row died; the last one was noticed at `lost_s`. `reason` says how it is, in words.
     """
 
     stream_id: str
@@ -35,6 +35,7 @@ class Lease:
     beat_s: float = 0.0
     losses: int = 0
     lost_s: float = 0.0
+    reason: str = ""
 
 
 def is_fresh(beat_s: float, now_s: float) -> bool:

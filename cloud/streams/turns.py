@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from edge_agent.clock import Clock
@@ -15,6 +16,22 @@ AskT = TypeVar("AskT")
 AnswerT = TypeVar("AnswerT")
 
 _WINDOW_S = 10.0
+
+
+@dataclass(frozen=True)
+class _Asked(Generic[AskT, AnswerT]):
+    question: AskT
+    answer: Future[AnswerT]
+    asked_s: float
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """When it looked, and how long the questions had waited for that, in the mean."""
+
+    began_s: float
+    ended_s: float
+    waited_s: float
 
 
 class Turns(Generic[AskT, AnswerT]):
@@ -29,9 +46,9 @@ class Turns(Generic[AskT, AnswerT]):
         """Start; `see` is called in this thread only, with at most `most` questions."""
         self._see, self._clock, self._most = see, clock, most
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[AskT, Future[AnswerT]]] = deque()
+        self._waiting: deque[_Asked[AskT, AnswerT]] = deque()
         self._closing = False
-        self._looks: deque[tuple[float, float]] = deque()
+        self._looks: deque[_Looked] = deque()
         self._began_s = clock.monotonic_s()
         self._thread = threading.Thread(target=self._run, name="look", daemon=True)
         self._thread.start()
@@ -47,7 +64,7 @@ class Turns(Generic[AskT, AnswerT]):
             if self._closing:
                 message = "the worker is being stopped"
                 raise BackendError(message)
-            self._waiting.append((question, future))
+            self._waiting.append(_Asked(question, future, self._clock.monotonic_s()))
             self._changed.notify()
         return future.result()
 
@@ -56,8 +73,17 @@ class Turns(Generic[AskT, AnswerT]):
         now_s = self._clock.monotonic_s()
         since_s = max(self._began_s, now_s - _WINDOW_S)
         with self._changed:
-            spent_s = sum(end_s - max(begin_s, since_s) for begin_s, end_s in self._looks if end_s > since_s)
+            recent = [one for one in self._looks if one.ended_s > since_s]
+        spent_s = sum(one.ended_s - max(one.began_s, since_s) for one in recent)
         return spent_s / max(now_s - since_s, 1e-3)
+
+    def lag_s(self) -> float:
+        """Return how long questions waited for their turn of late, in the mean, and the oldest by now."""
+        now_s = self._clock.monotonic_s()
+        with self._changed:
+            oldest_s = now_s - self._waiting[0].asked_s if self._waiting else 0.0
+            recent = [one.waited_s for one in self._looks if one.ended_s > now_s - _WINDOW_S]
+        return max(oldest_s, sum(recent) / max(1, len(recent)))
 
     def close(self) -> None:
         """Answer nobody any more."""
@@ -73,30 +99,31 @@ class Turns(Generic[AskT, AnswerT]):
                 count = len(self._waiting) if self._closing else min(len(self._waiting), self._most)
                 batch = [self._waiting.popleft() for _ in range(count)]
             if self._closing:
-                for _, future in batch:
-                    future.set_exception(BackendError("the worker is being stopped"))
+                for asked in batch:
+                    asked.answer.set_exception(BackendError("the worker is being stopped"))
                 return
             self._answer(batch)
 
-    def _answer(self, batch: Sequence[tuple[AskT, Future[AnswerT]]]) -> None:
+    def _answer(self, batch: Sequence[_Asked[AskT, AnswerT]]) -> None:
         begun_s = self._clock.monotonic_s()
         answers: Sequence[AnswerT | ElfowlError]
         try:
-            answers = self._see([question for question, _ in batch])
+            answers = self._see([asked.question for asked in batch])
         except ElfowlError as error:
             answers = [error] * len(batch)
         except Exception as error:  # noqa: BLE001 - whatever a library raises must not end the thread of all
             failure = BackendError(f"the detector could not be run: {type(error).__name__}: {error}")
             answers = [failure] * len(batch)
-        self._note(begun_s, self._clock.monotonic_s())
-        for (_, future), answer in zip(batch, answers, strict=True):
+        waited_s = begun_s - sum(asked.asked_s for asked in batch) / len(batch)
+        self._note(_Looked(begun_s, self._clock.monotonic_s(), waited_s))
+        for asked, answer in zip(batch, answers, strict=True):
             if isinstance(answer, ElfowlError):
-                future.set_exception(answer)
+                asked.answer.set_exception(answer)
             else:
-                future.set_result(answer)
+                asked.answer.set_result(answer)
 
-    def _note(self, begun_s: float, ended_s: float) -> None:
+    def _note(self, looked: _Looked) -> None:
         with self._changed:
-            self._looks.append((begun_s, ended_s))
-            while self._looks and self._looks[0][1] < ended_s - _WINDOW_S:
+            self._looks.append(looked)
+            while self._looks[0].ended_s < looked.ended_s - _WINDOW_S:
                 self._looks.popleft()

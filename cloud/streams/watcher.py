@@ -16,6 +16,7 @@ import numpy as np
 from cloud.store.streams import STREAM_DEVICE
 from cloud.streams.book import DetectorKey, Held, Told, Wanted
 from cloud.streams.gaps import Sight, SightLog
+from cloud.streams.pace import Pace
 from edge_agent.camera.capture import Capture, limits_at
 from edge_agent.camera.frame import Frame, FrameSource
 from edge_agent.camera.picture_source import PictureSource
@@ -89,6 +90,7 @@ class StreamWatch:
         self._size = FrameSize(width_px=1, height_px=1)
         self._seq = self._looked = self._taken = 0
         self._delays_s: deque[float] = deque(maxlen=_DELAYS)
+        self._pace = Pace()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"stream-{held.wanted.name}", daemon=True)
 
@@ -174,9 +176,11 @@ class StreamWatch:
         self._tell(result)
         self._taken += 1
         self._looked += result.inferred
-        self._delays_s.append(self._ports.clock.monotonic_s() - frame.monotonic_s)
+        answered_s, health = self._ports.clock.monotonic_s(), self._source.health()
+        self._delays_s.append(answered_s - frame.monotonic_s)
+        too_few = self._pace.note(answered_s, health.dropped)
         # Last: up to here all that was seen is told.
-        self._log.looked(frame.time_s, self._source.health().reason)
+        self._log.looked(frame.time_s, too_few or health.reason)
 
     def _note_silence(self) -> None:
         health = self._source.health()

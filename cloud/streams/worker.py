@@ -101,7 +101,7 @@ def serve(slot: str, settings: Settings, database: Database, stopping: threading
         rng=random.Random(),  # noqa: S311 - spreads waits, makes ids; keeps no secret
     )
     _warm(book, open_detector)
-    keeper = Keeper(worker_id, book, clock, lambda held: StreamWatch(held, ports), news=_say, busy=turns.busy)
+    keeper = Keeper(worker_id, book, clock, lambda held: StreamWatch(held, ports), news=_say, work=turns)
     while not stopping.is_set():
         keeper.turn()
         stopping.wait(_TURN_S)

@@ -10,10 +10,13 @@ import pytest
 
 from cloud.store import events, streams
 from cloud.store.database import Database
+from cloud.store.stream_tables import StreamRow
 from cloud.streams.book import Book, Held, Overview, Told, Wanted
+from cloud.streams.desk import StreamDesk
 from cloud.streams.gaps import Sight, SightLog
-from cloud.streams.keeper import Keeper
+from cloud.streams.keeper import Keeper, Work
 from cloud.streams.leases import BEAT_S, LEASE_S
+from cloud.streams.settings import StreamSettings
 from tests.cloud.streams.test_book import Scene, told
 from tests.fakes.clock import FakeClock
 
@@ -50,6 +53,19 @@ class FakeWatch:
         return {}
 
 
+@dataclass
+class FakeWork:
+    """Implements `Work`; has as much to do as it is told."""
+
+    waits_s: float = 0.0
+
+    def busy(self) -> float:
+        return min(1.0, self.waits_s)
+
+    def lag_s(self) -> float:
+        return self.waits_s
+
+
 class Office(Scene):
     """The scene of one stream, with keepers."""
 
@@ -57,12 +73,27 @@ class Office(Scene):
         super().__init__(folder)
         self.watches: list[FakeWatch] = []
 
-    def keeper(self, name: str) -> Keeper:
+    def keeper(self, name: str, work: Work | None = None) -> Keeper:
         def watch(held: Held) -> FakeWatch:
             self.watches.append(FakeWatch(held, SightLog(self.clock.now_s())))
             return self.watches[-1]
 
-        return Keeper(name, self.book, self.clock, watch)
+        return Keeper(name, self.book, self.clock, watch, work=work)
+
+    def add(self, count: int) -> None:
+        """Ask for so many streams more."""
+        with self.home.database.write() as session:
+            for number in range(count):
+                row = StreamRow(
+                    id=f"str_more_{number}",
+                    name=f"more-{number}",
+                    address="rtsp://192.0.2.1/live",
+                    detectors=[[self.detector, None]],
+                    settings=StreamSettings().model_dump_json(),
+                    paused=False,
+                    created=self.clock.now_s(),
+                )
+                streams.add(session, row)
 
     def turn(self, *keepers: Keeper) -> None:
         self.clock.advance(BEAT_S)
@@ -175,3 +206,41 @@ def test_stream_whose_worker_died_is_taken_at_once_also_among_very_many(office: 
         office.turn(other)
     # The lease, a beat to notice it, and a second to look.
     assert office.clock.monotonic_s() - died_s <= LEASE_S + 2 * BEAT_S + 1.0
+
+
+def test_streams_beyond_what_workers_can_look_at_wait_and_say_so_and_are_taken_when_there_is_room(
+    office: Office,
+) -> None:
+    work = FakeWork()
+    keeper, desk = (
+        office.keeper("w1", work),
+        StreamDesk(office.home.database, office.clock, office.home.settings),
+    )
+    office.add(200)
+    office.turn(keeper)
+    begun = len(keeper.streams)
+    assert 1 <= begun < 50, "the next beat sees what these cost"
+    work.waits_s = 3.0
+    for _ in range(30):
+        office.turn(keeper)
+    assert len(keeper.streams) == begun
+    waiting = [one for one in desk.every() if one.worker is None]
+    assert len(waiting) == 201 - begun
+    assert {(one.state, "start more of them" in one.reason) for one in waiting} == {("not watched", True)}
+    gaps = [(gap.kind, gap.ended, gap.why) for gap in desk.gaps(waiting[0].id)]
+    assert gaps == [("starting", None, waiting[0].reason)], "it is told once, not at each beat"
+    work.waits_s = 0.0
+    for _ in range(30):
+        office.turn(keeper)
+    assert len(keeper.streams) == 201
+    assert not [one for one in desk.every() if "start more" in one.reason]
+
+
+def test_worker_with_room_takes_what_another_one_has_no_room_for(office: Office) -> None:
+    full, idle = office.keeper("w1", FakeWork(3.0)), office.keeper("w2", FakeWork())
+    office.add(9)
+    office.turn(full, idle)
+    for _ in range(20):
+        office.turn(full, idle)
+    assert full.streams == ()
+    assert len(idle.streams) == 10
