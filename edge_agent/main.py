@@ -11,6 +11,7 @@ from pathlib import Path
 from edge_agent.agent.authorities import check_authorities
 from edge_agent.agent.logs import FloodGate, LogFormat, make_formatter
 from edge_agent.agent.runner import Agent
+from edge_agent.agent.thrift import give_back_memory
 from edge_agent.clock import SystemClock
 from edge_agent.config import load_config
 from edge_agent.runtime.profiles import find_profile
@@ -63,6 +64,7 @@ def care_for_memory(ram_for_us_bytes: int) -> None:
         spare_memory()
     else:
         _keep_heap_small(_LARGE_BYTES)
+    give_back_memory()
 
 
 def spare_memory() -> None:

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from edge_agent.agent.thrift import give_back_memory
 from edge_agent.errors import BackendError
 from edge_agent.pipeline.alike import Sight, sights_on_picture
 from edge_agent.pipeline.attributes import SecondStage, open_second_stage
@@ -71,7 +72,9 @@ def open_bundle_detector(path: Path, threads: int) -> OpenedBundle:
     """Open a bundle with the runtime it names; errors as `BundleDetector.open`."""
     detector = BundleDetector.open(path, threads)
     second = open_second_stage(detector.bundle)
-    return OpenedBundle(detector, detector.bundle.manifest, label_rules(detector), second)
+    opened = OpenedBundle(detector, detector.bundle.manifest, label_rules(detector), second)
+    give_back_memory()  # loading takes more than what is loaded
+    return opened
 
 
 class LocalDetector:

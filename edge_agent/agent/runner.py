@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from edge_agent.agent.parts import AgentParts, real_parts
-from edge_agent.agent.self_care import give_back_memory
 from edge_agent.agent.session import Session
 from edge_agent.agent.start_guard import StartGuard
+from edge_agent.agent.thrift import give_back_memory
 from edge_agent.config import AgentConfig
 from edge_agent.errors import ConfigError, LinkError
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from dataclasses import dataclass
 from edge_agent.agent.device import is_hot, pss_bytes, temperature_c
 from edge_agent.agent.notify import Notifier
 from edge_agent.agent.progress import LATE_S, STUCK_S, Progress
+from edge_agent.agent.thrift import give_back_memory
 from edge_agent.agent.throttle import Pace, Throttle
 from edge_agent.clock import Clock
 from edge_agent.errors import BackendError
@@ -18,6 +17,8 @@ from edge_agent.errors import BackendError
 _log = logging.getLogger(__name__)
 
 _READ_S = 5.0
+# So much more than after the last time that memory was handed back, and it is worth doing again.
+_HEAVIER_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class SelfCare:
         self._read_at_s = self._alive_at_s = 0.0
         self._ready = False
         self._late: tuple[str, ...] = ()
+        self._light_bytes: int | None = None
         self.progress = Progress(clock)
         self.pace = Pace()
         self.memory_bytes = 0
@@ -79,7 +81,7 @@ class SelfCare:
         self._notifier.stopping()
 
     def _read(self) -> None:
-        self.memory_bytes = self._sensors.memory_bytes()
+        self.memory_bytes = self._lightened(self._sensors.memory_bytes())
         self.temperature_c = self._sensors.temperature_c()
         share = self.memory_bytes / self._ram_bytes if self._ram_bytes else None
         before, self.pace = self.pace, self._throttle.update(share, self.temperature_c)
@@ -91,6 +93,15 @@ class SelfCare:
             _log.warning("cameras look once in %.1f s: %s", self.pace.interval_s, self._readings())
         else:
             _log.info("cameras look as often as they did: %s", self._readings())
+
+    def _lightened(self, used_bytes: int) -> int:
+        """Hand back what a busy moment left, if it is worth it; return what is used then."""
+        if self._light_bytes is not None and used_bytes > self._light_bytes + _HEAVIER_BYTES:
+            give_back_memory()
+            self._light_bytes = used_bytes = self._sensors.memory_bytes()
+        elif self._light_bytes is None or used_bytes < self._light_bytes:
+            self._light_bytes = used_bytes
+        return used_bytes
 
     def _readings(self) -> str:
         used = f"{self.memory_bytes / 1e6:.0f} of {self._ram_bytes / 1e6:.0f} MB used"
@@ -114,11 +125,3 @@ class SelfCare:
             self._alive_at_s = now_s + every_s
             self._notifier.alive()
             self._notifier.status(status)
-
-
-def give_back_memory() -> None:
-    """Hand free memory back to the system, where the C library can."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
