@@ -1,7 +1,8 @@
 """Durable jobs: each is a DBOS workflow whose one step runs `python -m cloud.worker` as a child process.
 
 Invariants:
-- A job that was accepted ends as done, failed or cancelled; when the server is killed, the next one runs it.
+- A job that was accepted ends as done, failed or cancelled; when the server is killed, the next one runs it,
+  and when its process is killed, another one does, once.
 - One job runs at a time: training uses all cores. Files that come in do not wait for it; one at a time too.
 - A child never outlives the server, and a cancelled one is ended at once.
 """
@@ -37,6 +38,8 @@ _MEDIA_KINDS = frozenset({"prepare", "import"})
 _EXECUTOR = "elfowl"
 _UPDATE_S = 0.2
 _AGAIN_S = 1.0
+_MOST_KILLS = 2
+"""A process that is killed each time is killed for what it does: mostly for the memory that it takes."""
 
 Command = Callable[[Job], Sequence[str]]
 
@@ -157,9 +160,19 @@ class JobRunner:
                 self._enqueue(job)
 
     def _run_child(self, job_id: str) -> None:
-        job = self._patiently(lambda: self._find(job_id))
-        if job.state in jobs.ENDED or self._stopping:
-            return
+        for kills in range(1, _MOST_KILLS + 1):
+            job = self._patiently(lambda: self._find(job_id))
+            if job.state in jobs.ENDED or self._stopping:
+                return
+            code, last = self._run_once(job)
+            if code >= 0 or last.error is not None or kills == _MOST_KILLS:
+                self._finish(job_id, code, last)
+                return
+            _LOG.error("job %s: its process was killed by signal %d; it is run again", job_id, -code)
+
+    def _run_once(self, job: Job) -> tuple[int, ProgressLine]:
+        """Run a job's process; return its exit status, negative for a signal, and its last words."""
+        job_id = job.id
         begins = {"state": "running", "progress": 0.0, "stage": "starting", "message": "", "error": None}
         self._patiently(lambda: self._change(job_id, **begins))
         environment = {
@@ -180,7 +193,7 @@ class JobRunner:
             # Not ended: an error here leaves the step to the next start.
             message = f"job {job_id} goes on at the next start"
             raise SystemExit(message)
-        self._finish(job_id, child.wait(), last)
+        return child.wait(), last
 
     def _follow(self, job_id: str, child: subprocess.Popen[str]) -> ProgressLine:
         last = ProgressLine()
@@ -210,7 +223,8 @@ class JobRunner:
             done = {"state": "done", "progress": 1.0, "stage": "done", "message": "", "seconds_left": 0.0}
             self._patiently(lambda: self._change(job_id, **done, result=last.result))
             return
-        reason = last.error or f"the worker process ended with code {code}; the server's log says more"
+        how = f"was killed {_MOST_KILLS} times (signal {-code})" if code < 0 else f"ended with code {code}"
+        reason = last.error or f"the worker process {how}; the server's log says more"
         self._patiently(lambda: self._change(job_id, state="failed", seconds_left=None, error=reason))
 
     def _patiently(self, work: Callable[[], Job]) -> Job:

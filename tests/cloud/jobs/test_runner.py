@@ -48,6 +48,7 @@ import json, os
 print(json.dumps({"progress": 1.0, "result": {"workspace": os.environ["ELFOWL_JOB_WORKSPACE"]}}))
 """
 CRASHING = "import os; os._exit(7)"
+KILLED = "import os; os.kill(os.getpid(), 9)"
 ENDLESS = (
     "import json, time; print(json.dumps({'progress': 0.1, 'stage': 'slow'}), flush=True); time.sleep(600)"
 )
@@ -104,6 +105,7 @@ def running(home: Home) -> Iterator[Runner]:
         "quick": QUICK,
         "failing": FAILING,
         "crashing": CRASHING,
+        "killed": KILLED,
         "endless": ENDLESS,
         "measuring": MEASURING,
         "told": TOLD,
@@ -133,11 +135,27 @@ def test_process_of_a_job_is_told_whose_job_it_is(home: Home, running: Runner) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("script", "words"), [("failing", "there are no labelled frames yet"), ("crashing", "ended with code 7")]
+    ("script", "words"),
+    [
+        ("failing", "there are no labelled frames yet"),
+        ("crashing", "ended with code 7"),
+        ("killed", "was killed 2 times"),
+    ],
 )
 def test_job_that_fails_says_why(home: Home, running: Runner, script: str, words: str) -> None:
     job = wait_for(home, running.runner.submit("train", script, {}).id, "failed")
     assert words in (job.error or "")
+
+
+@pytest.mark.slow
+def test_job_whose_process_is_killed_is_run_again(home: Home) -> None:
+    marker = home.settings.home / "second-time"
+    once = f"import pathlib; m = pathlib.Path({str(marker)!r})\nif not m.exists():\n    m.touch(); {KILLED}\n"
+    running = Runner(home, {"quick": once + QUICK})
+    try:
+        assert wait_for(home, running.runner.submit("train", "quick", {}).id, "done").result == {"answer": 42}
+    finally:
+        running.runner.stop()
 
 
 @pytest.mark.slow
