@@ -79,10 +79,13 @@ def problem_of(error: ElfowlError) -> JSONResponse:
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Make every error of `app` a problem document."""
+    """Make every error of `app` a problem document.
+
+    By coroutines: the framework sends plain functions to another thread, and a refusal must cost little.
+    """
 
     @app.exception_handler(ElfowlError)
-    def _ours(_request: Request, error: ElfowlError) -> JSONResponse:
+    async def _ours(_request: Request, error: ElfowlError) -> JSONResponse:
         # A refusal for want of room is no fault, and a crowd of them would fill the log.
         is_fault = status_of(error) >= http.HTTPStatus.INTERNAL_SERVER_ERROR
         if is_fault and not isinstance(error, BusyError):
@@ -90,15 +93,15 @@ def add_handlers(app: FastAPI) -> None:
         return problem_of(error)
 
     @app.exception_handler(HTTPException)
-    def _http(_request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
         return problem(error.status_code, str(error.detail), dict(error.headers or {}))
 
     @app.exception_handler(RequestValidationError)
-    def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         return problem(422, _first_line(error))
 
     @app.exception_handler(OSError)
-    def _disk(_request: Request, error: OSError) -> JSONResponse:
+    async def _disk(_request: Request, error: OSError) -> JSONResponse:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise error
         return problem(507, "no space left on the disk; free some, nothing stored before is lost")

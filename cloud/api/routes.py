@@ -95,6 +95,7 @@ _PARTS: Final = (
 
 def include_in(app: FastAPI) -> None:
     """Let an application answer all routes of the API."""
+    app.router.routes.append(offload.straight_way(PREFIX))
     app.router.routes.extend(_included())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol, cast
 
@@ -59,8 +60,8 @@ class Jobs(Protocol):
 class Offload(Protocol):
     """Answers pictures; see `cloud.offload.service.OffloadService`."""
 
-    def check_room(self, device: str) -> None:
-        """Refuse a device that may not ask now, before its picture is read."""
+    def keep_room(self, device: str, announced_bytes: int) -> AbstractContextManager[None]:
+        """Keep room for a picture while it is read; refuse a device that may not ask now."""
         ...
 
     async def answer(self, request: OffloadRequest, jpeg: bytes) -> OffloadReply:
@@ -207,6 +208,23 @@ def calling_device(request: Request) -> str:
             return devices.enrolled_key_of(connection, name)
 
     return _verified(request, services, find_key)
+
+
+def asking_device(request: Request) -> tuple[str, bool]:
+    """Return which device calls, and whether there are workspaces to keep apart, by one query.
+
+    Raises:
+        UnauthorizedError: There is no token, or it does not hold.
+    """
+    services, is_shared = services_of(request), False
+
+    def find_key(name: str) -> str | None:
+        nonlocal is_shared
+        with services.database.glance() as connection:
+            key, is_shared = devices.key_and_shared_of(connection, name)
+        return key
+
+    return _verified(request, services, find_key), is_shared
 
 
 def looking_device(request: Request, session: Session) -> tuple[str, int]:

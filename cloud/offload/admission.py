@@ -7,6 +7,8 @@ takes the room or the day of the others.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cloud.errors import BusyError, QuotaError
@@ -26,8 +28,8 @@ class Limits:
 
     Attributes:
         pictures: That wait or are looked at.
-        picture_bytes: Of these, together.
-        of_one_device: Pictures of one device among these.
+        picture_bytes: Of these and of those that are still being sent, together.
+        of_one_device: Pictures of one device among all these.
         requests_per_minute: Of one device; as many may come at once.
         bytes_per_day: Of one device; as many may come at once.
     """
@@ -74,6 +76,7 @@ class Admission:
         self._of_device: dict[str, int] = defaultdict(int)
         self._waiting = 0
         self._waiting_bytes = 0
+        self._coming_bytes = 0
         self._usual_ms = _FIRST_GUESS_MS
         self._best_ms = _FIRST_GUESS_MS
         self.refused_busy = 0
@@ -84,16 +87,23 @@ class Admission:
         """Return how many pictures wait or are looked at."""
         return self._waiting
 
-    def check_room(self, device: str, now_s: float) -> None:
-        """Check what can be told before the picture is read; takes nothing.
+    @contextmanager
+    def coming(self, device: str, announced_bytes: int, now_s: float) -> Iterator[None]:
+        """Keep room for a picture while it is being sent; nothing is taken from what the device has left.
 
         Raises:
             QuotaError: The device has asked too much.
             BusyError: There is no room.
         """
         self._check_device(device, 0, now_s)
-        if self._waiting >= self._limits.pictures:
-            raise self._busy(self._crowd(), self._expected_ms(1))
+        self._check_room(announced_bytes, self._expected_ms(1))
+        self._of_device[device] += 1
+        self._coming_bytes += announced_bytes
+        try:
+            yield
+        finally:
+            self._coming_bytes -= announced_bytes
+            self._let_go(device)
 
     def enter(self, device: str, picture_bytes: int, deadline_ms: float, workers: int, now_s: float) -> None:
         """Take a picture in; `leave` must follow.
@@ -111,11 +121,7 @@ class Admission:
         """
         self._check_device(device, picture_bytes, now_s)
         expected_ms = self._expected_ms(max(1, workers))
-        if self._waiting >= self._limits.pictures:
-            raise self._busy(self._crowd(), expected_ms)
-        if self._waiting_bytes + picture_bytes > self._limits.picture_bytes:
-            what = f"{self._waiting_bytes} bytes of pictures wait already"
-            raise self._busy(what, expected_ms)
+        self._check_room(picture_bytes, expected_ms)
         if expected_ms * (_MARGIN if self._waiting else 1.0) > deadline_ms:
             what = f"{self._crowd()}; an answer would take {expected_ms:.0f} ms"
             raise self._busy(what, expected_ms)
@@ -129,9 +135,7 @@ class Admission:
         """Let a picture go, answered or not."""
         self._waiting -= 1
         self._waiting_bytes -= picture_bytes
-        self._of_device[device] -= 1
-        if not self._of_device[device]:
-            del self._of_device[device]
+        self._let_go(device)
 
     def note(self, picture_ms: float) -> None:
         """Learn how long one picture took."""
@@ -146,6 +150,19 @@ class Admission:
 
     def _crowd(self) -> str:
         return f"{self._waiting} pictures wait already"
+
+    def _check_room(self, picture_bytes: int, expected_ms: float) -> None:
+        if self._waiting >= self._limits.pictures:
+            raise self._busy(self._crowd(), expected_ms)
+        bytes_here = self._waiting_bytes + self._coming_bytes
+        if bytes_here + picture_bytes > self._limits.picture_bytes:
+            what = f"{bytes_here} bytes of pictures wait already"
+            raise self._busy(what, expected_ms)
+
+    def _let_go(self, device: str) -> None:
+        self._of_device[device] -= 1
+        if not self._of_device[device]:
+            del self._of_device[device]
 
     def _check_device(self, device: str, picture_bytes: int, now_s: float) -> None:
         limits = self._limits

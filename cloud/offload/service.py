@@ -7,6 +7,7 @@ Invariants:
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cloud.cache.figures import TierFigures
@@ -88,14 +89,14 @@ class OffloadService:
         """End the workers."""
         await self._pool.stop()
 
-    def check_room(self, device: str) -> None:
-        """Check whether a device may send a picture at all, before it is read.
+    def keep_room(self, device: str, announced_bytes: int) -> AbstractContextManager[None]:
+        """Keep room for a picture while it is read.
 
-        Raises:
+        Entering it raises:
             QuotaError: The device has asked too much.
             BusyError: There is no room.
         """
-        self._admission.check_room(device, self._clock.monotonic_s())
+        return self._admission.coming(device, announced_bytes, self._clock.monotonic_s())
 
     async def answer(self, request: OffloadRequest, jpeg: bytes) -> OffloadReply:
         """Answer one picture.

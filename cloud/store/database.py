@@ -45,6 +45,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self._engine = _create_engine(url, synchronous="NORMAL")
+        # One query sees one state of the database by itself: to begin and to end takes as long as it does.
+        self._glancing_engine = self._engine.execution_options(elfowl_begin=None)
         # PostgreSQL commits to the disk in any case.
         is_sqlite = self._engine.dialect.name == "sqlite"
         self._durable_engine = _create_engine(url, synchronous="FULL") if is_sqlite else self._engine
@@ -58,7 +60,7 @@ class Database:
     @contextmanager
     def glance(self) -> Iterator[Connection]:
         """Open a bare connection for one query, where a session would take longer than the answer."""
-        with storage_errors(), self._engine.connect() as connection:
+        with storage_errors(), self._glancing_engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -173,7 +175,8 @@ def _create_engine(url: str, *, synchronous: str) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         mode = connection.get_execution_options().get("elfowl_begin", "DEFERRED")
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        if mode is not None:
+            connection.exec_driver_sql(f"BEGIN {mode}")
 
     return engine
 

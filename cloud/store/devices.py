@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, exists, select, update
 from sqlalchemy.orm import Session
 
+from cloud.accounts.workspaces import HOME
 from cloud.errors import ConflictError, NotFoundError
 from cloud.store.tables import DesiredState, Device, EnrolmentToken, ReportedState
+from cloud.store.workspace_tables import WorkspaceRow
 from edge_agent.wire.sync import Desired, Reported
 
 # Made once: every request of every device asks one of these, and making it takes longer than the answer.
 _KEY = select(Device.public_key_pem).where(Device.name == bindparam("device"), Device.state == "enrolled")
+_KEY_AND_SHARED = _KEY.add_columns(exists().where(WorkspaceRow.id != HOME))
 _KEY_AND_VERSION = (
     select(Device.public_key_pem, DesiredState.version)
     .outerjoin(DesiredState, DesiredState.device == Device.name)
@@ -50,6 +53,12 @@ def enrolled_key_of(connection: Connection, name: str) -> str | None:
     """Return the public key of a device that is not revoked."""
     row = connection.execute(_KEY, {"device": name}).one_or_none()
     return None if row is None else str(row[0])
+
+
+def key_and_shared_of(connection: Connection, name: str) -> tuple[str | None, bool]:
+    """Return the public key of a device that is not revoked, and whether there is more than one workspace."""
+    row = connection.execute(_KEY_AND_SHARED, {"device": name}).one_or_none()
+    return (None, False) if row is None else (str(row[0]), bool(row[1]))
 
 
 def key_and_version_of(session: Session, name: str) -> tuple[str | None, int]:

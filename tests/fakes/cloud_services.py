@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cloud.actions.open_home import Home
@@ -77,6 +78,7 @@ class FakeOffload:
 
     def __init__(self) -> None:
         self.asked: list[tuple[OffloadRequest, bytes]] = []
+        self.announced: list[int] = []
         self.is_busy = False
         self.over_quota: set[str] = set()
         self.caches: list[tuple[TierFigures, ...]] = []
@@ -87,10 +89,13 @@ class FakeOffload:
     async def cache_figures(self) -> list[tuple[TierFigures, ...]]:
         return self.caches
 
-    def check_room(self, device: str) -> None:
+    @contextmanager
+    def keep_room(self, device: str, announced_bytes: int) -> Iterator[None]:
+        self.announced.append(announced_bytes)
         if device in self.over_quota:
             message = f"{device!r} asked more than 600 times a minute"
             raise QuotaError(message, retry_after_s=7.0)
+        yield
 
     async def answer(self, request: OffloadRequest, jpeg: bytes) -> OffloadReply:
         if self.is_busy:

@@ -147,6 +147,16 @@ def test_offload_that_makes_no_sense_is_refused(
     assert cloud.offload.asked == []
 
 
+def test_offload_without_a_whole_form_is_refused_and_its_room_was_what_it_announced(
+    cloud: Cloud, camera: Camera
+) -> None:
+    answer = cloud.client.post("/api/v1/offload", files={"image": b"jpeg"}, headers=camera.headers())
+    assert (answer.status_code, answer.json()["detail"]) == (422, "the form has no part 'request'")
+    assert cloud.offload.announced == [int(answer.request.headers["content-length"])]
+    answer = cloud.client.post("/api/v1/offload", content=b"jpeg", headers=camera.headers())
+    assert answer.status_code == 422
+
+
 def test_offload_without_room_says_when_to_try_again(cloud: Cloud, camera: Camera) -> None:
     cloud.offload.is_busy = True
     status, _, retry_after = offload(cloud, camera)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from cloud.errors import BusyError, QuotaError
@@ -80,10 +82,36 @@ def test_device_that_asks_without_end_is_told_when_it_may_again(
     admission.enter("a", picture_bytes, 10_000, 1, wait_s)
 
 
-def test_check_before_the_picture_is_read_takes_nothing() -> None:
+def test_picture_that_comes_takes_nothing_of_the_quota() -> None:
     admission = crowded("a")
     for _ in range(200):
-        admission.check_room("a", 0.0)
+        with admission.coming("a", 100, 0.0):
+            pass
     assert (admission.waiting, admission.refused_quota) == (1, 0)
-    with pytest.raises(BusyError):
-        crowded("a", "b", "c", "d").check_room("e", 0.0)
+    admission.enter("a", 100, 10_000, 1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("coming", "asked", "error"),
+    [
+        ((("a", 100), ("a", 100)), ("a", 100), QuotaError),
+        ((("a", 500), ("b", 400)), ("c", 101), BusyError),
+    ],
+)
+def test_pictures_that_come_have_their_room_already(
+    coming: tuple[tuple[str, int], ...], asked: tuple[str, int], error: type[BusyError]
+) -> None:
+    admission = crowded()
+    with ExitStack() as all_of_them:
+        for device, announced_bytes in coming:
+            all_of_them.enter_context(admission.coming(device, announced_bytes, 0.0))
+        with pytest.raises(error), admission.coming(*asked, 0.0):
+            pass
+    with admission.coming(*asked, 0.0):
+        pass
+    admission.enter(*asked, 10_000, 1, 0.0)
+
+
+def test_picture_does_not_come_where_there_is_no_room() -> None:
+    with pytest.raises(BusyError), crowded("a", "b", "c", "d").coming("e", 1, 0.0):
+        pass

@@ -99,8 +99,8 @@ def test_one_device_has_its_share_of_the_room_and_the_others_are_answered(home: 
         workers.seers[0].may_look.clear()
         greedy = [asyncio.create_task(service.answer(question(), BRIGHT)) for _ in range(10)]
         await until(lambda: sum(task.done() for task in greedy) == 2)
-        with pytest.raises(QuotaError):
-            service.check_room("porch")
+        with pytest.raises(QuotaError), service.keep_room("porch", 1):
+            pass
         other = asyncio.create_task(service.answer(question(device="barn"), BRIGHT))
         workers.seers[0].may_look.set()
         kinds = [type(one) for one in await asyncio.gather(*greedy, return_exceptions=True)]

@@ -32,6 +32,7 @@ def test_revoked_device_has_no_key_to_be_believed(home: Home) -> None:
     add_device(home)
     with home.database.write() as session:
         assert devices.enrolled_key_of(session.connection(), DEVICE) == "key"
+        assert devices.key_and_shared_of(session.connection(), DEVICE) == ("key", False)
         assert devices.key_and_version_of(session, DEVICE) == ("key", 0)
         devices.put_desired(session, Desired(device=DEVICE, version=3), now_s=1.0)
         session.flush()
@@ -39,6 +40,7 @@ def test_revoked_device_has_no_key_to_be_believed(home: Home) -> None:
         devices.find(session, DEVICE).state = "revoked"
         session.flush()
         assert devices.enrolled_key_of(session.connection(), DEVICE) is None
+        assert devices.key_and_shared_of(session.connection(), DEVICE) == (None, False)
         assert devices.key_and_version_of(session, DEVICE) == (None, 0)
         assert devices.key_of(session, DEVICE) == "key"
 
