@@ -31,6 +31,7 @@ from cloud.api.services import Services
 from cloud.api.tagging import Tagging
 from cloud.api.uploads import keep_sweeping
 from cloud.api.views import job_view
+from cloud.engine.engine import choose_engine
 from cloud.fleet.enrolment import GuessLimit
 from cloud.fleet.sightings import Sightings
 from cloud.ingest.accounts import Accounts, choose_accounts
@@ -126,7 +127,7 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         repository = open_repository(settings, clock)
         broker, accounts = await _open_broker(stack, settings, clock)
         stack.enter_context(_uploads_in(settings.cache_path / "uploads"))
-        offload = OffloadService(settings, clock)
+        offload = OffloadService(settings, clock, pool=choose_engine(settings).offload_pool(clock))
         stack.push_async_callback(offload.stop)
         teaching = TeachingService(settings, clock, on_state=lambda state: _tell_lesson(live, state))
         stack.push_async_callback(teaching.stop)

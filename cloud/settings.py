@@ -39,7 +39,18 @@ class Settings(BaseModel):
         "on",
         description="'off': whoever reaches the server may do everything, by the access token if one is set",
     )
+    engine: Literal["local", "ray"] = Field(
+        "local", description="where offload workers run: 'ray' lets them run in a cluster"
+    )
+    ray_address: str | None = Field(
+        None,
+        pattern=r"^[^\s/]+:\d+$",
+        description="host:port of the cluster; the one that this machine belongs to by default",
+    )
     offload_workers: int = Field(2, ge=1, le=64, description="one takes over at once when another dies")
+    offload_gpus: float = Field(
+        0.0, ge=0.0, le=8.0, description="graphics processors of a worker in a cluster; 0.25: a quarter"
+    )
     offload_requests_per_minute: float = Field(600.0, gt=0.0, description="of one device")
     offload_bytes_per_day: float = Field(500_000_000.0, gt=0.0, description="of pictures, of one device")
     database: str | None = Field(
@@ -186,7 +197,10 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "broker_accounts": "ELFOWL_BROKER_ACCOUNTS",
         "access_token": "ELFOWL_ACCESS_TOKEN",
         "accounts": "ELFOWL_ACCOUNTS",
+        "engine": "ELFOWL_ENGINE",
+        "ray_address": "ELFOWL_RAY_ADDRESS",
         "offload_workers": "ELFOWL_OFFLOAD_WORKERS",
+        "offload_gpus": "ELFOWL_OFFLOAD_GPUS",
         "offload_requests_per_minute": "ELFOWL_OFFLOAD_REQUESTS_PER_MINUTE",
         "offload_bytes_per_day": "ELFOWL_OFFLOAD_BYTES_PER_DAY",
         "database": "ELFOWL_DATABASE",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.cache.figures import TierFigures
@@ -29,6 +30,7 @@ _HUNG_S = 10.0
 """One that is silent for so long is ended, and started again."""
 
 _FIGURES_S = 2.0
+_PAUSE_S = 1.0
 _MOST_DEATHS = 3
 """A picture that so many workers died with is not given to another one."""
 
@@ -36,36 +38,68 @@ Command = Callable[[Path], Sequence[str]]
 """Returns what starts a worker on a socket."""
 
 
+@dataclass(frozen=True)
+class _Crew:
+    """A process of ours, and the links that lead to it."""
+
+    supervisor: Supervisor
+    links: Sequence[Link]
+
+    @property
+    def silent_s(self) -> float:
+        """Return for how long all of its links owe answers."""
+        return min(link.silent_s for link in self.links)
+
+
+@dataclass(frozen=True)
+class _Ours:
+    """What ends with a pool: its processes, and the folder of their sockets."""
+
+    folder: tempfile.TemporaryDirectory[str]
+    crews: Sequence[_Crew] = ()
+
+
 class WorkerPool:
     """Asks the worker that has least to do; what was lost with one is asked again of another, in time."""
 
-    def __init__(self, links: Sequence[Link], clock: Clock) -> None:
+    def __init__(self, links: Sequence[Link], clock: Clock, *, ours: _Ours | None = None) -> None:
         """Use workers that somebody else started; `supervised` makes a pool with its own."""
         self._links = tuple(links)
         self._clock = clock
-        self._supervisors: list[Supervisor] = []
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._crews = ours.crews if ours else ()
+        self._folder = ours.folder if ours else None
         self._came_up: asyncio.Event | None = None
         self.retried = 0
 
     @classmethod
     def supervised(cls, count: int, command: Command, clock: Clock) -> WorkerPool:
         """Return a pool of workers of its own, which are started again whenever they end."""
-        # A folder of our own: paths of sockets are short (108 bytes), and nobody else may connect.
-        folder = tempfile.TemporaryDirectory(prefix="elfowl-")
-        sockets = [Path(folder.name) / f"offload{number}.sock" for number in range(count)]
-        pool = cls([WorkerLink(socket, clock) for socket in sockets], clock)
-        pool._folder = folder
-        pool._supervisors = [
-            Supervisor(f"offload worker {number}", _starter(command, socket), clock)
-            for number, socket in enumerate(sockets)
+        folder, sockets = _sockets(count)
+        links = [WorkerLink(socket, clock) for socket in sockets]
+        crews = [
+            _Crew(Supervisor(f"offload worker {number}", _starter(command(socket), [socket]), clock), [link])
+            for number, (socket, link) in enumerate(zip(sockets, links, strict=True))
         ]
-        return pool
+        return cls(links, clock, ours=_Ours(folder, crews))
+
+    @classmethod
+    def kept(cls, count: int, command: Callable[[Sequence[Path]], Sequence[str]], clock: Clock) -> WorkerPool:
+        """Return a pool of workers elsewhere, with one process of its own that keeps them and leads there.
+
+        Args:
+            count: Of the workers.
+            command: Returns what starts that process on the sockets, one for each worker.
+            clock: Where the time comes from.
+        """
+        folder, sockets = _sockets(count)
+        links = [WorkerLink(socket, clock) for socket in sockets]
+        supervisor = Supervisor("keeper of offload workers", _starter(command(sockets), sockets), clock)
+        return cls(links, clock, ours=_Ours(folder, [_Crew(supervisor, links)]))
 
     @property
     def process_ids(self) -> tuple[int, ...]:
-        """Return the process ids of the workers that run."""
-        found = (supervisor.process_id for supervisor in self._supervisors)
+        """Return the process ids of the workers that run, or of who keeps them."""
+        found = (crew.supervisor.process_id for crew in self._crews)
         return tuple(one for one in found if one is not None)
 
     @property
@@ -78,8 +112,8 @@ class WorkerPool:
         if self._came_up is not None:
             return
         self._came_up = asyncio.Event()
-        for supervisor in self._supervisors:
-            supervisor.start()
+        for crew in self._crews:
+            crew.supervisor.start()
         for link in self._links:
             link.start(self._came_up)
 
@@ -87,7 +121,8 @@ class WorkerPool:
         """Hang up and end the workers."""
         for link in self._links:
             await link.stop()
-        await asyncio.gather(*(asyncio.to_thread(one.stop) for one in self._supervisors if self._came_up))
+        started = self._crews if self._came_up else []
+        await asyncio.gather(*(asyncio.to_thread(crew.supervisor.stop) for crew in started))
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -134,6 +169,10 @@ class WorkerPool:
             except LinkLostError:
                 deaths += 1
                 self.retried += 1
+                if 1 < deaths < _MOST_DEATHS:
+                    # A machine takes all of its workers with it, one shortly after another: a picture must not
+                    # be given up for having been at three of them.
+                    await asyncio.sleep(_PAUSE_S)
                 continue
             if answer.inferred is not None:
                 return answer.inferred
@@ -156,10 +195,10 @@ class WorkerPool:
             await came_up.wait()
 
     def _end_hung(self) -> None:
-        for link, supervisor in zip(self._links, self._supervisors, strict=False):
-            process_id = supervisor.process_id
-            if link.silent_s > _HUNG_S and process_id is not None:
-                _LOG.error("offload worker %d says nothing for %.0f s: ended", process_id, link.silent_s)
+        for crew in self._crews:
+            process_id = crew.supervisor.process_id
+            if crew.silent_s > _HUNG_S and process_id is not None:
+                _LOG.error("offload worker %d says nothing for %.0f s: ended", process_id, crew.silent_s)
                 os.kill(process_id, signal.SIGKILL)
 
 
@@ -168,9 +207,16 @@ def worker_command(plan: CachePlan) -> Command:
     return lambda socket: [sys.executable, "-m", "cloud.offload.worker", str(socket), plan.model_dump_json()]
 
 
-def _starter(command: Command, socket: Path) -> Callable[[], subprocess.Popen[str]]:
+def _sockets(count: int) -> tuple[tempfile.TemporaryDirectory[str], list[Path]]:
+    # A folder of our own: paths of sockets are short (108 bytes), and nobody else may connect.
+    folder = tempfile.TemporaryDirectory(prefix="elfowl-")
+    return folder, [Path(folder.name) / f"offload{number}.sock" for number in range(count)]
+
+
+def _starter(command: Sequence[str], sockets: Sequence[Path]) -> Callable[[], subprocess.Popen[str]]:
     def start() -> subprocess.Popen[str]:
-        socket.unlink(missing_ok=True)
-        return start_child(command(socket), environment=ONE_THREAD)
+        for socket in sockets:
+            socket.unlink(missing_ok=True)
+        return start_child(command, environment=ONE_THREAD)
 
     return start

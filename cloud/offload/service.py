@@ -11,11 +11,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cloud.cache.figures import TierFigures
-from cloud.cache.plan import CachePlan
 from cloud.errors import NotFoundError
 from cloud.offload.admission import Admission, Limits
 from cloud.offload.pictures import check_picture
-from cloud.offload.pool import WorkerPool, worker_command
+from cloud.offload.pool import WorkerPool
 from cloud.offload.protocol import any_trained, version_folder
 from cloud.settings import Settings
 from edge_agent.clock import Clock
@@ -27,13 +26,11 @@ _TELL_EVERY_S = 60.0
 class OffloadService:
     """Answers pictures with the full detector, through worker processes."""
 
-    def __init__(self, settings: Settings, clock: Clock, *, pool: WorkerPool | None = None) -> None:
-        """Make the service; with `pool` existing workers are used instead of ones of our own."""
+    def __init__(self, settings: Settings, clock: Clock, *, pool: WorkerPool) -> None:
+        """Make the service; the workers of `pool` are started once there is anything to answer with."""
         self._detectors_path = settings.detectors_path
         self._clock = clock
-        self._pool = pool or WorkerPool.supervised(
-            settings.offload_workers, worker_command(CachePlan.of(settings)), clock
-        )
+        self._pool = pool
         self._admission = Admission(
             Limits(
                 requests_per_minute=settings.offload_requests_per_minute,

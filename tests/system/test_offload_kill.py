@@ -14,6 +14,7 @@ import pytest
 import simplejpeg
 
 from cloud.detector.files import save_detector
+from cloud.engine.local import LocalEngine
 from cloud.offload.service import OffloadService
 from cloud.settings import Settings
 from edge_agent.clock import SystemClock
@@ -77,7 +78,8 @@ def serve(home: Path, scene: Callable[[OffloadService], Awaitable[None]]) -> Non
 
     async def run() -> None:
         settings = Settings(home=home, offload_requests_per_minute=1e6, offload_bytes_per_day=1e12)
-        service = OffloadService(settings, SystemClock())
+        pool = LocalEngine(settings).offload_pool(SystemClock())
+        service = OffloadService(settings, SystemClock(), pool=pool)
         try:
             service.warm()
             await until(lambda: service.figures()["workers"] == 2)

@@ -1,0 +1,1 @@
+"""Where workers run: as processes of this machine, or as actors in a cluster of Ray."""

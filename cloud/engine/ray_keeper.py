@@ -1,0 +1,114 @@
+"""A process that keeps offload workers in a cluster of Ray: `python -m cloud.engine.ray_keeper PLAN SOCKET…`.
+
+The only one of ours beside the actors that loads Ray; actors end with it. Ray's ports let whoever reaches
+them run anything: keep the cluster where nobody else can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import ActorDiedError, RayError
+
+from cloud.engine.keeping import ActorEndedError, ActorLostError, KeeperPlan, Post
+from cloud.engine.ray_actor import Looker
+from cloud.engine.sharing import SharedFolders
+from cloud.offload.bringing import Bringer
+from cloud.offload.protocol import Answer, Ask
+from cloud.processes import exit_with_parent
+from edge_agent.clock import Clock, SystemClock
+
+_LOG = logging.getLogger(__name__)
+_KNOCK_S = 1.0
+_AT_ONCE = 1000
+
+
+class RayActor:
+    """An actor, as `Post` wants it; Ray starts it again when it or its machine dies."""
+
+    def __init__(self, plan: KeeperPlan) -> None:
+        """Ask for one; Ray makes it as soon as a machine has room."""
+        options: dict[str, Any] = {
+            "num_cpus": 1,
+            "num_gpus": plan.gpus,
+            "max_restarts": -1,
+            "max_concurrency": _AT_ONCE,
+            # The next one goes to another machine, if there is one: not all are to die with one machine.
+            "scheduling_strategy": "SPREAD",
+        }
+        self._handle: Any = ray.remote(Looker).options(**options).remote(plan.cache.model_dump_json())
+
+    async def greet(self, folders: Sequence[Path]) -> None:
+        """Return once it is up and has these detectors ready."""
+        await _told(self._handle.greet.remote([str(folder) for folder in folders]))
+
+    async def answer(self, ask: Ask, payload: bytes) -> Answer:
+        """Return its answer to a question."""
+        return Answer.model_validate_json(
+            await _told(self._handle.answer.remote(ask.model_dump_json().encode(), payload))
+        )
+
+    def end(self) -> None:
+        """End it for good."""
+        ray.kill(self._handle, no_restart=True)
+
+
+async def _told(reference: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever the actor returns
+    try:
+        return await reference
+    except ActorDiedError as error:
+        raise ActorEndedError(str(error).partition("\n")[0]) from error
+    except RayError as error:
+        raise ActorLostError(str(error).partition("\n")[0]) from error
+
+
+def _join(address: str | None, clock: Clock) -> None:
+    """Join the cluster; waits until there is one."""
+    while True:
+        try:
+            ray.init(
+                address=address or "auto",
+                namespace="elfowl",
+                configure_logging=False,
+                log_to_driver=False,
+            )
+        except (ConnectionError, RuntimeError) as error:
+            _LOG.warning("no cluster of Ray at %s: %s", address or "this machine", error)
+            clock.sleep(_KNOCK_S)
+        else:
+            return
+
+
+async def _keep(plan: KeeperPlan, sockets: Sequence[Path], clock: Clock) -> None:
+    shared = SharedFolders(plan.cache)
+    bringer = Bringer(shared)
+    hire = partial(RayActor, plan)
+    posts = [Post(socket, hire, bringer, shared.newest, clock) for socket in sockets]
+    async with asyncio.TaskGroup() as group:
+        for post in posts:
+            group.create_task(post.hold())
+
+
+def main(plan_json: str, *sockets: str) -> None:
+    """Keep workers until the parent ends."""
+    exit_with_parent()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    plan, clock = KeeperPlan.model_validate_json(plan_json), SystemClock()
+    _join(plan.address, clock)
+    # Ray would print where the process was when it was told to end.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    asyncio.run(_keep(plan, [Path(one) for one in sockets], clock))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
