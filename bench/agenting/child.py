@@ -25,7 +25,7 @@ from edge_agent.camera.frame import Frame
 from edge_agent.camera.open_source import open_source
 from edge_agent.camera.picture_source import PictureSource
 from edge_agent.config import AgentConfig, CameraConfig, load_config
-from edge_agent.main import care_for_memory
+from edge_agent.main import prepare_process
 from edge_agent.pipeline.alike import Sight
 from edge_agent.pipeline.cure import DescribingDetector
 from edge_agent.pipeline.detect import BundleDetector
@@ -195,7 +195,7 @@ def main() -> None:
         diary = run_bare(film)
     else:
         config = load_config(Path(sys.argv[3]))
-        care_for_memory(find_profile(config.profile).ram_for_us_bytes)
+        prepare_process(find_profile(config.profile).ram_for_us_bytes)
         diary = run_agent(mode, film, config)
     settled_s, settled_cpu_s = diary.settled or (time.monotonic(), time.process_time())
     told = {

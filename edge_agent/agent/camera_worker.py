@@ -289,7 +289,6 @@ class CameraWorker:
         self._tell_labels(result)
         if result.offload_wanted is not None:
             self._ask(result.offload_wanted)
-        # Last: encrypting and writing takes longer than all of the above, and nobody waits for it.
         self._keep_frames(result, frame)
 
     def _ask(self, wanted: OffloadWanted) -> None:
@@ -303,14 +302,17 @@ class CameraWorker:
         keyframes = self._ports.keyframes
         if keyframes is None:
             return
-        jpeg: bytes | None = None
-        for event in result.events:
-            if event.event_type == "new":
-                jpeg = jpeg or self._ports.keyframe_jpeg(frame.rgb, keyframes.quality())
-                keyframes.add(self.name, frame.time_s, jpeg, event_id=event.id)
+        begun = tuple(event.id for event in result.events if event.event_type == "new")
         looked = result.inferred or result.offload_wanted is not None
-        if jpeg is None and looked and keyframes.due(self.name, frame.time_s):
-            keyframes.add(self.name, frame.time_s, self._ports.keyframe_jpeg(frame.rgb, keyframes.quality()))
+        if begun or (looked and keyframes.due(self.name, frame.time_s)):
+            # Encoding and encrypting takes longer than all of the above, and nobody waits for it.
+            self._ports.reporter.afterwards(partial(self._keep_frame, keyframes, frame, begun))
+
+    def _keep_frame(self, keyframes: KeyFrames, frame: Frame, event_ids: tuple[str, ...]) -> None:
+        """Keep a clear picture for each event, or one just in case; called in the reporter's thread."""
+        jpeg = self._ports.keyframe_jpeg(frame.rgb, keyframes.quality())
+        for event_id in event_ids or (None,):
+            keyframes.add(self.name, frame.time_s, jpeg, event_id=event_id)
 
     def _pictures(self, result: PipelineResult) -> dict[str, MakePicture]:
         """Return what makes the small picture of each event that has one."""

@@ -1,8 +1,8 @@
 """The reporting thread: owns the spool and everything said over MQTT.
 
 Others leave work in its inbox and go on at once. Events found there together are stored with one commit, and
-only what is stored is published. They come before all other work, and before their own pictures are made:
-whoever waits for an event hears of it as soon as it is safe on the disk.
+only what is stored is published. They come before all other work, and before their own pictures and key
+frames are made: whoever waits for an event hears of it as soon as it is safe on the disk.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from edge_agent.clock import Clock
@@ -80,16 +81,13 @@ class _Fresh:
 
 
 @dataclass(frozen=True)
-class _Unpictured:
-    """A stored event whose picture is still to be made."""
+class _Later:
+    """Work with a camera's picture, for which nobody waits."""
 
-    epoch: str
-    seq: int
-    item: SpoolItem
-    picture: MakePicture
+    work: Callable[[], None]
 
 
-_Work = Callable[[], None] | _Fresh | None
+_Work = Callable[[], None] | _Fresh | _Later | None
 """What the inbox holds; none: stop."""
 
 
@@ -130,7 +128,7 @@ class Reporter:
         self._farewell_s = farewell_s
         self._inbox: queue.SimpleQueue[_Work] = queue.SimpleQueue()
         self._fresh: list[_Fresh] = []
-        self._unpictured: deque[_Unpictured] = deque()
+        self._later: deque[_Later] = deque()
         self._room = threading.BoundedSemaphore(_PICTURES_AT_MOST)
         self._refusals = RateLimitedLog(clock)
         self._home_drain = HomeDrain(home.link, outbox, self._post_ack, clock, home.frigate) if home else None
@@ -180,6 +178,13 @@ class Reporter:
         if picture is not None and not self._room.acquire(blocking=False):
             item, picture = replace(item, thumbnail=_made(picture)), None
         self._inbox.put(_Fresh(item, event.event_type == "new", picture))
+
+    def afterwards(self, work: Callable[[], None]) -> None:
+        """Leave work with a camera's picture, done once no event waits; done right here where much waits."""
+        if self._room.acquire(blocking=False):
+            self._inbox.put(_Later(work))
+        else:
+            work()
 
     def publish(self, say: Callable[[Publisher], None]) -> None:
         """Leave something to be said at home."""
@@ -252,8 +257,8 @@ class Reporter:
     def _work_off(self, *, wait_s: float) -> bool:
         """Do everything in the inbox, then what is due; return whether to go on."""
         going_on = self._do_all(self._take_all(wait_s))
-        while self._unpictured:
-            self._add_picture(self._unpictured.popleft())
+        while self._later:
+            self._do_later(self._later.popleft())
             # An event that came meanwhile does not wait for the pictures of those before it.
             going_on = self._do_all(self._take_all(0.0)) and going_on
         self._pump()
@@ -264,8 +269,9 @@ class Reporter:
         self._fresh += [work for work in found if isinstance(work, _Fresh)]
         if self._fresh:
             self._do(self._store)
+        self._later += [work for work in found if isinstance(work, _Later)]
         for work in found:
-            if work is not None and not isinstance(work, _Fresh):
+            if work is not None and not isinstance(work, _Fresh | _Later):
                 self._do(work)
         return None not in found
 
@@ -287,20 +293,22 @@ class Reporter:
         epoch, first_seq = self._outbox.epoch, last_seq - len(fresh) + 1
         # Forgotten only once stored: the machine may be out of memory for a moment.
         self._fresh = []
-        self._unpictured += [
-            _Unpictured(epoch, seq, one.item, one.picture)
+        self._later += [
+            _Later(partial(self._add_picture, epoch, seq, one.item, one.picture))
             for seq, one in enumerate(fresh, start=first_seq)
             if one.picture is not None
         ]
         if self._home_drain is not None:
             self._home_drain.pump()
 
-    def _add_picture(self, one: _Unpictured) -> None:
-        thumbnail = _made(one.picture)
-        self._room.release()
+    def _add_picture(self, epoch: str, seq: int, item: SpoolItem, picture: MakePicture) -> None:
+        thumbnail = _made(picture)
         if thumbnail is not None:
-            item = replace(one.item, thumbnail=thumbnail)
-            self._do(lambda: self._outbox.add_picture(one.epoch, one.seq, item))
+            self._outbox.add_picture(epoch, seq, replace(item, thumbnail=thumbnail))
+
+    def _do_later(self, later: _Later) -> None:
+        self._do(later.work)
+        self._room.release()
 
     def _do(self, work: Callable[[], None]) -> None:
         try:

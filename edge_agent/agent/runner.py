@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import gc
 import logging
 import threading
 from collections.abc import Iterator
@@ -94,6 +95,7 @@ class Agent:
         with _metrics(self._config.metrics_port, session):
             session.start()
             give_back_memory()  # loading takes more than what is loaded
+            gc.freeze()  # what stays anyway is not looked through again: that holds up every thread
             if joiner is not None:
                 joiner.start()
             try:
@@ -104,6 +106,7 @@ class Agent:
                 if joiner is not None:
                     joiner.stop()
                 session.stop()
+                gc.unfreeze()
         return self._identify(base) if joined.is_set() else None
 
 

@@ -98,9 +98,10 @@ class SelfCare:
         """Hand back what a busy moment left, if it is worth it; return what is used then."""
         if self._light_bytes is not None and used_bytes > self._light_bytes + _HEAVIER_BYTES:
             give_back_memory()
-            self._light_bytes = used_bytes = self._sensors.memory_bytes()
-        elif self._light_bytes is None or used_bytes < self._light_bytes:
-            self._light_bytes = used_bytes
+            # What is in use comes back within seconds: growth counts from the next reading.
+            self._light_bytes = None
+            return self._sensors.memory_bytes()
+        self._light_bytes = min(used_bytes, self._light_bytes or used_bytes)
         return used_bytes
 
     def _readings(self) -> str:
