@@ -17,6 +17,7 @@ import torch
 from compress.errors import ExportError
 from compress.export_parts import Samples, export_job
 from compress.litert_layers import most_hurt, recipe_with_float
+from compress.litert_tidy import tidy
 from compress.processes import Job, StepListener, serve
 from edge_agent.runtime.litert import LITERT_MODULE, LiteRtNetwork
 
@@ -62,6 +63,7 @@ class LiteRtTools:
         module = torch.export.load(program).module()
         sample = torch.from_numpy(samples.first())
         litert_torch.convert(module, sample_kwargs={samples.input_name: sample}).export(str(out))
+        tidy(out)
 
     def quantize(self, float_file: Path, out: Path, samples: Samples) -> None:
         """Write an int8 form (weights, activations, input and output) of a float TFLite file.
