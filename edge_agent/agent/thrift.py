@@ -7,17 +7,18 @@ what is still needed of them is mapped again at the next touch, from the page ca
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _MAPS = Path("/proc/self/smaps")
 _PROGRAM = Path("/proc/self/exe")
 _LIBRARY = re.compile(r"\.so(\.\d+)*$")
 # An address range, what may be done there, where in its file it begins, and the file.
-_RANGE = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ +(/.*)$")
+_RANGE = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ +(/.*?)$")
 _MADV_DONTNEED = 4
 
 Span = tuple[int, int]
@@ -67,11 +68,10 @@ def _leave(libc: ctypes.CDLL, spans: Iterable[Span]) -> None:
         advise(ctypes.c_void_p(first), ctypes.c_size_t(size), _MADV_DONTNEED)
 
 
-def _lines() -> list[str]:
-    try:
-        return _MAPS.read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
-        return []
+def _lines() -> Iterator[str]:
+    """Give the kernel's list line by line: as a whole it takes more than a megabyte."""
+    with contextlib.suppress(OSError, UnicodeDecodeError), _MAPS.open() as mappings:
+        yield from mappings
 
 
 def _program() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_agent.agent.local_detector import LocalDetector, OpenedBundle
@@ -89,6 +90,15 @@ def test_cameras_look_while_networks_are_exchanged() -> None:
     for thread in threads:
         thread.join()
     assert counts == [1] * 400
+
+
+@pytest.mark.parametrize(
+    "times_ms", [[3.0], [5.0, 1.0], [4.0, 1.0, 2.0], [float(n % 17) for n in range(150)]]
+)
+def test_inference_times_are_what_numpy_calls_percentiles(times_ms: list[float]) -> None:
+    detector = LocalDetector(open_square_bundle)
+    detector._times_ms.extend(times_ms)
+    assert detector.inference_ms() == pytest.approx(tuple(np.percentile(times_ms, [50, 99])))
 
 
 def test_inference_times_and_behind() -> None:
