@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.errors import BusyError
+from cloud.offload.part import WHOLE
 from cloud.offload.protocol import Inferred
 from edge_agent.clock import Clock
 from edge_agent.errors import BackendError, ElfowlError
+from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Detection, DetectorRef
 
 _LOG = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ Outcome = Inferred | ElfowlError
 
 @dataclass(frozen=True)
 class Waiting:
-    """A picture that waits; times are of the monotonic clock."""
+    """A picture that waits, and which part of a frame it shows; times are of the monotonic clock."""
 
     folder: Path
     jpeg: bytes
@@ -38,6 +40,7 @@ class Waiting:
     deadline_s: float
     on_done: Callable[[Outcome], None]
     alone: bool = False
+    part: XyxyNorm = WHOLE
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ class Desk:
         def done(outcome: Outcome) -> None:
             reply(_answer_of(ask.number, outcome))
 
-        waiting = Waiting(ask.folder, picture, now_s, now_s + ask.left_ms / 1000, done, alone=ask.alone)
+        deadline_s = now_s + ask.left_ms / 1000
+        waiting = Waiting(ask.folder, picture, now_s, deadline_s, done, alone=ask.alone, part=ask.part)
 
         def up(error: ElfowlError | None) -> None:
             if error is None:

@@ -59,7 +59,7 @@ class DetectorEyes:
             for place, waiting in enumerate(batch):
                 try:
                     detector = in_use.enter_context(self._detectors.use(waiting.folder))
-                    questions[place] = Question(detector, decoded(waiting.jpeg))
+                    questions[place] = Question(detector, decoded(waiting.jpeg), part=waiting.part)
                 except ElfowlError as error:
                     answers[place] = error
             found = detect_each(list(questions.values()), self._trunks)

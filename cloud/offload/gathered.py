@@ -19,12 +19,15 @@ from torch.nn import functional
 
 from cloud.detector.full import FullDetector, decode_detections
 from cloud.detector.light import LightHead, LightNetwork
+from cloud.detector.presence import PresenceHead
+from cloud.offload.part import WHOLE, look_size
 from cloud.subnets.features import shared_extractor
 from cloud.subnets.manifest import SubnetManifest
 from cloud.subnets.trunks import load_trunk
 from edge_agent.errors import ElfowlError
 from edge_agent.vision.arrays import Rgb
 from edge_agent.vision.letterbox import Letterboxed, letterbox
+from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Detection
 
 Levels = tuple[torch.Tensor, ...]
@@ -81,12 +84,21 @@ def trunks_here() -> Trunks:
 class Question:
     """A picture `(h, w, 3) uint8 RGB`, who shall look at it, and from which score on it is told.
 
-    No score: of each class from its own threshold on.
+    No score: of each class from its own threshold on. `part` of the camera's frame is what it shows.
     """
 
     detector: FullDetector
     rgb: Rgb
     score_floor: float | None = None
+    part: XyxyNorm = WHOLE
+
+    @property
+    def look_px(self) -> tuple[int, int]:
+        """Return width and height of the network input."""
+        # Whether something is there is told of the whole input, so that its size must be what taught it.
+        part = WHOLE if isinstance(self.detector.taught_head, PresenceHead) else self.part
+        height_px, width_px = self.rgb.shape[:2]
+        return look_size(self.detector.input_size_px, (width_px, height_px), part)
 
 
 def detect_each(questions: Sequence[Question], trunks: Trunks) -> list[list[Detection] | ElfowlError]:
@@ -95,7 +107,7 @@ def detect_each(questions: Sequence[Question], trunks: Trunks) -> list[list[Dete
     The heads must be where the trunks are.
     """
     answers: list[list[Detection] | ElfowlError] = [[] for _ in questions]
-    for places in _alike(_look_key(one.detector) for one in questions):
+    for places in _alike(_look_key(one) for one in questions):
         some = [questions[place] for place in places]
         for place, answer in zip(places, _look_once(some, trunks), strict=True):
             answers[place] = answer
@@ -108,7 +120,8 @@ def _look_once(questions: Sequence[Question], trunks: Trunks) -> list[list[Detec
     # Many detectors on one picture look at it once.
     pictures = {id(one.rgb): one.rgb for one in questions}
     rows = {key: row for row, key in enumerate(pictures)}
-    boxed = [letterbox(rgb, *first.input_size_px, first.spec.input.pad_value) for rgb in pictures.values()]
+    look_px = questions[0].look_px
+    boxed = [letterbox(rgb, *look_px, first.spec.input.pad_value) for rgb in pictures.values()]
     pixels = np.stack([one.pixels for one in boxed])
     answers: list[list[Detection] | ElfowlError] = [[] for _ in questions]
     with torch.inference_mode():
@@ -189,10 +202,10 @@ def _decoded(question: Question, outputs: Outputs, boxed: Letterboxed) -> list[D
         return error
 
 
-def _look_key(detector: FullDetector) -> Hashable:
+def _look_key(question: Question) -> Hashable:
     """Return what pictures must have in common to be looked at together."""
-    digests = tuple(subnet.sha256 for subnet in detector.manifests)
-    return digests, detector.input_size_px, detector.spec.input.pad_value
+    digests = tuple(subnet.sha256 for subnet in question.detector.manifests)
+    return digests, question.look_px, question.detector.spec.input.pad_value
 
 
 def _head_key(detector: FullDetector) -> Hashable:

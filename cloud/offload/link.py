@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 from cloud.cache.figures import TierFigures
+from cloud.offload.part import WHOLE
 from cloud.offload.protocol import Answer, Ask, packed, read_message
 from edge_agent.clock import Clock
+from edge_agent.wire.base import XyxyNorm
 
 _LOG = logging.getLogger(__name__)
 _KNOCK_S = 0.02
@@ -52,7 +54,9 @@ class Link(Protocol):
         """Let it get a detector ready."""
         ...
 
-    async def ask(self, folder: Path, jpeg: bytes, left_ms: float, *, alone: bool) -> Answer:
+    async def ask(
+        self, folder: Path, jpeg: bytes, left_ms: float, *, alone: bool, part: XyxyNorm = WHOLE
+    ) -> Answer:
         """Return its answer to one picture.
 
         Raises:
@@ -121,13 +125,16 @@ class WorkerLink:
         if self._open is not None:
             self._open.writer.write(packed(Ask(number=0, kind="load", folder=folder)))
 
-    async def ask(self, folder: Path, jpeg: bytes, left_ms: float, *, alone: bool) -> Answer:
+    async def ask(
+        self, folder: Path, jpeg: bytes, left_ms: float, *, alone: bool, part: XyxyNorm = WHOLE
+    ) -> Answer:
         """Return the worker's answer to one picture.
 
         Raises:
             LinkLostError: The worker is not there, or went away meanwhile.
         """
-        return await self._ask(Ask(number=0, folder=folder, left_ms=left_ms, alone=alone), jpeg)
+        ask = Ask(number=0, folder=folder, left_ms=left_ms, alone=alone, part=part)
+        return await self._ask(ask, jpeg)
 
     async def figures(self) -> tuple[TierFigures, ...]:
         """Return what happened in the worker's model cache.

@@ -17,10 +17,12 @@ from cloud.cache.figures import TierFigures
 from cloud.cache.plan import CachePlan
 from cloud.errors import BusyError
 from cloud.offload.link import Link, LinkLostError, WorkerLink
+from cloud.offload.part import WHOLE
 from cloud.offload.protocol import Inferred
 from cloud.processes import ONE_THREAD, Supervisor, start_child
 from edge_agent.clock import Clock
 from edge_agent.errors import BackendError
+from edge_agent.wire.base import XyxyNorm
 
 _LOG = logging.getLogger(__name__)
 _DOUBTFUL_S = 2.0
@@ -137,13 +139,14 @@ class WorkerPool:
         answers = await asyncio.gather(*asked, return_exceptions=True)
         return [one for one in answers if not isinstance(one, BaseException)]
 
-    async def ask(self, folder: Path, jpeg: bytes, deadline_s: float) -> Inferred:
+    async def ask(self, folder: Path, jpeg: bytes, deadline_s: float, part: XyxyNorm = WHOLE) -> Inferred:
         """Return what a worker saw in a picture.
 
         Args:
             folder: Of the detector.
             jpeg: The picture.
             deadline_s: Until when an answer is of use, on the monotonic clock.
+            part: Of a frame, that the picture shows.
 
         Raises:
             BusyError: No worker answered in time.
@@ -153,25 +156,25 @@ class WorkerPool:
         self.start()
         try:
             async with asyncio.timeout(deadline_s - self._clock.monotonic_s()):
-                return await self._ask_in_turn(folder, jpeg, deadline_s)
+                return await self._ask_in_turn(folder, jpeg, deadline_s, part)
         except TimeoutError as error:
             self._end_hung()
             message = "no answer in time" if self.up else "the offload worker is starting"
             raise BusyError(message, retry_after_s=1.0 if self.up else 3.0) from error
 
-    async def _ask_in_turn(self, folder: Path, jpeg: bytes, deadline_s: float) -> Inferred:
+    async def _ask_in_turn(self, folder: Path, jpeg: bytes, deadline_s: float, part: XyxyNorm) -> Inferred:
         deaths = 0
         while deaths < _MOST_DEATHS:
             link = await self._least_busy()
             left_ms = (deadline_s - self._clock.monotonic_s()) * 1000
             try:
-                answer = await link.ask(folder, jpeg, left_ms, alone=deaths > 0)
+                answer = await link.ask(folder, jpeg, left_ms, alone=deaths > 0, part=part)
             except LinkLostError:
                 deaths += 1
                 self.retried += 1
                 if 1 < deaths < _MOST_DEATHS:
-                    # A machine takes all of its workers with it, one shortly after another: a picture must not
-                    # be given up for having been at three of them.
+                    # A machine takes all of its workers with it, one shortly after another: a picture must
+                    # not be given up for having been at three of them.
                     await asyncio.sleep(_PAUSE_S)
                 continue
             if answer.inferred is not None:

@@ -18,7 +18,9 @@ from pydantic import BaseModel, ConfigDict
 
 from cloud.cache.figures import TierFigures
 from cloud.errors import BusyError, InputError, NotFoundError
+from cloud.offload.part import WHOLE
 from edge_agent.errors import BackendError, ElfowlError
+from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Detection, DetectorRef
 
 _ID = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
@@ -38,7 +40,8 @@ class Ask(_Message):
     """A question: look at the payload with the detector of `folder`, or (`load`) only get it ready.
 
     `figures` asks what happened in the worker's model cache; then the folder means nothing. `left_ms` is how
-    long an answer is of use. A picture that is `alone` shares no batch: workers ended while they had it.
+    long an answer is of use. A picture that is `alone` shares no batch: workers ended while they had it. It
+    shows `part` of a frame.
     """
 
     number: int
@@ -46,6 +49,7 @@ class Ask(_Message):
     folder: Path = Path()
     left_ms: float = 0.0
     alone: bool = False
+    part: XyxyNorm = WHOLE
 
 
 class Inferred(_Message):

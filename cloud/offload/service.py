@@ -111,7 +111,7 @@ class OffloadService:
         try:
             # Only now: a device that sends rubbish uses up its quota.
             check_picture(jpeg)
-            inferred = await self._pool.ask(folder, jpeg, asked_s + request.deadline_ms / 1000)
+            inferred = await self._pool.ask(folder, jpeg, asked_s + request.deadline_ms / 1000, request.crop)
         finally:
             self._admission.leave(request.device, len(jpeg))
         self._admission.note(inferred.inference_ms / inferred.batch)

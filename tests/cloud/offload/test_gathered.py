@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import simplejpeg
 import torch
@@ -13,6 +15,7 @@ from cloud.detector.files import save_detector
 from cloud.detector.full import FullDetector
 from cloud.detector.head import AnchorFreeHead
 from cloud.detector.light import LightNetwork
+from cloud.detector.presence import PresenceHead
 from cloud.errors import InputError, NotFoundError
 from cloud.offload.batcher import Seen, Waiting
 from cloud.offload.cached import CachedDetectors
@@ -101,3 +104,32 @@ def test_eyes_answer_what_they_can_and_tell_of_the_rest(tmp_path: Path) -> None:
     assert seen[0].detector == detector.ref
     assert seen[0].detections
     assert [type(one) for one in seen[1:]] == [NotFoundError, InputError]
+
+
+class SizedTrunks(CountingTrunks):
+    """Notes the sizes of the inputs, `(n, h, w)`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[tuple[int, ...]] = []
+
+    def levels(self, subnet: SubnetManifest, pixels: Rgb) -> Levels:
+        self.sizes.append(pixels.shape[:3])
+        return super().levels(subnet, pixels)
+
+
+def test_part_of_a_frame_is_looked_at_in_the_size_that_it_has_in_the_frame() -> None:
+    detector, picture = full_detector("full"), some_pictures(1)[0]
+    wide = np.repeat(np.repeat(picture, 4, axis=0), 4, axis=1)[:384, :512]
+    part = wide[:192, :256]
+    trunks = SizedTrunks()
+    asked = [Question(detector, wide), Question(detector, part, part=(0.0, 0.0, 0.5, 0.5))]
+    assert all(isinstance(one, list) for one in detect_each(asked, trunks))
+    assert trunks.sizes == [(1, 96, 128), (1, 64, 64)]
+
+
+def test_whether_something_is_there_at_all_is_told_of_the_whole_input() -> None:
+    detector, picture = full_detector("full"), some_pictures(1)[0]
+    presence = replace(detector, taught_head=PresenceHead([1, 1, 1], 2))
+    assert Question(detector, picture, part=(0.0, 0.0, 0.5, 0.5)).look_px != detector.input_size_px
+    assert Question(presence, picture, part=(0.0, 0.0, 0.5, 0.5)).look_px == detector.input_size_px
