@@ -119,11 +119,11 @@ class Book:
         with self._database.read() as session:
             return streams.any_free(session, now_s=self._clock.now_s(), fresh_s=LEASE_S)
 
-    def look(self) -> Overview:
-        """Return all streams that are to be watched; what the dead held is freed."""
+    def look(self, *, bury: bool = True) -> Overview:
+        """Return all streams that are to be watched; what the dead held is freed, unless `bury` is false."""
         now_s = self._clock.now_s()
         with self._database.read() as session:
-            if not any(is_lost(lease_in(row), now_s) for _, row in streams.every(session)):
+            if not bury or not any(is_lost(lease_in(row), now_s) for _, row in streams.every(session)):
                 return _overview(session, now_s)
         with self._database.write() as session:
             for _, row in streams.every(session):

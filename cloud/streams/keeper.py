@@ -207,7 +207,7 @@ class Keeper:
         began_s = self._clock.monotonic_s()
         if began_s < self._look_again_s and not self._book.any_free():
             return
-        overview = self._book.look()
+        overview = self._book.look(bury=began_s >= self._deaf_until_s)
         took_s = self._clock.monotonic_s() - began_s
         self._look_again_s = began_s + min(_LOOK_MOST_S, _LOOK_RESTS * took_s)
         self._arrange(overview)

@@ -63,6 +63,7 @@ class StreamPool:
         self._slots = [f"{name}-{number}" for number in range(settings.stream_workers)]
         self._supervisors: list[Supervisor] = []
         self._known: dict[str, int] = {}
+        self._judging_from_s = float("-inf")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
 
@@ -92,6 +93,8 @@ class StreamPool:
             try:
                 self._look()
             except (ElfowlError, SQLAlchemyError) as error:
+                # Nobody could say that it lives meanwhile: that is no reason to end anybody.
+                self._judging_from_s = self._clock.monotonic_s() + _HUNG_S
                 _LOG.error("the database of the streams does not answer, trying again: %s", error)
 
     def _look(self) -> None:
@@ -121,7 +124,7 @@ class StreamPool:
             return
         self._known[slot] = now
         silent_s = self._silent_s(f"{slot}.{now}")
-        if silent_s > _HUNG_S:
+        if silent_s > _HUNG_S and self._clock.monotonic_s() >= self._judging_from_s:
             _LOG.error("stream worker %s says nothing for %.0f s: ended", slot, silent_s)
             os.kill(now, signal.SIGKILL)
 

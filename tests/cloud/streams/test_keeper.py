@@ -178,10 +178,10 @@ class SlowBook(Book):
         super().__init__(database, clock)
         self._slow_clock = clock
 
-    def look(self) -> Overview:
+    def look(self, *, bury: bool = True) -> Overview:
         self.looks += 1
         self._slow_clock.advance(1.0)
-        return super().look()
+        return super().look(bury=bury)
 
 
 def test_worker_of_very_many_streams_looks_at_all_of_them_every_ten_seconds(office: Office) -> None:
@@ -244,3 +244,22 @@ def test_worker_with_room_takes_what_another_one_has_no_room_for(office: Office)
         office.turn(full, idle)
     assert full.streams == ()
     assert len(idle.streams) == 10
+
+
+def test_workers_that_were_all_deaf_take_nothing_from_each_other_once_they_hear_again(office: Office) -> None:
+    first, second = office.keeper("w1"), office.keeper("w2")
+    office.turn(first, second)
+    office.add(3)
+    office.turn(first, second)
+    office.turn(first, second)
+    held = first.streams, second.streams
+    assert sum(map(len, held)) == 4
+    assert all(held)
+    # The database is away for longer than a lease holds; then one of them is the first to hear again.
+    office.clock.advance(3 * LEASE_S)
+    office.turn(first)
+    office.turn(first, second)
+    assert (first.streams, second.streams) == held
+    with office.home.database.read() as session:
+        gaps = [gap.kind for one in (*held[0], *held[1]) for gap in streams.gaps(session, one)]
+    assert "lost" not in gaps
