@@ -2,109 +2,130 @@
 
 Streams are files at 360p and five pictures a second, played at their own speed. A number of streams holds
 while 99 of 100 answers come within half a second of their picture and no more than two pictures in a hundred
-are left out. The baseline is one process for each stream and detector, which looks at every picture.
+are left out. The baseline is one process for each stream and detector, which looks at every picture. What a
+picture costs of the processor's time is measured beside: it counts less how busy the machine is with others.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
-
-import numpy as np
 
 from bench.creating.lessons import Lessons, read_lessons, tell
 from bench.result import Metric, Result, spread
-from bench.sharing.teach import Task, look_at_tasks, spec_of, teach_many
-from bench.streaming.films import FPS, MOVING_S, VARIANTS, write_films
+from bench.sharing.teach import Task, look_at_persons, spec_of, teach_many
+from bench.streaming.child import Stream
+from bench.streaming.crowd import Crowd, Tried
+from bench.streaming.films import MOVING_S, VARIANTS, write_films
 from cloud.detector.files import save_detector
 from cloud.detector.full import FullDetector
 from cloud.detector.light import new_light
-from cloud.processes import ONE_THREAD
 from cloud.subnets.registry import subnet_by_name
-from edge_agent.clock import SystemClock
 
 SUBNET = "efficientnet_lite0"
 WORKERS = 2
-ROUNDS, QUICK_ROUNDS = 3, 1
-SECONDS, QUICK_SECONDS = 20.0, 6.0
-MOST, QUICK_MOST = 512, 2
+SECONDS, QUICK_SECONDS = 2.0 * MOVING_S, 6.0
+"""Whole turns of the films: in each of them as many streams move at any time."""
+
+SETTLE_S = 6.0
+"""First looks load subnets and detectors, and each stream is looked at while its background is learned."""
+
+STARTS = {"alone": 8, "quiet": 48, "busy": 8}
+"""How many are tried first: about what was found before."""
+
+MOST, QUICK_MOST = 256, 2
 QUICK_VARIANTS = 2
-LATE_S, MISSING = 0.5, 0.02
-_TAUGHT = 4
-_SETTLE_S = 5.0
+_TAUGHT = 2
+
+Attempt = Callable[[int], Tried]
 
 
-@dataclass(frozen=True)
-class Tried:
-    """What came of watching so many streams."""
+def most_that_hold(attempt: Attempt, start: int, most: int) -> tuple[int, list[Tried]]:
+    """Return the largest number that holds, to an eighth, and all that was tried.
 
-    streams: int
-    p99_s: float
-    missing: float
-    looked: float
-
-    @property
-    def holds(self) -> bool:
-        """Return whether answers come in time, and pictures are not left out."""
-        return self.p99_s <= LATE_S and self.missing <= MISSING
-
-
-def most_that_hold(attempt: Callable[[int], Tried], most: int) -> tuple[int, list[Tried]]:
-    """Return the largest number that holds, by doubling and then halving the gap, and all that was tried."""
-    tried: list[Tried] = []
-    good, count = 0, 1
-    while count <= most:
-        tried.append(attempt(count))
-        if not tried[-1].holds:
-            break
-        good, count = count, 2 * count
-    bad = min(count, most + 1)
-    while bad - good > max(1, good // 16):
-        middle = (good + bad) // 2
-        tried.append(attempt(middle))
-        good, bad = (middle, bad) if tried[-1].holds else (good, middle)
+    From `start` on it goes up or down by halves until it lies between two, and closes in.
+    """
+    tried = [attempt(min(start, most))]
+    good, bad = (tried[0].streams, most + 1) if tried[0].holds else (0, tried[0].streams)
+    while good < most and bad > most:
+        tried.append(attempt(min(most, good + max(1, good // 2))))
+        good, bad = (tried[-1].streams, bad) if tried[-1].holds else (good, tried[-1].streams)
+    while good == 0 and bad > 1:
+        tried.append(attempt(min(bad - 1, round(bad / 1.5))))
+        good, bad = (tried[-1].streams, bad) if tried[-1].holds else (good, tried[-1].streams)
+    while bad - good > max(1, good // 8):
+        tried.append(attempt((good + bad) // 2))
+        good, bad = (tried[-1].streams, bad) if tried[-1].holds else (good, tried[-1].streams)
     return good, tried
 
 
-def run(*, quick: bool = False) -> Result:
-    """Search the most streams of each kind in turns; `quick` looks at few for a short time."""
-    seconds, most = (QUICK_SECONDS, QUICK_MOST) if quick else (SECONDS, MOST)
-    load = os.getloadavg()[0]
+def run(*, quick: bool = False, size: int = 1) -> Result:
+    """Search the most streams of each kind in turns, `size` times; `quick` looks at few for a short time."""
+    most, load = QUICK_MOST if quick else MOST, os.getloadavg()[0]
+    found: dict[str, list[int]] = {kind: [] for kind in STARTS}
+    tries: dict[str, list[Tried]] = {kind: [] for kind in STARTS}
     with TemporaryDirectory() as folder:
-        place = Path(folder)
-        tell("teaching, writing films")
-        lessons = read_lessons("persons")
-        films = write_films(lessons, place / "films", variants=QUICK_VARIANTS if quick else VARIANTS)
-        _save(_untaught() if quick else _teach(lessons), place / "detectors", most)
-        kinds = {
-            "alone": lambda count: _try_alone(place, films["busy"], count, seconds),
-            "quiet": lambda count: _try_together(place, films["quiet"], count, seconds),
-            "busy": lambda count: _try_together(place, films["busy"], count, seconds),
-        }
-        found: dict[str, list[int]] = {kind: [] for kind in kinds}
-        tries: dict[str, list[Tried]] = {kind: [] for kind in kinds}
-        for number in range(QUICK_ROUNDS if quick else ROUNDS):
-            for kind, attempt in kinds.items():
+        films = _prepare(Path(folder), most, quick=quick)
+        for number in range(size):
+            for kind, start in STARTS.items():
                 tell(f"round {number + 1}: {kind}")
-                good, tried = most_that_hold(attempt, most)
+                with _attempts(Path(folder), kind, films, quick=quick) as attempt:
+                    good, tried = most_that_hold(attempt, start, most)
                 found[kind].append(good)
                 tries[kind] += tried
     return _result(found, tries, load)
 
 
-def _result(found: dict[str, list[int]], tries: dict[str, list[Tried]], load: float) -> Result:
+def _films(count: int, films: int) -> list[int]:
+    """Return which film each stream shows: spread, so that few streams, too, move at different times.
+
+    Streams go to the processes by turns, so that each process gets streams of all times.
+    """
+    each = max(1, -(-count // WORKERS))
+    return [number // WORKERS * films // min(each, films) % films for number in range(count)]
+
+
+def _prepare(place: Path, most: int, *, quick: bool) -> Mapping[str, Sequence[Path]]:
+    tell("teaching, writing films")
+    persons = read_lessons("persons")
+    _save(_untaught() if quick else _teach(persons), place / "detectors", most)
+    return write_films(persons, place / "films", variants=QUICK_VARIANTS if quick else VARIANTS)
+
+
+@contextmanager
+def _attempts(
+    place: Path, kind: str, films: Mapping[str, Sequence[Path]], *, quick: bool
+) -> Iterator[Attempt]:
+    """Yield what tries a number of streams of a kind."""
+    alone = kind == "alone"
+    chosen = films["busy" if alone else kind]
+    crowd = Crowd("alone" if alone else "elfowl", place / "detectors", MOST if alone else WORKERS)
+
+    def attempt(count: int) -> Tried:
+        streams = [
+            Stream(_name(number), str(chosen[film])) for number, film in enumerate(_films(count, len(chosen)))
+        ]
+        tried = crowd.watch(streams, SETTLE_S, QUICK_SECONDS if quick else SECONDS)
+        tell(f"  {_words(tried)}")
+        return tried
+
+    try:
+        crowd.watch([Stream(_name(0), str(chosen[0]))] * (1 if alone else WORKERS), 1.0, 1.0)
+        yield attempt
+    finally:
+        crowd.close()
+
+
+def _result(found: Mapping[str, list[int]], tries: Mapping[str, list[Tried]], load: float) -> Result:
     def against(kind: str) -> dict[str, Metric]:
         pairs = zip(found[kind], found["alone"], strict=True)
         return spread([ours / max(1, alone) for ours, alone in pairs])
 
+    cpu_ms = {kind: median(one.cpu_ms for one in some) for kind, some in tries.items()}
     return Result(
         "streams",
         "one process for each stream and detector, which looks at every picture",
@@ -112,6 +133,7 @@ def _result(found: dict[str, list[int]], tries: dict[str, list[Tried]], load: fl
             "streams": median(found["quiet"]),
             "streams_always_moving": median(found["busy"]),
             "baseline_streams": median(found["alone"]),
+            "cpu_ms_of_a_picture": {kind: round(one, 2) for kind, one in cpu_ms.items()},
             "of_each_round": {kind: spread([float(one) for one in some]) for kind, some in found.items()},
             "tried": {kind: [_words(one) for one in some] for kind, some in tries.items()},
         },
@@ -119,6 +141,8 @@ def _result(found: dict[str, list[int]], tries: dict[str, list[Tried]], load: fl
             "of_baseline": against("quiet")["median"],
             "of_baseline_of_each_round": against("quiet"),
             "of_baseline_always_moving": against("busy"),
+            "cpu_of_baseline": round(cpu_ms["quiet"] / cpu_ms["alone"], 3),
+            "cpu_of_baseline_always_moving": round(cpu_ms["busy"] / cpu_ms["alone"], 3),
         },
         (
             f"streams: people walk {MOVING_S} s of each minute, in a tenth of the streams at a time",
@@ -126,6 +150,7 @@ def _result(found: dict[str, list[int]], tries: dict[str, list[Tried]], load: fl
             f"elfowl: {WORKERS} processes with one thread of networks each; subnet {SUBNET}",
             f"each stream its own light detector; {_TAUGHT} were taught, the others are copies of their own",
             "without the database: storing events is measured by `ingest`",
+            f"each number was watched for {SECONDS:.0f} s after {SETTLE_S:.0f} s that do not count",
             f"{os.cpu_count()} cores; load (mean of a minute) {load:.1f} before",
             f"load after {os.getloadavg()[0]:.1f}",
         ),
@@ -138,13 +163,13 @@ def _words(one: Tried) -> dict[str, Metric]:
         "p99_ms": round(1e3 * one.p99_s, 1),
         "missing": round(one.missing, 4),
         "looked": round(one.looked, 3),
+        "cpu_ms": round(one.cpu_ms, 2),
     }
 
 
 def _teach(persons: Lessons) -> list[FullDetector]:
     subnet = subnet_by_name(SUBNET)
-    tasks = look_at_tasks(persons, read_lessons("biscuit-box"), subnet)
-    return teach_many(tasks[:1], subnet, _TAUGHT)
+    return teach_many([look_at_persons(persons, subnet)], subnet, _TAUGHT)
 
 
 def _untaught() -> list[FullDetector]:
@@ -164,64 +189,3 @@ def _save(taught: Sequence[FullDetector], folder: Path, count: int) -> None:
 
 def _name(number: int) -> str:
     return f"d{number:04d}"
-
-
-def _streams(films: Sequence[Path], count: int) -> list[dict[str, str]]:
-    return [
-        {"detector": _name(number), "address": str(films[number % len(films)])} for number in range(count)
-    ]
-
-
-def _try_together(place: Path, films: Sequence[Path], count: int, seconds: float) -> Tried:
-    streams = _streams(films, count)
-    shares = [streams[number::WORKERS] for number in range(min(WORKERS, count))]
-    return _watch(place, "elfowl", shares, seconds)
-
-
-def _try_alone(place: Path, films: Sequence[Path], count: int, seconds: float) -> Tried:
-    return _watch(place, "alone", [[one] for one in _streams(films, count)], seconds)
-
-
-def _watch(place: Path, kind: str, shares: Sequence[list[dict[str, str]]], seconds: float) -> Tried:
-    children = [_start(place, kind, share, seconds) for share in shares]
-    try:
-        for child in children:
-            _line(child)
-        if kind == "elfowl":
-            # The first looks load subnets and detectors; that is not what is asked.
-            SystemClock().sleep(_SETTLE_S)
-        for child in children:
-            if child.stdin is not None:
-                child.stdin.write("go\n")
-                child.stdin.flush()
-        answers = [json.loads(_line(child)) for child in children]
-    finally:
-        for child in children:
-            child.kill()
-            child.communicate()
-    return _tried(sum(map(len, shares)), answers, seconds)
-
-
-def _tried(streams: int, answers: Sequence[dict[str, Any]], seconds: float) -> Tried:
-    delays = [late for answer in answers for late in answer["delays_s"]]
-    pictures = sum(answer["pictures"] for answer in answers)
-    looked = sum(answer["looked"] for answer in answers)
-    p99_s = float(np.percentile(delays, 99)) if delays else float("inf")
-    missing = max(0.0, 1.0 - pictures / (streams * FPS * seconds))
-    return Tried(streams, p99_s, missing, looked / max(1, pictures))
-
-
-def _start(place: Path, kind: str, share: list[dict[str, str]], seconds: float) -> subprocess.Popen[str]:
-    order = {"kind": kind, "detectors": str(place / "detectors"), "streams": share, "seconds": seconds}
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench.streaming.child", json.dumps(order)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, **ONE_THREAD},
-    )
-
-
-def _line(child: subprocess.Popen[str]) -> str:
-    return child.stdout.readline() if child.stdout is not None else ""

@@ -84,16 +84,30 @@ def look_at_tasks(persons: Lessons, product: Lessons, subnet: SubnetManifest) ->
         teach, check = lessons.sets[0], lessons.sets[1] if len(lessons.sets) > 1 else lessons.test
         if len(classes) == 2:
             teach, check = (tuple(near_and_far(frame) for frame in some) for some in (teach, check))
-        plan = SamplePlan(SIZE_PX, classes, _VIEWS, 1, 4, 0)
-        tasks.append(
-            Task(
-                name,
-                classes,
-                _look(teach, plan, subnet, cache),
-                _look(check, replace(plan, views=0), subnet, cache),
-            )
-        )
+        tasks.append(_task(name, classes, teach, check, subnet, cache))
     return tasks
+
+
+def look_at_persons(persons: Lessons, subnet: SubnetManifest) -> Task:
+    """Return the first of the tasks alone, with nothing to check it on: enough where only the cost counts."""
+    return _task("persons", ("person",), persons.sets[0], (), subnet, KeptInMemory())
+
+
+def _task(
+    name: str,
+    classes: tuple[str, ...],
+    teach: Sequence[LabelledFrame],
+    check: Sequence[LabelledFrame],
+    subnet: SubnetManifest,
+    cache: KeptInMemory,
+) -> Task:
+    plan = SamplePlan(SIZE_PX, classes, _VIEWS, 1, 4, 0)
+    return Task(
+        name,
+        classes,
+        _look(teach, plan, subnet, cache),
+        _look(check, replace(plan, views=0), subnet, cache),
+    )
 
 
 def _look(
