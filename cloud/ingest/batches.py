@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +11,13 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 from sqlalchemy.orm import Session
 
-from cloud.ingest.order import contiguous_until, is_newer
-from cloud.store import events
+from cloud.ingest.plan import Fresh, Numbers, States, fresh_of, spans_of
+from cloud.store import spooled
 from cloud.store.sketch import lasts_class, sketch_of
-from cloud.store.tables import EventState
+from cloud.store.spooled import Key, Line
 from edge_agent.errors import ProtocolError
 from edge_agent.wire.event import Event
 from edge_agent.wire.sync import Ack, BatchItem, DroppedRange, EventBatch
-
-_JPEG_MAGIC = b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True)
@@ -72,95 +68,144 @@ def store_batch(session: Session, batch: EventBatch, *, now_s: float) -> StoredB
         batch: From a known device.
         now_s: UTC seconds since 1970.
     """
-    fresh = _fresh_items(session, batch)
-    events.insert_events(session, [_row(batch, item, now_s) for item in fresh])
-    events.insert_gaps(session, [_gap_row(batch, gap, now_s) for gap in batch.dropped])
-    news = _advance_states(session, batch.device, fresh, now_s)
-    return StoredBatch(Ack(epoch=batch.epoch, seq=_acknowledge(session, batch)), tuple(news))
+    (stored,) = store_batches(session, [batch], now_s=now_s)
+    return stored
 
 
-def _fresh_items(session: Session, batch: EventBatch) -> list[BatchItem]:
-    if not batch.items:
+def store_batches(session: Session, batches: Sequence[EventBatch], *, now_s: float) -> list[StoredBatch]:
+    """Store what is new in batches of any devices, as if one came after the other.
+
+    Args:
+        session: A durable write session; send the answers only after its commit.
+        batches: From known devices, in the order in which they came.
+        now_s: UTC seconds since 1970.
+
+    Returns:
+        What came of each.
+    """
+    if not batches:
         return []
-    by_seq = {item.seq: item for item in reversed(batch.items)}
-    known = events.known_seqs(session, batch.device, batch.epoch, min(by_seq), max(by_seq))
-    return [by_seq[seq] for seq in sorted(by_seq) if seq not in known]
+    session.flush()
+    lines = _numbers_of(session, batches)
+    before = {line: numbers.acked for line, numbers in lines.items() if numbers.is_known}
+    fresh: list[list[Fresh]] = []
+    acks: list[Ack] = []
+    for batch in batches:
+        numbers = lines[_line(batch)]
+        fresh.append([fresh_of(item) for item in numbers.take(batch)])
+        acks.append(Ack(epoch=batch.epoch, seq=numbers.acked))
+    told = list(zip(batches, fresh, strict=True))
+    keys = {(batch.device, one.event.id) for batch, some in told for one in some}
+    states = States(spooled.states_of(session, keys))
+    news = [states.take(batch.device, some) for batch, some in told]
+    spooled.insert_events(session, [_event_row(batch, one, now_s) for batch, some in told for one in some])
+    _write_lines(session, lines, before, now_s)
+    _write_states(session, states, now_s)
+    return [StoredBatch(ack, some) for ack, some in zip(acks, news, strict=True)]
 
 
-def _acknowledge(session: Session, batch: EventBatch) -> int:
-    # Below `oldest_seq` nothing will come again: it was acknowledged before, perhaps to a database of which
-    # only a backup is left. A hole above it waits: an earlier batch may have been lost on its way. A device
-    # that names no `oldest_seq` sends one batch at a time, from its oldest on: then no hole will be filled.
-    ends = [item.seq for item in batch.items] + [gap.last_seq for gap in batch.dropped]
-    floor = max(ends, default=0) if batch.oldest_seq is None else batch.oldest_seq - 1
-    start = max(events.acked_seq(session, batch.device, batch.epoch) or 0, floor)
-    gaps = events.gaps_after(session, batch.device, batch.epoch, start)
-    acked = contiguous_until(start, events.seqs_after(session, batch.device, batch.epoch, start), gaps)
-    events.put_acked_seq(session, batch.device, batch.epoch, acked)
-    return acked
-
-
-def _advance_states(session: Session, device: str, items: Sequence[BatchItem], now_s: float) -> list[Event]:
-    states = events.states_of(session, device, (item.event.id for item in items))
-    latest = {event_id: Event.from_json(state.body) for event_id, state in states.items()}
-    news: dict[str, Event] = {}
-    for item in items:
-        event = item.event
-        if (jpeg := _picture(item)) is not None:
-            events.put_thumbnail(session, device, event.id, jpeg)
-        if is_newer(event, latest.get(event.id)):
-            latest[event.id] = news[event.id] = event
-        state = states.get(event.id)
-        if state is None:
-            state = states[event.id] = EventState(device=device, event_id=event.id, has_thumbnail=False)
-            session.add(state)
-        state.has_thumbnail = state.has_thumbnail or jpeg is not None
-        _fill(state, latest[event.id], now_s)
-    return list(news.values())
-
-
-def _fill(state: EventState, event: Event, now_s: float) -> None:
-    state.camera, state.label = event.camera, event.label
-    state.detector_id, state.detector_version = event.detector.id, event.detector.version
-    state.answered_by = event.answered_by
-    state.start_time, state.end_time, state.frame_time = event.start_time, event.end_time, event.frame_time
-    state.lasts = lasts_class(event.frame_time - event.start_time)
-    state.sketch = sketch_of(
-        event.box, event.frame_size.height_px / event.frame_size.width_px, event.top_score
+def _numbers_of(session: Session, batches: Sequence[EventBatch]) -> dict[Line, Numbers]:
+    """Return the numbers of all lines of a group, as far as they matter to it."""
+    by_line: dict[Line, list[EventBatch]] = {}
+    for batch in batches:
+        by_line.setdefault(_line(batch), []).append(batch)
+    acked = spooled.acked_seqs(session, by_line)
+    starts = {line: acked.get(line, 0) for line in by_line}
+    open_gaps = spooled.gaps_after(session, starts)
+    told_again = spooled.gaps_at(
+        session,
+        {(line, gap.first_seq) for line, some in by_line.items() for one in some for gap in one.dropped},
     )
-    state.body, state.received = event.to_json(), now_s
+    gaps = {line: open_gaps.get(line, {}) | told_again.get(line, {}) for line in by_line}
+    spans = [
+        span
+        for line, some in by_line.items()
+        for span in spans_of(line, some, starts[line], gaps[line].values())
+    ]
+    seqs = spooled.stored_seqs(session, spans)
+    return {line: Numbers(line in acked, starts[line], seqs.get(line, set()), gaps[line]) for line in by_line}
 
 
-def _row(batch: EventBatch, item: BatchItem, now_s: float) -> dict[str, Any]:
+def _write_lines(
+    session: Session, lines: Mapping[Line, Numbers], before: Mapping[Line, int], now_s: float
+) -> None:
+    new_gaps = [
+        _gap_row(line, gap, numbers.gaps[first], now_s)
+        for line, numbers in lines.items()
+        for first, gap in numbers.new_gaps.items()
+    ]
+    grown = {(line, first): numbers.gaps[first] for line, numbers in lines.items() for first in numbers.grown}
+    spooled.put_gaps(session, new_gaps, grown)
+    new = {line: numbers.acked for line, numbers in lines.items() if not numbers.is_known}
+    moved = {
+        line: numbers.acked
+        for line, numbers in lines.items()
+        if numbers.is_known and numbers.acked != before[line]
+    }
+    spooled.put_acked_seqs(session, new, moved)
+
+
+def _write_states(session: Session, states: States, now_s: float) -> None:
+    new: list[dict[str, Any]] = []
+    changed: dict[Key, dict[str, Any]] = {}
+    stays: dict[Key, dict[str, Any]] = {}
+    for key, latest in states.touched.items():
+        row = {"received": now_s, "has_thumbnail": latest.has_thumbnail}
+        if latest.fresh is None:
+            stays[key] = row
+        elif latest.is_known:
+            changed[key] = row | _state_row(latest.fresh)
+        else:
+            new.append({"device": key[0], "event_id": key[1]} | row | _state_row(latest.fresh))
+    spooled.insert_states(session, new)
+    spooled.change_states(session, changed)
+    spooled.change_states(session, stays)
+    spooled.put_thumbnails(session, states.jpegs)
+
+
+def _line(batch: EventBatch) -> Line:
+    return batch.device, batch.epoch
+
+
+def _state_row(fresh: Fresh) -> dict[str, Any]:
+    event = fresh.event
+    return {
+        "camera": event.camera,
+        "label": event.label,
+        "detector_id": event.detector.id,
+        "detector_version": event.detector.version,
+        "answered_by": event.answered_by,
+        "start_time": event.start_time,
+        "end_time": event.end_time,
+        "frame_time": event.frame_time,
+        "lasts": lasts_class(event.frame_time - event.start_time),
+        "sketch": sketch_of(
+            event.box, event.frame_size.height_px / event.frame_size.width_px, event.top_score
+        ),
+        "body": fresh.body,
+    }
+
+
+def _event_row(batch: EventBatch, fresh: Fresh, now_s: float) -> dict[str, Any]:
     return {
         "device": batch.device,
         "epoch": batch.epoch,
-        "seq": item.seq,
-        "event_id": item.event.id,
-        "body": item.event.to_json(),
+        "seq": fresh.seq,
+        "event_id": fresh.event.id,
+        "body": fresh.body,
         "received": now_s,
     }
 
 
-def _gap_row(batch: EventBatch, gap: DroppedRange, now_s: float) -> dict[str, Any]:
+def _gap_row(line: Line, gap: DroppedRange, last_seq: int, now_s: float) -> dict[str, Any]:
     return {
-        "device": batch.device,
-        "epoch": batch.epoch,
+        "device": line[0],
+        "epoch": line[1],
         "first_seq": gap.first_seq,
-        "last_seq": gap.last_seq,
+        "last_seq": last_seq,
         "reason": gap.reason,
         "received": now_s,
     }
-
-
-def _picture(item: BatchItem) -> bytes | None:
-    if item.thumbnail_jpeg_base64 is None:
-        return None
-    try:
-        jpeg = base64.b64decode(item.thumbnail_jpeg_base64, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return jpeg if jpeg.startswith(_JPEG_MAGIC) else None
 
 
 def _put_strangers_aside(parsed: ParsedBatch) -> ParsedBatch:

@@ -1,14 +1,13 @@
 """The cloud's MQTT connection: takes messages in, stores them in groups, answers after the commit.
 
 Invariants:
-- The network thread only puts messages into a queue; an error while storing never ends it.
+- The network thread only puts messages into a bounded inbox; an error while storing never ends it.
 - An answer is sent only for what a durable commit has stored; a device sends again what was not answered.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 from collections.abc import Callable
 
@@ -20,6 +19,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from cloud.ingest.broker import BrokerAddress
 from cloud.ingest.handler import Handler, Incoming
+from cloud.ingest.inbox import Inbox
 from edge_agent.clock import Clock
 from edge_agent.errors import ElfowlError
 from edge_agent.wire.live import LookWanted
@@ -29,8 +29,6 @@ from edge_agent.wire.topics import DEFAULT_PREFIX, SESSION_PROPERTY, Topics
 _LOG = logging.getLogger(__name__)
 _SUBSCRIPTIONS = ("+/up/events", "+/up/look", "+/available", "+/stats", "+/feedback/set")
 _LOOK = "/up/look"
-_WAITING = 2_000
-_GROUP = 200
 _PAUSE_S = 2.0
 _SESSION_S = 7 * 86_400
 _OTHER_VERSION_S = 1.0
@@ -48,6 +46,7 @@ class Subscriber:
         client_id: str,
         prefix: str = DEFAULT_PREFIX,
         on_look: Callable[[str, bytes], None] = lambda _device, _payload: None,
+        inbox: Inbox | None = None,
     ) -> None:
         """Prepare; `on_look` takes what devices send while somebody looks, in the network's thread."""
         self._on_look = on_look
@@ -55,7 +54,7 @@ class Subscriber:
         self._handler = handler
         self._clock = clock
         self._prefix = prefix
-        self._queue: queue.Queue[Incoming | None] = queue.Queue(_WAITING)
+        self._inbox = inbox or Inbox()
         self._writer = threading.Thread(target=self._write, name="ingest-writer", daemon=True)
         self._connected = threading.Event()
         self._stopping = threading.Event()
@@ -80,7 +79,7 @@ class Subscriber:
     def stop(self) -> None:
         """Store what waits, answer, and leave."""
         self._stopping.set()
-        self._queue.put(None)
+        self._inbox.close()
         if self._writer.is_alive():
             self._writer.join(timeout=10.0)
         self._client.disconnect()
@@ -166,32 +165,14 @@ class Subscriber:
             return
         session = _session_of(message)
         incoming = Incoming(message.topic, bytes(message.payload), message.retain, session)
-        try:
-            self._queue.put_nowait(incoming)
-        except queue.Full:
-            # Not stored, so not answered: the device will send it again.
-            _LOG.warning("ingest is behind; %s is left to be sent again", message.topic)
+        self._inbox.offer(incoming)
 
     def _write(self) -> None:
-        while True:
-            group, stopping = self._next_group()
-            if group:
-                self._store(group)
-            if stopping:
-                return
-
-    def _next_group(self) -> tuple[list[Incoming], bool]:
-        group: list[Incoming] = []
-        message = self._queue.get()
-        while message is not None:
-            group.append(message)
-            if len(group) >= _GROUP:
-                return group, False
-            try:
-                message = self._queue.get_nowait()
-            except queue.Empty:
-                return group, False
-        return group, True
+        while group := self._inbox.next_group():
+            if refused := self._inbox.take_refused():
+                # Not stored, so not answered: the devices will send them again.
+                _LOG.warning("ingest is behind; %d messages are left to be sent again", refused)
+            self._store(group)
 
     def _store(self, group: list[Incoming]) -> None:
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection, bindparam, exists, select, update
 from sqlalchemy.orm import Session
 
 from cloud.accounts.workspaces import HOME
 from cloud.errors import ConflictError, NotFoundError
+from cloud.store.given import given
 from cloud.store.tables import DesiredState, Device, EnrolmentToken, ReportedState
 from cloud.store.workspace_tables import WorkspaceRow
 from edge_agent.wire.sync import Desired, Reported
@@ -99,6 +100,16 @@ def note_seen(session: Session, name: str, *, now_s: float, online: bool = True)
     if online:
         device.last_seen = now_s
     return True
+
+
+def note_together(session: Session, names: Collection[str], *, now_s: float) -> set[str]:
+    """Note that many devices spoke at one time; return which of them are known."""
+    wanted = given(session, [{"name": name} for name in names], name=str)
+    query = select(Device.name).select_from(wanted).join(Device, Device.name == wanted.c.name)
+    known = set(session.scalars(query))
+    if known:
+        note_all_seen(session, dict.fromkeys(known, now_s))
+    return known
 
 
 def note_all_seen(session: Session, seen: Mapping[str, float]) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Insert, Select, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Select, func, insert, select
 from sqlalchemy.orm import Session
 
 from cloud.errors import NotFoundError
-from cloud.store.tables import Base, DeadLetter, EventGap, EventState, Spool, StoredEvent, Thumbnail
+from cloud.store.tables import DeadLetter, EventState, StoredEvent, Thumbnail
 from edge_agent.wire.event import Event
 
 _IDS_PER_QUERY = 500
@@ -27,88 +25,6 @@ class EventQuery:
     label: str | None = None
     before: float | None = None
     limit: int = 50
-
-
-def insert_ignore(session: Session, table: type[Base]) -> Insert:
-    """Return an insert that leaves rows alone that exist already."""
-    if session.get_bind().dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
-
-
-def known_seqs(session: Session, device: str, epoch: str, first_seq: int, last_seq: int) -> set[int]:
-    """Return which numbers of the range are stored."""
-    query = select(StoredEvent.seq).where(
-        StoredEvent.device == device, StoredEvent.epoch == epoch, StoredEvent.seq.between(first_seq, last_seq)
-    )
-    return set(session.scalars(query))
-
-
-def seqs_after(session: Session, device: str, epoch: str, seq: int, limit: int = 10_000) -> list[int]:
-    """Return the stored numbers above `seq`, ascending."""
-    query = (
-        select(StoredEvent.seq)
-        .where(StoredEvent.device == device, StoredEvent.epoch == epoch, StoredEvent.seq > seq)
-        .order_by(StoredEvent.seq)
-        .limit(limit)
-    )
-    return list(session.scalars(query))
-
-
-def insert_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Store event documents; one with the same (device, epoch, seq) is stored once."""
-    if rows:
-        session.execute(insert_ignore(session, StoredEvent), list(rows))
-
-
-def insert_gaps(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Note ranges that a device forgot; one that is known may have grown at its end."""
-    for row in rows:
-        known = session.scalar(
-            select(EventGap).where(
-                EventGap.device == row["device"],
-                EventGap.epoch == row["epoch"],
-                EventGap.first_seq == row["first_seq"],
-            )
-        )
-        if known is None:
-            session.add(EventGap(**row))
-            session.flush()
-        else:
-            known.last_seq = max(known.last_seq, row["last_seq"])
-
-
-def gaps_after(session: Session, device: str, epoch: str, seq: int) -> list[tuple[int, int]]:
-    """Return forgotten ranges (first, last) that end above `seq`, ascending."""
-    query = (
-        select(EventGap.first_seq, EventGap.last_seq)
-        .where(EventGap.device == device, EventGap.epoch == epoch, EventGap.last_seq > seq)
-        .order_by(EventGap.first_seq)
-    )
-    return [(first, last) for first, last in session.execute(query)]
-
-
-def acked_seq(session: Session, device: str, epoch: str) -> int | None:
-    """Return up to where an epoch is stored without a hole; none when it is new."""
-    spool = session.get(Spool, (device, epoch))
-    return None if spool is None else spool.acked_seq
-
-
-def put_acked_seq(session: Session, device: str, epoch: str, seq: int) -> None:
-    """Note up to where an epoch is stored without a hole."""
-    session.merge(Spool(device=device, epoch=epoch, acked_seq=seq))
-
-
-def states_of(session: Session, device: str, event_ids: Iterable[str]) -> dict[str, EventState]:
-    """Return the latest states of some events of a device by event id."""
-    ids = sorted(set(event_ids))
-    states: dict[str, EventState] = {}
-    for start in range(0, len(ids), _IDS_PER_QUERY):
-        query = select(EventState).where(
-            EventState.device == device, EventState.event_id.in_(ids[start : start + _IDS_PER_QUERY])
-        )
-        states |= {state.event_id: state for state in session.scalars(query)}
-    return states
 
 
 def with_thumbnail(session: Session, keys: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
