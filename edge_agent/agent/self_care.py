@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from edge_agent.agent.device import is_hot, pss_bytes, temperature_c
+from edge_agent.agent.device import MemoryGauge, is_hot, temperature_c
 from edge_agent.agent.notify import Notifier
 from edge_agent.agent.progress import LATE_S, STUCK_S, Progress
 from edge_agent.agent.thrift import give_back_memory
@@ -25,7 +25,7 @@ _HEAVIER_BYTES = 4_000_000
 class Sensors:
     """What the machine tells: the memory of our processes in bytes, and degrees Celsius; none: unknown."""
 
-    memory_bytes: Callable[[], int] = pss_bytes
+    memory_bytes: Callable[[], int] = field(default_factory=MemoryGauge)
     temperature_c: Callable[[], float | None] = temperature_c
 
 

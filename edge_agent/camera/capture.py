@@ -115,7 +115,10 @@ class Capture:
         self._rng = rng or random.Random()  # noqa: S311 - spreads waits, keeps no secret
         self._limits = limits or CaptureLimits()
         self._watch_sight = watch or SightWatch()
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        # Its own: each picture wakes who takes it, and not the supervisor, which looks once a second anyhow.
+        self._arrived = threading.Condition(lock)
         self._stopping = threading.Event()
         self._fresh: Frame | None = None
         self._reader: _Reader | None = None
@@ -137,8 +140,8 @@ class Capture:
 
     def latest(self, timeout_s: float) -> Frame | None:
         """Return the newest picture not returned before; wait for one at most `timeout_s`."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._fresh is not None or self._health.finished, timeout_s)
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._fresh is not None or self._health.finished, timeout_s)
             frame, self._fresh = self._fresh, None
             return frame
 
@@ -227,7 +230,7 @@ class Capture:
             self._dropped += self._fresh is not None
             self._fresh = frame
             self._arrivals_s.append(now_s)
-            self._changed.notify_all()
+            self._arrived.notify_all()
             # Still held: a reader that is being left must not say `online` after the word that it failed.
             said = self._watch_sight.see(frame.rgb, now_s) or _COMING
             if self._health.status == "offline" or said != self._health.reason:
@@ -236,7 +239,7 @@ class Capture:
 
     def _finish(self) -> None:
         self._health = CaptureHealth("offline", "the recording ended", self._clock.now_s(), finished=True)
-        self._changed.notify_all()
+        self._arrived.notify_all()
 
     def _set_health(self, status: Availability, reason: str) -> None:
         with self._changed:
@@ -246,10 +249,12 @@ class Capture:
 
     def _fps(self) -> float:
         now_s = self._clock.monotonic_s()
-        recent = [at_s for at_s in self._arrivals_s if at_s > now_s - _FPS_WINDOW_S]
-        if len(recent) < 2:
-            return 0.0
-        return (len(recent) - 1) / max(now_s - recent[0], 1e-3)
+        recent, oldest_s = 0, now_s
+        for at_s in reversed(self._arrivals_s):
+            if at_s <= now_s - _FPS_WINDOW_S:
+                break
+            recent, oldest_s = recent + 1, at_s
+        return (recent - 1) / max(now_s - oldest_s, 1e-3) if recent > 1 else 0.0
 
 
 class _Reader:

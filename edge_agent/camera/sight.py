@@ -9,6 +9,8 @@ _STEP_PX = 8
 # Of 255; a dark room through a sensor has noise and a lamp somewhere, a lens cap has neither.
 _BLACK_LEVEL = 24
 _BLACK_SPREAD = 8
+# A look this often tells as much as one at every picture.
+_EVERY_S = 1.0
 _BLIND_AFTER_S = 10.0
 _FROZEN_AFTER_S = 60.0
 
@@ -46,9 +48,16 @@ class SightWatch:
         self._black_since_s: float | None = None
         self._same_since_s = 0.0
         self._last: NDArray[np.uint8] | None = None
+        self._seen_s = float("-inf")
+        self._said: str | None = None
 
     def see(self, rgb: NDArray[np.uint8], at_s: float) -> str | None:
         """Take the next picture, (h, w, 3) uint8, at monotonic seconds; return what is wrong, if anything."""
+        if at_s - self._seen_s >= _EVERY_S:
+            self._seen_s, self._said = at_s, self._say(rgb, at_s)
+        return self._said
+
+    def _say(self, rgb: NDArray[np.uint8], at_s: float) -> str | None:
         sample = _sample(rgb)
         if not _is_dark(sample):
             self._black_since_s = None

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.agent.device import pss_bytes, rss_bytes, temperature_c
+from edge_agent.agent.device import MemoryGauge, pss_bytes, rss_bytes, temperature_c
 from edge_agent.agent.logs import FloodGate, JsonFormatter
 from edge_agent.agent.metrics import MetricsServer, render_metrics
 from edge_agent.agent.notify import Notifier
@@ -164,7 +164,11 @@ def test_notifier_abstract_address_is_reached() -> None:
 
 
 def test_device_memory_of_this_process_is_plausible() -> None:
+    gauge = MemoryGauge()
+    before = gauge()
+    held = bytearray(b"x") * 40_000_000
     assert 1_000_000 < pss_bytes() < 10 * rss_bytes()
+    assert gauge() > before + len(held) // 2
 
 
 def test_device_temperature_is_the_hottest_sound_sensor(tmp_path: Path) -> None:
