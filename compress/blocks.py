@@ -39,6 +39,7 @@ class Part:
         modules: Layers that go with it, by name in the network.
         macs: What goes with it at the size asked for.
         parameters: Likewise.
+        work: Likewise, see `compress.count.Cost`.
     """
 
     kind: Kind
@@ -48,6 +49,7 @@ class Part:
     modules: frozenset[str]
     macs: int
     parameters: int
+    work: int
 
 
 def traced(network: nn.Module) -> nn.Module:
@@ -78,9 +80,9 @@ def removable_parts(network: nn.Module, input_size_px: tuple[int, int]) -> list[
             if gone and gone not in parts:
                 lost = {name: layer for name, layer in costs.items() if name in gone}
                 what = _in_words(kind, lost, set(costs) - gone, input_size_px)
-                macs = sum(layer.macs for layer in lost.values())
+                macs, work = (sum(getattr(layer, one) for layer in lost.values()) for one in ("macs", "work"))
                 parameters = sum(parameters_of(network.get_submodule(name)) for name in gone)
-                parts[gone] = Part(kind, what, prefix, seed, gone, macs, parameters)
+                parts[gone] = Part(kind, what, prefix, seed, gone, macs, parameters, work)
     return sorted(parts.values(), key=lambda part: -part.macs)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -24,6 +24,7 @@ class Candidate:
         removed: What was taken away, in order.
         macs: Multiplications of one look.
         parameters: Numbers to store.
+        work: How long a look takes, see `compress.count.Cost`; by this candidates are compared.
     """
 
     name: str
@@ -32,12 +33,13 @@ class Candidate:
     removed: tuple[Removal, ...]
     macs: int
     parameters: int
+    work: int
 
     @classmethod
     def of(cls, network: nn.Module, input_size_px: tuple[int, int], name: str = "as it is") -> Candidate:
         """Return a network from which nothing was taken yet."""
         cost = cost_of(network, input_size_px)
-        return cls(name, network, input_size_px, (), cost.macs, cost.parameters)
+        return cls(name, network, input_size_px, (), cost.macs, cost.parameters, cost.work)
 
     def changed(self, network: nn.Module, stage: str, what: str) -> Candidate:
         """Return what became of it when a stage took something away."""
@@ -47,14 +49,14 @@ class Candidate:
             parameters_before=self.parameters,
             parameters_after=parameters_of(network),
         )
-        cost = cost_of(network, self.input_size_px)
+        cost, removed = cost_of(network, self.input_size_px), (*self.removed, removal)
         return Candidate(
-            self.name, network, self.input_size_px, (*self.removed, removal), cost.macs, cost.parameters
+            self.name, network, self.input_size_px, removed, cost.macs, cost.parameters, cost.work
         )
 
     def taught(self, network: nn.Module) -> Candidate:
         """Return the same with a network that learned more."""
-        return Candidate(self.name, network, self.input_size_px, self.removed, self.macs, self.parameters)
+        return replace(self, network=network)
 
 
 class Student(StandIn):

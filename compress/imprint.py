@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from compress.teacher import in_threads
+
 _PLACES = 400
 """Of each picture and layer."""
 
@@ -60,14 +62,20 @@ def take_imprint(
         check: Called before each picture; may raise to stop.
         seed: Of the places and of what is probed.
     """
-    random = torch.Generator().manual_seed(seed)
-    work = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
-    looks: dict[str, list[_Look]] = {}
-    for picture in pictures:  # one by one: together they take much memory
+    found: dict[int, dict[str, _Look]] = {}
+
+    def look(number: int) -> None:  # one by one on each core: together they take much memory
         check()
-        for name, look in _looks(work, picture, random):
-            looks.setdefault(name, []).append(look)
-    return {name: _joined(found) for name, found in looks.items()}
+        random = torch.Generator().manual_seed(seed + number)
+        work = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)  # hooks are its own
+        found[number] = dict(_looks(work, pictures[number], random))
+
+    in_threads(len(pictures), look)
+    looks: dict[str, list[_Look]] = {}
+    for number in range(len(pictures)):
+        for name, one in found[number].items():
+            looks.setdefault(name, []).append(one)
+    return {name: _joined(parts) for name, parts in looks.items()}
 
 
 @dataclass(frozen=True)

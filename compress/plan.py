@@ -22,9 +22,7 @@ def plan_for(count: int, effort: Effort) -> tuple[Stage, ...]:
         count: Candidates.
         effort: How long all together may take, and on how many pictures is measured.
     """
-    search = (
-        Step(SEARCH, "Teaching smaller networks", max(effort.budget_s - _OVERHEAD_S, 10.0), budgeted=True),
-    )
+    search = (Step(SEARCH, "Teaching smaller networks", search_s(effort), budgeted=True),)
     return (
         ("prepare", ((Step("prepare", "Reading the camera's pictures", 1.0),),)),
         *_candidate(0, 1.0, effort),
@@ -33,6 +31,11 @@ def plan_for(count: int, effort: Effort) -> tuple[Stage, ...]:
         ("time", ((Step("time", "Timing all forms in turns", 0.6 * effort.turns * count),),)),
         ("pack", ((Step("pack", "Packing bundles and receipt", 1.0),),)),
     )
+
+
+def search_s(effort: Effort) -> float:
+    """Return the seconds that a search has at least, however long it took to get there."""
+    return max(effort.budget_s - _OVERHEAD_S, 10.0)
 
 
 def _candidate(number: int, size: float, effort: Effort) -> tuple[Stage, ...]:

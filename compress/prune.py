@@ -1,7 +1,7 @@
 """Structured pruning: whole channels go, with everything in other layers that belonged to them.
 
 What belongs together is found by torch-pruning's dependency graph. Which channels go is our own choice: those
-that are missed least, see `compress.surgeon`, for the multiplications they cost.
+that are missed least, see `compress.surgeon`, for the time that they take.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 import torch_pruning as tp
 from torch import nn
 
-from compress.count import layer_costs, picture_of, watched
+from compress.count import LayerCost, layer_costs, picture_of, watched
 
 ROUND_TO = 8
 """Channels stay a multiple of this: kernels of int8 runtimes work on so many at once."""
@@ -30,7 +30,7 @@ class ChannelGroup:
         name: Of the layer that makes them.
         channels: How many there are.
         inner: Whether one layer alone makes them; else several are summed, as along residual blocks.
-        macs_each: Multiplications that end with one channel, at the size asked for.
+        work_each: What ends with one channel, at the size asked for; see `compress.count.Cost`.
         makers: Convolutions that make the channels, each with the number of its output for every channel.
         readers: Likewise those that read them. Either is empty when another kind of layer is among them.
     """
@@ -38,7 +38,7 @@ class ChannelGroup:
     name: str
     channels: int
     inner: bool
-    macs_each: float
+    work_each: float
     makers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     readers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
@@ -48,7 +48,7 @@ def prunable_groups(network: nn.Module, input_size_px: tuple[int, int]) -> list[
 
     Args:
         network: In eval mode, batch norms folded in or not.
-        input_size_px: (width, height) for which macs are counted.
+        input_size_px: (width, height) for which the work is counted.
     """
     work = _trainable(network)
     names = {module: name for name, module in work.named_modules()}
@@ -62,9 +62,9 @@ def prunable_groups(network: nn.Module, input_size_px: tuple[int, int]) -> list[
             continue
         root, channels = members[0][0], len(group[0].idxs)
         makers = {name for name, dep in members if _makes(dep) and not _is_depthwise(dep.target.module)}
-        macs = sum(costs[name].macs for name, dep in _own_layers(members) if name in costs)
+        cost = sum(_work(costs[name], dep) for name, dep in _own_layers(members) if name in costs)
         tied = [_tied(group, names, channels, made=made) for made in (True, False)]
-        found.append(ChannelGroup(root, channels, len(makers) == 1, macs / channels, *tied))
+        found.append(ChannelGroup(root, channels, len(makers) == 1, cost / channels, *tied))
     return found
 
 
@@ -124,13 +124,13 @@ def choose_channels(
     for group in groups:
         worth = importance.get(group.name, torch.zeros(group.channels))
         order = worth.argsort().tolist()
-        total += group.macs_each * group.channels
+        total += group.work_each * group.channels
         ragged = group.channels % ROUND_TO  # the first pack makes the rest a multiple
         starts = [0, *range(ragged or ROUND_TO, group.channels, ROUND_TO)]
         least = max(ROUND_TO, keep * group.channels)
         for start, end in pairwise(starts):
             if group.channels - end >= least:
-                cost = group.macs_each * (end - start)
+                cost = group.work_each * (end - start)
                 packs.append(
                     (float(worth[order[start:end]].sum()) / cost, group.name, order[start:end], cost)
                 )
@@ -196,6 +196,11 @@ def _makes(dep: Any) -> bool:  # noqa: ANN401 - untyped library
     """Tell whether a layer loses outputs, not inputs."""
     module = dep.target.module
     return isinstance(module, (nn.Conv2d, nn.Linear)) and "out_channels" in dep.handler.__name__
+
+
+def _work(cost: LayerCost, dep: Any) -> int:  # noqa: ANN401 - untyped library
+    """Return what a layer's share in a group costs: who only reads it writes as many numbers without it."""
+    return cost.work if _makes(dep) or _is_depthwise(dep.target.module) else cost.work_of_reading
 
 
 def _tied(

@@ -104,7 +104,7 @@ def recover(
             while marks and run.progress >= marks[0]:
                 run.judge(check)
                 del marks[0]
-            if run.step % _NOTE_STEPS == 0:
+            if run.step % _NOTE_STEPS == 1:
                 left_s = run.spent_s * (1 - run.progress) / run.progress
                 note(Standing(run.progress, loss, left_s))
             if checkpoint is not None and run.spent_s - saved_s > plan.checkpoint_s:

@@ -22,7 +22,7 @@ from compress.machine import versions
 from compress.order import Order
 from compress.pack import Packing, pack
 from compress.pictures import LESSON_PICTURES, CameraPictures, fit_pictures, keep_pictures
-from compress.plan import PART, SEARCH, plan_for
+from compress.plan import PART, SEARCH, plan_for, search_s
 from compress.progress import MeterPart, Progress, ProgressListener, ProgressMeter
 from compress.protocol import Compressible
 from compress.rescue import rescued
@@ -43,6 +43,9 @@ __all__ = ["Budget", "Result", "compress"]
 _PARITY_PICTURES = 2
 _RESERVE_S = 40.0
 """For timing all forms and packing, after the last candidate."""
+
+_ALWAYS_TRIED = 2
+"""Students: the best one, and what can be relied on; a search brings that second at the latest."""
 
 
 def compress(
@@ -167,8 +170,9 @@ class _Job:
     def search(
         self, detector: Compressible, find: StudentFinder, cancelled: Cancelled
     ) -> tuple[FoundStudent, ...]:
-        """Look for smaller networks for as long as the effort leaves time."""
+        """Look for smaller networks while the effort leaves time, and never for less than planned."""
         left_s = self.effort.budget_s - self.meter.seconds["total"] - _RESERVE_S
+        left_s = max(left_s, search_s(self.effort))
 
         def tell(progress: Progress) -> None:
             self.meter.say(SEARCH, progress.message)
@@ -185,7 +189,7 @@ class _Job:
     def students(
         self, students: tuple[FoundStudent, ...], pictures: CameraPictures, plain: Tried
     ) -> list[Tried]:
-        """Try the students, best first, while there is time; the best one always."""
+        """Try the students, best first, while there is time; the first two always."""
         self.meter.plan_anew(plan_for(1 + len(students), self.effort))
         tried: list[Tried] = []
         for number, student in enumerate(students, start=1):
@@ -196,6 +200,8 @@ class _Job:
             except (ExportError, ParityError) as error:
                 self.notes.append(f"{student.name} could not be tried: {error}")
             now_s = self.meter.seconds["total"]
+            if number < _ALWAYS_TRIED:
+                continue
             if now_s + (now_s - before_s) > self.effort.budget_s - _RESERVE_S:
                 self.meter.plan_anew(plan_for(1 + number, self.effort))
                 break

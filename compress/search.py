@@ -1,8 +1,8 @@
 """The search: which smaller networks are worth their export.
 
-Structures, input sizes and shares of channels make a small grid. All of it is taught for a short time; the
-cheapest of those that may still come up to the best learn on, as in successive halving (Jamieson & Talwalkar
-2016).
+A ladder: first the network that only lacks superfluous parts learns, then ever cheaper ones. Each is made of
+what the one before has learned, mended, and learns for as long as all others; so the cheapest has learned
+longest, and whatever ends the search early, what came before is there.
 """
 
 from __future__ import annotations
@@ -17,17 +17,30 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from compress.blocks import traced
+from compress.blocks import traced, without
 from compress.candidates import Candidate, Student
 from compress.errors import CancelledError
+from compress.imprint import take_imprint
 from compress.lessons import LessonPlan, Lessons, Material, gather, lessons_for, likeness
+from compress.mend import mended
+from compress.pace import PatientClock
 from compress.progress import Progress, ProgressListener
 from compress.protocol import Compressible
 from compress.prune import pruned
 from compress.recover import RecoverPlan, Standing, recover
-from compress.search_plan import Place, SearchPlan, Tried, best_first, grid, plan_for, worth_teaching
+from compress.search_plan import (
+    Place,
+    SearchPlan,
+    Tried,
+    best_first,
+    cheapest_hopeful,
+    grid,
+    is_hopeless,
+    plan_for,
+    with_sure_one_early,
+)
 from compress.shelf import Shelf
-from compress.structures import Structure, mended_structures, picture_tensor, structures
+from compress.structures import Structure, picture_tensor, structures
 from compress.students import FoundStudent, Task
 from compress.teacher import AnswerStore, Asked
 from compress.thin import PICTURES, Thinning
@@ -36,12 +49,9 @@ from edge_agent.clock import Clock
 
 _STAGE = "search"
 _GATHER_SHARE = 0.2
-_FIRST_ROUND_SHARE = 0.15
-_SURE_SHARE = 0.25
-"""What lacks parts only is nearly there: this is all it gets, and what it can be relied on to need."""
-
 _LEAST_VIEWS, _MOST_VIEWS = 24, 360
 _TRIED_ON = 6
+_CHECKS = 2
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,8 @@ def find_students(
         CancelledError: `cancelled` said so.
         ExportError: The detector has no pictures, or a recovery went astray.
     """
-    found = search(task.detector, plan_for(task), task.folder, Watch(progress, cancelled, clock))
+    watch = Watch(progress, cancelled, PatientClock(clock))
+    found = search(task.detector, plan_for(task), task.folder, watch)
     return [
         FoundStudent(one.candidate.name, Student(task.detector, one.candidate), one.candidate.removed)
         for one in found.finished
@@ -139,43 +150,31 @@ class _Search:
     def __init__(self, material: Material, plan: SearchPlan, watch: Watch, shelf: Shelf) -> None:
         self._material, self._plan, self._watch, self._shelf = material, plan, watch, shelf
         self._lessons: dict[tuple[int, int], Lessons] = {}
-        self._thinnings: dict[tuple[str, tuple[int, int]], Thinning] = {}
-        self._taught: dict[str, nn.Module] = {}
+        self._taught: dict[str, list[tuple[float, nn.Module]]] = {}
 
     def run(self, whole: nn.Module) -> Students:
-        """Teach the grid, then what is best of it."""
+        """Teach rung after rung, each made of what the one before has learned."""
         own_px = self._material.detector.input_size_px
         first = Candidate.of(whole, own_px)
         self._watch.say("Trying what can go")
         found = structures(first, self._of(own_px), self._some(_TRIED_ON), self._watch.check)
-        self._watch.say("Mending what is left")
-        found = mended_structures(found, self._pictures(own_px), self._watch.check)
-        tried = self._first_round(grid(found, self._plan))
-        finished = [one for one in tried if _lacks_parts_only(one)]
-        finished += self._finals([one for one in tried if not _lacks_parts_only(one)])
-        return Students(tuple(best_first(finished)), (*tried, *finished))
+        tried: list[Tried] = []
+        rungs = grid(found, self._plan)
+        for number, rung in enumerate(rungs, start=1):
+            candidate = self._made(rung, whole)
+            share_s = self._watch.left_s / (len(rungs) - number + 1)
+            tried.append(self._teach(candidate, 1, share_s, f"{number} of {len(rungs)}"))
+            self._taught.setdefault(rung[0].words, []).append((rung[2], tried[-1].candidate.network))
+            if is_hopeless(tried):  # so is what would be made of it
+                tried = self._with_more_learned(tried)
+                break
+        return Students(tuple(with_sure_one_early(best_first(tried), tried)), tuple(tried))
 
-    def _first_round(self, jobs: Sequence[Place]) -> list[Tried]:
-        """Teach what has all its pixels and channels, then what is made of it and knows that much already."""
-        own_px, left_s = self._material.detector.input_size_px, self._watch.left_s
-        sure = [job for job in jobs if not job[2] and job[1] == own_px]
-        others = [job for job in jobs if job not in sure]
-        tried = []
-        for number, job in enumerate((*sure, *others), start=1):
-            share = _SURE_SHARE if job in sure else _FIRST_ROUND_SHARE / len(others)
-            tried.append(self._teach(self._thinned(*job), 1, share * left_s, f"{number} of {len(jobs)}"))
-            if job in sure:
-                self._taught[job[0].words] = tried[-1].candidate.network
-        return tried
-
-    def _finals(self, tried: Sequence[Tried]) -> list[Tried]:
-        """Teach the most hopeful ones for the rest of the time."""
-        finalists = worth_teaching(tried, self._plan.finalists)
-        finished = []
-        for number, one in enumerate(finalists, start=1):
-            last_s = self._watch.left_s / (len(finalists) - number + 1)
-            finished.append(self._teach(one.candidate, 2, last_s, f"finalist {number} of {len(finalists)}"))
-        return finished
+    def _with_more_learned(self, tried: Sequence[Tried]) -> list[Tried]:
+        """Teach the cheapest hopeful one for the rest of the time."""
+        before = cheapest_hopeful(tried)
+        after = self._teach(before.candidate, 2, self._watch.left_s, "on")
+        return [after if one is before and after.worth >= one.worth else one for one in tried]
 
     def _of(self, size_px: tuple[int, int]) -> Lessons:
         """Return the lessons of an input size; only one size is kept, they are large."""
@@ -192,43 +191,64 @@ class _Search:
         views = len(self._material.views)
         return [position * views // count for position in range(min(count, views))]
 
-    def _thinned(self, structure: Structure, size_px: tuple[int, int], share: float) -> Candidate:
-        """Return the candidate of a place in the grid, untaught."""
+    def _made(self, rung: Place, whole: nn.Module) -> Candidate:
+        """Return the candidate of a place in the grid, untaught but for what it is made of."""
+        structure, size_px, share = rung
         base = structure.candidate
         name = _name(structure.words, size_px, share)
-        start = Candidate.of(self._taught.get(structure.words, base.network), size_px, name)
-        candidate = replace(start, removed=base.removed)
+        candidate = replace(Candidate.of(base.network, size_px, name), removed=base.removed)
+        gone_share, network = self._base(structure, share, whole)
         if size_px != self._material.detector.input_size_px:
-            candidate = candidate.changed(
-                start.network, "input", f"pixels: {size_px[0]}x{size_px[1]} are left"
-            )
+            candidate = candidate.changed(network, "input", f"pixels: {size_px[0]}x{size_px[1]} are left")
         if not share:
-            return candidate
+            return candidate.taught(network)
+        thinner = self._thinner(name, network, size_px, (share - gone_share) / (1 - gone_share))
+        if thinner is None and not gone_share:  # no layer reads channels that one layer alone makes
+            return candidate.taught(network)
+        return candidate.changed(thinner or network, "channels", f"{share:.0%} of what inner channels cost")
+
+    def _base(self, structure: Structure, share: float, whole: nn.Module) -> tuple[float, nn.Module]:
+        """Return what a rung is made of, that which has learned most of it, and the share gone from that."""
+        taught = [one for one in self._taught.get(structure.words, ()) if one[0] <= share]
+        if taught:
+            return max(taught, key=lambda one: one[0])
+        if not structure.words:
+            return 0.0, whole
+        learned = [network for gone, network in self._taught.get(structure.made_of or "", ()) if not gone]
+        if structure.parts and learned:
+            return 0.0, self._mended(structure, without(learned[-1], structure.parts), learned[-1])
+        return 0.0, self._mended(structure, structure.candidate.network, whole)
+
+    def _mended(self, structure: Structure, cut: nn.Module, before: nn.Module) -> nn.Module:
+        """Return a network that lost parts, mended to answer as it did before."""
+        self._watch.say(f"Mending {structure.words}")
+        key = _key(f"{structure.words}, mended", 0)
+        if (kept := self._shelf.get(key)) is not None:
+            whole = copy.deepcopy(cut)
+            whole.load_state_dict(kept)
+            return whole
+        pictures = self._pictures(self._material.detector.input_size_px)
+        whole = mended(cut, take_imprint(before, pictures, self._watch.check), pictures)
+        self._shelf.put(key, whole)
+        return whole
+
+    def _thinner(
+        self, name: str, network: nn.Module, size_px: tuple[int, int], share: float
+    ) -> nn.Module | None:
+        """Return a network without a share of its inner channels, mended; none when none of them can go."""
         self._watch.say(f"Thinning out {name}")
         key = _key(name, 0)
         gone, kept = self._shelf.noted(key), self._shelf.get(key)
-        if gone is None or kept is None:
-            thinning = self._thinning(structure, candidate)
+        if gone is not None and kept is not None:
+            thinner = pruned(network, size_px, gone)
+            thinner.load_state_dict(kept)
+        else:
+            thinning = Thinning.of(network, size_px, self._pictures(size_px), self._watch.check)
             gone = thinning.channels_to_go(share)
             thinner = thinning.without(gone)
             self._shelf.put(key, thinner)
             self._shelf.note(key, gone)
-        else:
-            thinner = pruned(candidate.network, size_px, gone)
-            thinner.load_state_dict(kept)
-        if not gone:  # no layer reads channels that one layer alone makes
-            return candidate
-        return candidate.changed(thinner, "channels", f"{share:.0%} of what inner channels cost")
-
-    def _thinning(self, structure: Structure, candidate: Candidate) -> Thinning:
-        """Return how to thin a structure at an input size; only one is kept, they are large."""
-        size_px = candidate.input_size_px
-        key = structure.words, size_px
-        if key not in self._thinnings:
-            self._thinnings = {
-                key: Thinning.of(candidate.network, size_px, self._pictures(size_px), self._watch.check)
-            }
-        return self._thinnings[key]
+        return thinner if gone else None
 
     def _teach(self, candidate: Candidate, turn: int, budget_s: float, which: str) -> Tried:
         """Return a candidate after some time of learning, from the shelf where it is there already."""
@@ -247,7 +267,7 @@ class _Search:
             budget_s=max(1.0, budget_s),
             learning_rate=self._plan.learning_rate,
             seed=self._plan.seed + turn,
-            checks=1 if turn == 1 else 3,
+            checks=_CHECKS,
         )
         network = recover(
             candidate.network,
@@ -292,11 +312,6 @@ def _digest(network: nn.Module, detector: Compressible, plan: SearchPlan) -> str
     for name, tensor in network.state_dict().items():
         digest.update(name.encode() + tensor.detach().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def _lacks_parts_only(one: Tried) -> bool:
-    """Tell whether only superfluous parts were taken: it has learned all it can in a short time."""
-    return all(gone.stage in {"subnets", "levels"} for gone in one.candidate.removed)
 
 
 def _key(name: str, turn: int) -> str:

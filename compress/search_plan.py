@@ -1,4 +1,4 @@
-"""What a search tries, and what of it is worth more teaching: pure decisions."""
+"""What a search tries, and what of it comes first: pure decisions."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from compress.lessons import Likeness
 from compress.structures import Structure
 from compress.students import Task
 
-_SHARE_OF_BUDGET = 0.7
+_SHARE_OF_BUDGET = 0.75
 """The rest is for exporting and measuring what was found."""
 
 _SMALLER = 0.8
 _MULTIPLE_PX = 32
 _ALIKE = 0.01
 _CATCHES_UP = 0.12
-"""After a short lesson a small network this much behind the best may still come up to it."""
+"""A small network this much behind the best may still come up to it."""
 
 _NEAR_IN_COST = 1.3
-_BLOCKS_HARM = 1.2
+_BLOCKS_HARM = 0.7
 """Of repeated blocks that are gone, beside `likely_harm`.
 
-At the same cost, with three of ten channels gone, such a network is about as good as one with all blocks
-and half of the channels.
+With two fifths of the channels gone, such a network is about as good as one with all blocks and half of the
+channels, and cheaper.
 """
 
 
@@ -38,16 +38,14 @@ class SearchPlan:
         shares: How much of what inner channels cost goes.
         cheaper: So many times cheaper than the network without superfluous parts a candidate shall be; one
             candidate for each.
-        finalists: So many of them learn on.
         budget_s: For all of the search.
         learning_rate: Peak of a recovery.
         seed: Of views, and of their order.
     """
 
     sizes_px: tuple[tuple[int, int], ...]
-    shares: tuple[float, ...] = (0.0, 0.3, 0.5, 0.65)
-    cheaper: tuple[float, ...] = (2.3, 3.3, 5.0)
-    finalists: int = 3
+    shares: tuple[float, ...] = (0.0, 0.4, 0.5, 0.65)
+    cheaper: tuple[float, ...] = (2.3, 2.75, 4.0)
     budget_s: float = 300.0
     learning_rate: float = 1e-3
     seed: int = 0
@@ -76,11 +74,10 @@ def plan_for(task: Task) -> SearchPlan:
     budget_s = _SHARE_OF_BUDGET * task.budget_s
     sizes = sizes_for(task.detector.input_size_px, task.profile.input_sizes_px)
     if budget_s < 60:
-        return SearchPlan(sizes[:2], cheaper=(2.3,), finalists=1, budget_s=budget_s)
+        return SearchPlan(sizes[:2], cheaper=(2.3,), budget_s=budget_s)
     if budget_s < 900:
         return SearchPlan(sizes, budget_s=budget_s)
-    cheaper = (1.5, 2.0, 2.7, 3.5, 4.5, 6.0, 8.0, 11.0)
-    return SearchPlan(sizes, (0.0, 0.3, 0.5, 0.65), cheaper, finalists=4, budget_s=budget_s)
+    return SearchPlan(sizes, cheaper=(1.5, 2.3, 2.75, 3.3, 4.0, 5.5, 8.0), budget_s=budget_s)
 
 
 def sizes_for(
@@ -118,7 +115,7 @@ def grid(found: Sequence[Structure], plan: SearchPlan) -> list[Place]:
     del places[found[0], own_px, 0.0]
     chosen = [(sure, own_px, 0.0)] if sure is not found[0] else []
     for times in plan.cheaper:
-        wanted = sure.candidate.macs / times
+        wanted = sure.candidate.work / times
         left = [place for place in places if place not in chosen]
         near = [place for place in left if _times_apart(places[place], wanted) <= _NEAR_IN_COST]
         if near:
@@ -141,19 +138,19 @@ def likely_harm(size_px: tuple[int, int], share: float, own_px: tuple[int, int])
     return 8 * share**2 + 65 * smaller**2
 
 
-def worth_teaching(tried: Sequence[Tried], count: int) -> list[Tried]:
-    """Return those of the tried ones that learn on, cheapest first.
+def is_hopeless(tried: Sequence[Tried]) -> bool:
+    """Tell whether the newest one is so far behind the best that it will not come up to it."""
+    return tried[-1] not in _hopeful(tried)
 
-    They are the cheapest of those that no other beats in both cost and nearness and that are near enough to
-    the best to come up to it; when those are too few, the nearest of the others.
-    """
-    front = _front(tried)
-    best = max((one.worth for one in front), default=0.0)
-    hopeful = sorted(
-        (one for one in front if one.worth >= best - _CATCHES_UP), key=lambda one: one.candidate.macs
-    )
-    others = sorted((one for one in front if one not in hopeful), key=lambda one: -one.worth)
-    return [*hopeful, *others][:count]
+
+def cheapest_hopeful(tried: Sequence[Tried]) -> Tried:
+    """Return the cheapest one that may still come up to the best."""
+    return min(_hopeful(tried), key=lambda one: one.candidate.work)
+
+
+def _hopeful(tried: Sequence[Tried]) -> list[Tried]:
+    best = max(one.worth for one in tried)
+    return [one for one in tried if one.worth >= best - _CATCHES_UP]
 
 
 def best_first(finished: Sequence[Tried]) -> list[Tried]:
@@ -164,9 +161,26 @@ def best_first(finished: Sequence[Tried]) -> list[Tried]:
     """
     front = _front(finished)
     nearest = max((one.worth for one in front), default=0.0)
-    near = sorted((one for one in front if one.worth >= nearest - _ALIKE), key=lambda one: one.candidate.macs)
+    near = sorted((one for one in front if one.worth >= nearest - _ALIKE), key=lambda one: one.candidate.work)
     rest = sorted((one for one in front if one not in near[:1]), key=lambda one: -one.worth)
     return [*near[:1], *rest]
+
+
+def with_sure_one_early(ordered: Sequence[Tried], tried: Sequence[Tried]) -> list[Tried]:
+    """Return what is best first, but what only lacks superfluous parts among the first two.
+
+    It loses least when it is exported, and there is not always time to export more than two.
+    """
+    sure = [one for one in tried if lacks_parts_only(one.candidate)]
+    if not sure or sure[0] in ordered[:2]:
+        return list(ordered)
+    others = [one for one in ordered if one is not sure[0]]
+    return [*others[:1], sure[0], *others[1:]]
+
+
+def lacks_parts_only(candidate: Candidate) -> bool:
+    """Tell whether only superfluous parts were taken."""
+    return all(gone.stage in {"subnets", "levels"} for gone in candidate.removed)
 
 
 def _front(tried: Sequence[Tried]) -> list[Tried]:
@@ -174,8 +188,8 @@ def _front(tried: Sequence[Tried]) -> list[Tried]:
         one
         for one in tried
         if not any(
-            (other.candidate.macs <= one.candidate.macs and other.worth > one.worth)
-            or (other.candidate.macs < one.candidate.macs and other.worth >= one.worth)
+            (other.candidate.work <= one.candidate.work and other.worth > one.worth)
+            or (other.candidate.work < one.candidate.work and other.worth >= one.worth)
             for other in tried
         )
     ]
@@ -183,7 +197,7 @@ def _front(tried: Sequence[Tried]) -> list[Tried]:
 
 def _cost(structure: Structure, size_px: tuple[int, int], share: float, own_px: tuple[int, int]) -> float:
     of_pixels = size_px[0] * size_px[1] / (own_px[0] * own_px[1])
-    return structure.candidate.macs * of_pixels * (1 - share)
+    return structure.candidate.work * of_pixels * (1 - share)
 
 
 def _harm(place: Place, own_px: tuple[int, int]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -11,34 +11,41 @@ from torch import nn
 from compress.blocks import Part, removable_parts, without
 from compress.candidates import Candidate
 from compress.capture import normalised
-from compress.imprint import take_imprint
 from compress.lessons import Lessons
-from compress.mend import mended
 from compress.recover import distillation_loss, tensors_of
+from compress.teacher import in_threads
 
 _BLOCKS_SHARE = 0.25
-"""Repeated blocks go until they make up so much of the multiplications."""
+"""Repeated blocks go until they make up so much of the work."""
 
 _SAVES = 0.02
-"""A part that saves less than this share of the multiplications is not worth the trial."""
+"""A part that saves less than this share of the work is not worth the trial."""
 
 
 @dataclass(frozen=True)
 class Structure:
-    """A network without some parts; `words` are for a candidate's name, empty for the whole one."""
+    """A network without some parts; `words` are for a candidate's name, empty for the whole one.
+
+    One that lacks repeated blocks is another structure, `made_of`, without `parts`.
+    """
 
     words: str
     candidate: Candidate
+    made_of: str | None = None
+    parts: tuple[Part, ...] = ()
 
 
 def lesson_loss(network: nn.Module, lessons: Lessons, numbers: Sequence[int]) -> float:
     """Return the mean distillation loss on some lessons."""
-    total = 0.0
-    with torch.no_grad():
-        for number in numbers:
-            outputs = network(picture_tensor(lessons, number))
-            total += float(distillation_loss(outputs, tensors_of(lessons.answers[number])))
-    return total / len(numbers)
+    losses = [0.0] * len(numbers)
+
+    def look(place: int) -> None:
+        with torch.no_grad():  # each thread has its own mode
+            outputs = network(picture_tensor(lessons, numbers[place]))
+            losses[place] = float(distillation_loss(outputs, tensors_of(lessons.answers[numbers[place]])))
+
+    in_threads(len(numbers), look)
+    return sum(losses) / len(losses)
 
 
 def picture_tensor(lessons: Lessons, number: int) -> torch.Tensor:
@@ -66,7 +73,7 @@ def structures(
         parts = [
             part
             for part in removable_parts(now.network, now.input_size_px)
-            if part.kind == kind and part.macs > _SAVES * now.macs
+            if part.kind == kind and part.work > _SAVES * now.work
         ]
         for index, part in enumerate(parts):
             check()
@@ -85,32 +92,14 @@ def structures(
         now = now.changed(without(now.network, [part]), "levels", part.what)
         words = f"{words}, one level less" if words else "one level less"
         found.append(Structure(words, now))
-    before = now.macs
-    while now.macs > (1 - _BLOCKS_SHARE) * before and (part := _block_to_go(now, lessons, numbers, check)):
+    before, blocks = now.work, list[Part]()
+    while now.work > (1 - _BLOCKS_SHARE) * before and (part := _block_to_go(now, lessons, numbers, check)):
         now = now.changed(without(now.network, [part]), "blocks", part.what)
-    if now.macs < before:
-        found.append(Structure(f"{words}, fewer blocks" if words else "fewer blocks", now))
+        blocks.append(part)
+    if blocks:
+        fewer = f"{words}, fewer blocks" if words else "fewer blocks"
+        found.append(Structure(fewer, now, words, tuple(blocks)))
     return found
-
-
-def mended_structures(
-    found: Sequence[Structure], pictures: Sequence[torch.Tensor], check: Callable[[], None]
-) -> list[Structure]:
-    """Return structures, the whole network first, the others mended: what is left makes up for what went.
-
-    Args:
-        found: From `structures`.
-        pictures: Each `(1, 3, h, w) float32`, of the structures' input size.
-        check: Called now and then; may raise to stop.
-    """
-    if len(found) < 2:
-        return list(found)
-    imprint = take_imprint(found[0].candidate.network, pictures, check)
-    mended_ones = [
-        replace(one, candidate=one.candidate.taught(mended(one.candidate.network, imprint, pictures)))
-        for one in found[1:]
-    ]
-    return [found[0], *mended_ones]
 
 
 def _block_to_go(
@@ -123,6 +112,6 @@ def _block_to_go(
     for index, part in enumerate(parts):
         check()
         harm = lesson_loss(without(now.network, [part]), lessons, numbers) - before
-        prices[index] = harm / max(1, part.macs)
+        prices[index] = harm / max(1, part.work)
     best = min(prices, key=prices.__getitem__, default=None)
     return None if best is None else parts[best]

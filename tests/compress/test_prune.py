@@ -110,7 +110,7 @@ def test_pruned_costs_less_and_leaves_the_network_as_it_was() -> None:
     after = cost_of(pruned(network, SIZE_PX, {group.name: range(8)}), SIZE_PX)
 
     assert cost_of(network, SIZE_PX) == before
-    assert before.macs - after.macs == pytest.approx(8 * group.macs_each)
+    assert before.work - after.work == pytest.approx(8 * group.work_each)
     assert before.parameters > after.parameters
 
 
@@ -144,7 +144,7 @@ def test_output_layers_are_those_of_the_answers() -> None:
     ],
 )
 def test_choose_channels_leaves_multiples_of_eight(channels: int, share: float, left: int) -> None:
-    group = ChannelGroup("layer", channels, inner=True, macs_each=10.0)
+    group = ChannelGroup("layer", channels, inner=True, work_each=10.0)
 
     gone = choose_channels([group], {"layer": torch.arange(channels, 0, -1.0)}, share)
 
@@ -154,7 +154,7 @@ def test_choose_channels_leaves_multiples_of_eight(channels: int, share: float, 
 
 
 def test_choose_channels_takes_the_costly_one_of_two_equally_important_groups() -> None:
-    groups = [ChannelGroup("cheap", 32, inner=True, macs_each=1.0), ChannelGroup("dear", 32, True, 9.0)]
+    groups = [ChannelGroup("cheap", 32, inner=True, work_each=1.0), ChannelGroup("dear", 32, True, 9.0)]
 
     gone = choose_channels(groups, {"cheap": torch.ones(32), "dear": torch.ones(32)}, 0.2)
 

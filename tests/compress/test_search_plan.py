@@ -9,7 +9,16 @@ import pytest
 
 from compress.candidates import Candidate
 from compress.lessons import Likeness
-from compress.search_plan import SearchPlan, Tried, best_first, grid, sizes_for, worth_teaching
+from compress.search_plan import (
+    SearchPlan,
+    Tried,
+    best_first,
+    cheapest_hopeful,
+    grid,
+    is_hopeless,
+    sizes_for,
+    with_sure_one_early,
+)
 from compress.structures import Structure
 from edge_agent.wire.receipt import Removal
 from tests.compress.tiny import fitted_network
@@ -41,13 +50,13 @@ def _network_as_it_is() -> Candidate:
     return Candidate.of(fitted_network(), (96, 64))
 
 
-def _candidate(macs: int, *stages: str) -> Candidate:
+def _candidate(work: int, *stages: str) -> Candidate:
     removed = tuple(Removal(stage=stage, what="something") for stage in stages)
-    return replace(_network_as_it_is(), name=f"{macs}", macs=macs, removed=removed)
+    return replace(_network_as_it_is(), name=f"{work}", work=work, removed=removed)
 
 
-def _tried(macs: int, near: float) -> Tried:
-    return Tried(_candidate(macs), Likeness(near, near))
+def _tried(work: int, near: float) -> Tried:
+    return Tried(_candidate(work), Likeness(near, near))
 
 
 @pytest.mark.parametrize(
@@ -63,23 +72,34 @@ def _tried(macs: int, near: float) -> Tried:
 def test_best_first_of_finished_ones_begins_with_the_cheapest_near_one(
     found: list[tuple[int, float]], expected: list[int]
 ) -> None:
-    assert [one.candidate.macs for one in best_first([_tried(*one) for one in found])] == expected
+    assert [one.candidate.work for one in best_first([_tried(*one) for one in found])] == expected
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("found", "hopeless", "cheapest"),
     [
-        ([(100, 0.97), (50, 0.90), (20, 0.88)], [20, 50]),
-        ([(100, 0.97), (50, 0.95), (20, 0.5)], [50, 100]),  # the cheapest is hopeless
-        ([(100, 0.97), (50, 0.6), (20, 0.5)], [100, 50]),
-        ([(100, 0.90), (50, 0.97)], [50]),
-        ([], []),
+        ([(100, 0.97), (50, 0.90)], False, 50),
+        ([(100, 0.97), (50, 0.95), (20, 0.5)], True, 50),
+        ([(100, 0.97), (50, 0.6)], True, 100),
+        ([(100, 0.90), (50, 0.97)], False, 50),
     ],
 )
-def test_worth_teaching_of_tried_ones_takes_the_cheapest_that_may_come_up(
-    found: list[tuple[int, float]], expected: list[int]
+def test_is_hopeless_of_the_newest_far_behind_and_cheapest_hopeful_is_another(
+    found: list[tuple[int, float]], *, hopeless: bool, cheapest: int
 ) -> None:
-    assert [one.candidate.macs for one in worth_teaching([_tried(*one) for one in found], 2)] == expected
+    tried = [_tried(*one) for one in found]
+
+    assert is_hopeless(tried) == hopeless
+    assert cheapest_hopeful(tried).candidate.work == cheapest
+
+
+def test_with_sure_one_early_puts_it_second_also_when_others_beat_it() -> None:
+    sure = Tried(_candidate(1300, "subnets", "levels"), Likeness(0.90, 0.90))
+    others = [Tried(_candidate(work, "blocks"), Likeness(0.95, 0.95)) for work in (900, 400, 300)]
+
+    assert with_sure_one_early(others, [sure, *others]) == [others[0], sure, *others[1:]]
+    assert with_sure_one_early([sure, *others], [sure, *others])[0] is sure
+    assert with_sure_one_early(others, others) == others
 
 
 WHOLE = Structure("", _candidate(4000))
@@ -88,11 +108,11 @@ FEWER = Structure("fewer", _candidate(900, "subnets", "levels", "blocks"))
 
 
 def test_grid_of_structures_has_the_sure_one_and_the_least_harmful_at_each_cost() -> None:
-    places = grid([WHOLE, SURE, FEWER], SearchPlan(SIZES_PX, cheaper=(2.3, 3.3, 5.2)))
+    places = grid([WHOLE, SURE, FEWER], SearchPlan(SIZES_PX, cheaper=(2.3, 2.75, 4.0)))
 
     assert [(one.words, size, share) for one, size, share in places] == [
         ("less", (640, 480), 0.0),
-        ("fewer", (640, 480), 0.3),
+        ("fewer", (640, 480), 0.4),
         ("fewer", (640, 480), 0.5),
         ("fewer", (640, 480), 0.65),
     ]
