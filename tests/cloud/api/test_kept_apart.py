@@ -17,6 +17,7 @@ from cloud.api.examples import EXAMPLES
 from cloud.api.routes import PREFIX
 from cloud.ingest.wall import Wall
 from cloud.store import detectors
+from cloud.store.tables import BundleRow, Media
 from tests.cloud.api.conftest import Camera
 from tests.cloud.api.people import PASSWORD, Person
 from tests.cloud.api.two_workspaces import API, EVENT_ID, SECRETS, World, camera_of, make_world
@@ -158,6 +159,26 @@ def test_lists_of_another_workspace_hold_nothing_of_it(world: World) -> None:
         )
         assert answer.status_code in {200, 401, 403}, (one[1], answer.text)
     assert world.rows() == rows
+
+
+def test_nothing_is_found_by_the_digest_of_its_bytes_not_even_by_whoever_has_it(world: World) -> None:
+    with within(None), world.cloud.home.database.read() as session:
+        bundle = session.get_one(BundleRow, world.ids["bundle_id"]).sha256
+        medium = session.get_one(Media, world.ids["media_id"]).sha256
+    asked, found = 0, []
+    for method, path, operation in about_ids(world):
+        names = [name for name in re.findall(r"\{(\w+)", path) if name in world.ids]
+        if method != "get" or not names:
+            continue
+        # All that leads there is right but the last name: so it is really looked for.
+        digest = medium if names[-1] == "media_id" else bundle
+        named = re.sub(rf"\{{{names[-1]}[^}}]*\}}", digest, path)
+        answer = ask(world, world.insider, (method, named, operation))
+        asked += 1
+        if answer.status_code not in {404, 422}:
+            found.append((named, answer.status_code))
+    assert asked > 30
+    assert found == []
 
 
 def test_whoever_has_it_finds_it_by_the_same_ids(world: World) -> None:
