@@ -24,13 +24,15 @@ class Pace:
             dropped: How many pictures were replaced since the stream was opened.
         """
         self._noted.append((at_s, dropped))
-        while self._noted[0][0] < at_s - _WINDOW_S:
+        # One from before the window stays: of a stream that is hardly looked at there may be none within it.
+        while len(self._noted) > 1 and self._noted[1][0] < at_s - _WINDOW_S:
             self._noted.popleft()
         (began_s, before), taken = self._noted[0], len(self._noted) - 1
         came = taken + max(0, dropped - before)
-        if taken < 1 or taken >= _ENOUGH * came:
+        passed_s = at_s - began_s
+        # The first picture waits for the detectors, and may be alone for long.
+        if passed_s < _WINDOW_S / 2 or taken >= _ENOUGH * came:
             return None
-        passed_s = max(at_s - began_s, 1e-3)
         return (
             f"only {taken / passed_s:.1f} of {came / passed_s:.1f} pictures a second are looked at, for the "
             "cloud has too much to do; start more workers (elfowl-cloud worker), or ask for a lower rate"
