@@ -7,75 +7,111 @@ what is still needed of them is mapped again at the next touch, from the page ca
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
-import re
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+import mmap
+import struct
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
-_MAPS = Path("/proc/self/smaps")
-_PROGRAM = Path("/proc/self/exe")
-_LIBRARY = re.compile(r"\.so(\.\d+)*$")
-# An address range, what may be done there, where in its file it begins, and the file.
-_RANGE = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ +(/.*?)$")
+_LOADED, _DYNAMIC, _WRITABLE = 1, 2, 2
+_TEXT_RELOCATIONS, _FLAGS, _FLAG_TEXT_RELOCATIONS = 22, 30, 4
 _MADV_DONTNEED = 4
+# Of the 32-bit and the 64-bit ELF format: a header of a segment, and an entry of the dynamic section.
+_IS_64 = ctypes.sizeof(ctypes.c_void_p) == 8
+_HEADER = struct.Struct("=IIQQQQQQ" if _IS_64 else "=IIIIIIII")
+_ENTRY = struct.Struct("=qQ" if _IS_64 else "=iI")
 
 Span = tuple[int, int]
 """First address, and how many bytes."""
 
 
+class Segment(NamedTuple):
+    """A part of a library's file: what it is for, what may be done there, and where it lies in memory."""
+
+    kind: int
+    flags: int
+    address: int
+    size: int
+
+
+class _Library(ctypes.Structure):
+    """As the loader tells of a library; what follows in newer ones is of no use here."""
+
+    _fields_ = (
+        ("base", ctypes.c_size_t),
+        ("name", ctypes.c_char_p),
+        ("headers", ctypes.c_void_p),
+        ("headers_count", ctypes.c_uint16),
+    )
+
+
+_Told = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Library), ctypes.c_size_t, ctypes.c_void_p)
+
+
 def give_back_memory() -> None:
     """Hand free memory back to the system, and code that is not in use to its page cache."""
     gc.collect()
-    libc = ctypes.CDLL(None)
+    # With the interpreter's lock held: who loads a library holds it too, and the loader's own after that.
+    libc = ctypes.PyDLL(None)
     trim = getattr(libc, "malloc_trim", None)
     if trim is not None:
         trim(0)
-    _leave(libc, untouched_code(_lines(), _program()))
+    _leave_code(libc)
 
 
-def untouched_code(smaps: Iterable[str], program: str) -> list[Span]:
-    """Return where libraries and the program lie as they are in their files: code and constants.
+def code_spans(segments: Iterable[Segment], page_bytes: int = mmap.PAGESIZE) -> list[Span]:
+    """Return where a library lies in memory just as it does in its file: whole pages of code and constants.
 
-    Nobody unloads these, so they are still there when they are left. What was written to since it was mapped
-    (the loader writes addresses into it) is not in any file, and so not among them.
-
-    Args:
-        smaps: Lines of the kernel's list of mappings.
-        program: The file of the interpreter.
+    What may be written to is not among them, nor what the loader wrote addresses into and then locked: that
+    lies in a writable segment. Of a library whose code itself was written to so, there is nothing.
     """
-    spans: list[Span] = []
-    here: Span | None = None
-    for line in smaps:
-        if found := _RANGE.match(line):
-            first, end, may, file = int(found[1], 16), int(found[2], 16), found[3], found[4]
-            is_code = may[0] == "r" and may[1] == "-" and (file == program or _LIBRARY.search(file))
-            here = (first, end - first) if is_code else None
-        elif here is not None and line.startswith("Anonymous:"):
-            if line.split()[1] == "0":
-                spans.append(here)
-            here = None
+    segments = tuple(segments)
+    if any(_rewrites_code(segment) for segment in segments if segment.kind == _DYNAMIC):
+        return []
+    spans = []
+    for segment in segments:
+        first = -(-segment.address // page_bytes) * page_bytes
+        end = (segment.address + segment.size) // page_bytes * page_bytes
+        if segment.kind == _LOADED and not segment.flags & _WRITABLE and end > first:
+            spans.append((first, end - first))
     return spans
 
 
-def _leave(libc: ctypes.CDLL, spans: Iterable[Span]) -> None:
-    advise = getattr(libc, "madvise", None)
-    if advise is None:
+def _leave_code(libc: ctypes.PyDLL) -> None:
+    tell, advise = getattr(libc, "dl_iterate_phdr", None), getattr(libc, "madvise", None)
+    if tell is None or advise is None:
         return
-    for first, size in spans:
-        # Where the kernel refuses, the pages stay.
-        advise(ctypes.c_void_p(first), ctypes.c_size_t(size), _MADV_DONTNEED)
+
+    def leave(library: Any, _size: int, _data: int | None) -> int:  # noqa: ANN401 - a pointer of ctypes
+        # While this runs, the loader takes no library out.
+        for first, size in code_spans(_segments(library.contents)):
+            # Where the kernel refuses, the pages stay.
+            advise(ctypes.c_void_p(first), ctypes.c_size_t(size), _MADV_DONTNEED)
+        return 0
+
+    tell(_Told(leave), None)
 
 
-def _lines() -> Iterator[str]:
-    """Give the kernel's list line by line: as a whole it takes more than a megabyte."""
-    with contextlib.suppress(OSError, UnicodeDecodeError), _MAPS.open() as mappings:
-        yield from mappings
+def _segments(library: _Library) -> list[Segment]:
+    """Return a library's segments; none of the kernel's own, which has no file."""
+    if b"vdso" in (library.name or b""):
+        return []
+    raw = ctypes.string_at(library.headers, library.headers_count * _HEADER.size)
+    return [_segment(library.base, header) for header in _HEADER.iter_unpack(raw)]
 
 
-def _program() -> str:
-    try:
-        return str(_PROGRAM.readlink())
-    except OSError:
-        return ""
+def _segment(base: int, header: tuple[int, ...]) -> Segment:
+    if _IS_64:
+        kind, flags, _, address, _, _, size, _ = header
+    else:
+        kind, _, address, _, _, size, flags, _ = header
+    return Segment(kind, flags, base + address, size)
+
+
+def _rewrites_code(dynamic: Segment) -> bool:
+    raw = ctypes.string_at(dynamic.address, dynamic.size // _ENTRY.size * _ENTRY.size)
+    return any(
+        tag == _TEXT_RELOCATIONS or (tag == _FLAGS and value & _FLAG_TEXT_RELOCATIONS)
+        for tag, value in _ENTRY.iter_unpack(raw)
+    )

@@ -2,54 +2,91 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+import struct
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
+from pydantic import TypeAdapter
 
-from edge_agent.agent.thrift import give_back_memory, untouched_code
+from edge_agent.agent.thrift import Segment, Span, code_spans, give_back_memory
 
-SMAPS = """\
-7f0000000000-7f0000002000 r--p 00000000 fe:00 1   /lib/libone.so.1.2
-Rss:                   8 kB
-Anonymous:             0 kB
-7f0000002000-7f0000005000 r-xp 00002000 fe:00 1   /lib/libone.so.1.2
-Anonymous:             0 kB
-7f0000005000-7f0000006000 r--p 00005000 fe:00 1   /lib/libone.so.1.2
-Anonymous:             4 kB
-7f0000006000-7f0000007000 rw-p 00006000 fe:00 1   /lib/libone.so.1.2
-Anonymous:             0 kB
-7f0000007000-7f0000008000 r--p 00000000 fe:00 2   /data/model with a space.tflite
-Anonymous:             0 kB
-7f0000008000-7f0000009000 r-xp 00000000 fe:00 3   /usr/bin/python3.11
-Anonymous:             0 kB
-7f0000009000-7f000000a000 r-xp 00000000 00:00 0   [vdso]
-Anonymous:             0 kB
-7f000000a000-7f000000b000 r--p 00000000 00:00 0
-Anonymous:             0 kB
-7f000000b000-7f000000c000 r-xp 00000000 fe:00 4   /lib/libgone.so (deleted)
-Anonymous:             0 kB
-""".splitlines()
+LOADED, DYNAMIC, OTHER = 1, 2, 6
+READ, WRITE, RUN = 4, 2, 1
+NOTHING_SPECIAL, TEXT_RELOCATIONS, SAID_IN_FLAGS = (0, 0), (22, 0), (30, 4)
 
 
-def test_untouched_code_names_only_what_is_as_in_a_librarys_file() -> None:
-    assert untouched_code(SMAPS, "/usr/bin/python3.11") == [
-        (0x7F0000000000, 0x2000),
-        (0x7F0000002000, 0x3000),
-        (0x7F0000008000, 0x1000),
+@pytest.mark.parametrize(
+    ("segments", "spans"),
+    [
+        ([Segment(LOADED, READ, 0x10000, 0x2000)], [(0x10000, 0x2000)]),
+        ([Segment(LOADED, READ | RUN, 0x10000, 0x2000)], [(0x10000, 0x2000)]),
+        # A page that is shared with what comes before or after stays.
+        ([Segment(LOADED, READ | RUN, 0x10010, 0x2FFF)], [(0x11000, 0x2000)]),
+        ([Segment(LOADED, READ | RUN, 0x10010, 0x800)], []),
+        ([Segment(LOADED, READ | WRITE, 0x10000, 0x2000)], []),
+        ([Segment(OTHER, READ, 0x10000, 0x2000)], []),
+    ],
+)
+def test_code_spans_are_whole_pages_that_nobody_may_write_to(
+    segments: Sequence[Segment], spans: Sequence[Span]
+) -> None:
+    assert code_spans(segments, 0x1000) == spans
+
+
+@pytest.mark.parametrize(
+    ("entry", "spans"),
+    [(NOTHING_SPECIAL, [(0x10000, 0x2000)]), (TEXT_RELOCATIONS, []), (SAID_IN_FLAGS, [])],
+)
+def test_code_spans_of_a_library_whose_code_was_written_to_are_none(
+    entry: tuple[int, int], spans: Sequence[Span]
+) -> None:
+    form = "=qQ" if ctypes.sizeof(ctypes.c_void_p) == 8 else "=iI"
+    dynamic = ctypes.create_string_buffer(struct.pack(form, 1, 7) + struct.pack(form, *entry))
+    segments = [
+        Segment(LOADED, READ | RUN, 0x10000, 0x2000),
+        Segment(DYNAMIC, READ | WRITE, ctypes.addressof(dynamic), 2 * struct.calcsize(form)),
     ]
+    assert code_spans(segments, 0x1000) == spans
 
 
 def test_give_back_memory_while_libraries_are_in_use_lets_them_work_on() -> None:
     values = np.arange(10_000, dtype=np.float32).reshape(100, 100)
     expected = values @ values.T
+    wrong: list[int] = []
+    stopping = threading.Event()
+
+    def work() -> None:
+        while not stopping.is_set():
+            if not np.array_equal(values @ values.T, expected):
+                wrong.append(1)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for _ in range(5):
+            give_back_memory()
+    finally:
+        stopping.set()
+        worker.join()
     before_kb = _mapped_kb("_multiarray_umath")
-
     give_back_memory()
-    left_kb = _mapped_kb("_multiarray_umath")
+    assert _mapped_kb("_multiarray_umath") <= before_kb
+    assert wrong == []
+    np.testing.assert_array_equal(np.sort(values.ravel()[::-1]), values.ravel())
 
-    assert left_kb < before_kb
-    np.testing.assert_array_equal(values @ values.T, expected)
+
+def test_give_back_memory_lets_go_of_code_that_is_not_in_use() -> None:
+    numbers = TypeAdapter(list[int])
+    assert numbers.validate_python(["3"]) == [3]
+    before_kb = _mapped_kb("_pydantic_core")
+    give_back_memory()
+    assert _mapped_kb("_pydantic_core") < before_kb // 2
+    assert numbers.validate_python(["3"]) == [3]
 
 
 def _mapped_kb(library: str) -> int:
