@@ -17,9 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cloud.accounts.caller import Caller
 from cloud.accounts.workspaces import within
 from cloud.api.blurring import Blurring, asking_for_whole
-from cloud.api.door import SAFE_METHODS, FirstStartError, admit, needed, note_caller
+from cloud.api.door import PREFIX, SAFE_METHODS, FirstStartError, admit, needed, note_caller
 from cloud.api.lasting import is_lasting, while_allowed
 from cloud.api.problems import UnauthorizedError, problem_of
+from cloud.api.room import Room
 from cloud.errors import DeniedError, TooLargeError
 from cloud.settings import Settings
 from edge_agent.errors import ConfigError, ElfowlError, StorageError
@@ -27,6 +28,7 @@ from edge_agent.errors import ConfigError, ElfowlError, StorageError
 _UPLOAD_LIMIT_BYTES = 8_000_000_000
 _DOCUMENT_LIMIT_BYTES = 64_000_000
 _DEVICE_LIMIT_BYTES = 16_000_000
+_OWN_LIMITS = tuple(f"{PREFIX}/{name}" for name in ("device/", "offload", "enrol", "health"))
 
 
 def is_loopback(host: str) -> bool:
@@ -62,6 +64,7 @@ class Guard:
         self._app = app
         self._settings = settings
         self._loopback = is_loopback(settings.host)
+        self._room = Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer that it may not pass."""
@@ -70,6 +73,19 @@ class Guard:
             return
         try:
             self.check_origin(scope)
+            # Before it is asked who calls: in a crowd a refusal must cost next to nothing.
+            place = self._room.place() if _waits_in_room(scope) else None
+        except ElfowlError as error:
+            await _refuse(error, scope, receive, send)
+            return
+        if place is None:
+            await self._let_in(scope, receive, send)
+        else:
+            with place:
+                await self._let_in(scope, receive, place.noting(send))
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
             caller = await admit(scope, self._settings, is_local=self._loopback)
         except ElfowlError as error:
             await _refuse(error, scope, receive, send)
@@ -154,6 +170,17 @@ def _limit_of(path: str) -> int:
     if path.startswith(("/api/v1/device/", "/api/v1/offload", "/api/v1/enrol")):
         return _DEVICE_LIMIT_BYTES
     return _DOCUMENT_LIMIT_BYTES
+
+
+def _waits_in_room(scope: Scope) -> bool:
+    """Return whether a request is a person's: cameras have limits of their own, files take their time."""
+    path = str(scope["path"])
+    return (
+        scope["type"] == "http"
+        and path.startswith(f"{PREFIX}/")
+        and not path.startswith(_OWN_LIMITS)
+        and _limit_of(path) != _UPLOAD_LIMIT_BYTES
+    )
 
 
 def _host_name(host: str) -> str:
