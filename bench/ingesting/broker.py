@@ -9,15 +9,24 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 _PROGRAM = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 _START_S = 30.0
 
 
+@dataclass(frozen=True)
+class Running:
+    """A broker: where it listens, and which process it is."""
+
+    port: int
+    process_id: int
+
+
 @contextmanager
-def mosquitto(folder: Path) -> Iterator[int]:
-    """Run a broker, and yield its port."""
+def mosquitto(folder: Path) -> Iterator[Running]:
+    """Run a broker, and yield it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -27,7 +36,7 @@ def mosquitto(folder: Path) -> Iterator[int]:
     with subprocess.Popen([_PROGRAM, "-c", str(config)], stderr=subprocess.DEVNULL) as process:
         try:
             _wait_for(port)
-            yield port
+            yield Running(port, process.pid)
         finally:
             process.terminate()
 

@@ -1,7 +1,8 @@
-"""What takes events in, in a process of its own: `python -m bench.ingesting.cloud_side KIND HOME PORT`.
+"""What takes events in, by itself: `python -m bench.ingesting.cloud_side KIND HOME PORT [DATABASE]`.
 
-`elfowl` is the cloud's own subscriber and handler; `bare` a client that puts each message of a batch into a
-table as it is, and reads nothing of it but its numbers. Both acknowledge after a commit that is on the disk.
+`elfowl` is the cloud's own subscriber and handler, with SQLite or the named database; `bare` a client that
+puts each message of a batch into a table as it is, and reads nothing of it but its numbers. Both acknowledge
+after a commit that is on the disk.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from cloud.ingest.handler import Handler
 from cloud.ingest.live import LiveFeed
 from cloud.ingest.subscriber import Subscriber
 from cloud.settings import Settings
-from cloud.store.database import open_database
+from cloud.store.database import open_database_url
 from edge_agent.clock import SystemClock
 from edge_agent.wire.correction import Correction
 from edge_agent.wire.sync import Ack
@@ -30,9 +31,9 @@ from edge_agent.wire.topics import DEFAULT_PREFIX, Topics
 _READY = "ready"
 
 
-def elfowl(home: Path, port: int) -> None:
+def elfowl(home: Path, port: int, url: str | None = None) -> None:
     """Take events in as the cloud does, until standard input closes."""
-    clock, database = SystemClock(), open_database(Settings(home=home).database_path)
+    clock, database = SystemClock(), open_database_url(Settings(home=home, database=url).database_url)
 
     def record(correction: Correction) -> object:
         return correction
@@ -97,4 +98,8 @@ def _wait() -> None:
 
 
 if __name__ == "__main__":
-    {"elfowl": elfowl, "bare": bare}[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
+    kind, folder, broker_port, *named = sys.argv[1:]
+    if kind == "bare":
+        bare(Path(folder), int(broker_port))
+    else:
+        elfowl(Path(folder), int(broker_port), *named)
