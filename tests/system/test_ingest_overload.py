@@ -1,4 +1,4 @@
-"""More events than the cloud can take: it refuses what finds no room, and answers nothing that is not stored."""
+"""More events than the cloud can take: it refuses what finds no room, and answers only what is stored."""
 
 from __future__ import annotations
 
