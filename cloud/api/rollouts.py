@@ -124,8 +124,9 @@ def preview(services: Used, body: Plan) -> PreviewView:
 def show(services: Used, number: int) -> RolloutView:
     """Show a roll-out with each of its devices, its health before and after, and why it failed."""
     with services.database.read() as session:
+        rollout = actions.load(session, number)
         members = actions.members_of(session, number)
-        return rollout_view(actions.load(session, number), rollouts.count_members(session, number), members)
+        return rollout_view(rollout, rollouts.count_members(session, number), members)
 
 
 @router.post("/rollouts/{number}/{order}")

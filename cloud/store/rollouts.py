@@ -15,6 +15,7 @@ ENDED = ("done", "aborted", "returned")
 """States in which nothing is asked any more; after `done`, devices that are late may still come."""
 _OPEN_MEMBERS = ("asked", "watching", "late", "returning")
 _NAMES_PER_QUERY = 500
+_NUMBER_BITS = 32
 
 
 def add(session: Session, state: str) -> RolloutRow:
@@ -36,7 +37,9 @@ def find(session: Session, number: int) -> RolloutRow:
     Raises:
         NotFoundError: There is none.
     """
-    row = session.get(RolloutRow, number, populate_existing=True)
+    # What is longer than any number that the database knows is none of its numbers.
+    is_known = number.bit_length() < _NUMBER_BITS
+    row = session.get(RolloutRow, number, populate_existing=True) if is_known else None
     if row is None:
         message = f"there is no roll-out {number}; `elfowl-cloud rollout list` shows all"
         raise NotFoundError(message)

@@ -60,6 +60,7 @@ def test_roll_out_obeys_orders_that_make_sense(cloud: Cloud, camera: Camera) -> 
     assert cloud.client.post(f"{path}/pause").status_code == 409
     assert cloud.client.post(f"{path}/explode").status_code == 422
     assert cloud.client.post("/api/v1/rollouts/99/pause").status_code == 404
+    assert cloud.client.get(f"/api/v1/rollouts/{10**60}").status_code == 404
     assert cloud.client.post(f"{path}/continue").json()["state"] == "running"
     take_step(cloud.app.state.services)
     (member,) = cloud.client.get(path).json()["members"]
