@@ -2,8 +2,9 @@
 
 One clip is replayed through the camera's whole pipeline with the full detector, with the compressed one, and
 with the compressed one that may ask. Truth here is what the full detector's pipeline tells: an event that
-only one of two pipelines tells of is an error. Pictures are sent as the camera sends them, 320 px as JPEG,
-and answered by the full detector two frames later. Detectors are taught on different frames.
+only one of two pipelines tells of is an error. Pictures are sent as the camera sends them, a part or the
+whole in 320 px as JPEG, and answered as the cloud answers two frames later. Detectors are taught on different
+frames.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from bench.creating.lessons import Lessons, read_lessons, tell
 from bench.creating.teach import teach
 from bench.result import Metric, Result
 from cloud.detector.full import FullDetector
+from cloud.offload.gathered import OnnxTrunks, Question, detect_each
 from cloud.offload.pictures import decoded
 from cloud.training.config import TrainConfig
 from compress.effort import QUICK
 from compress.run import Budget, compress
 from edge_agent.camera.open_source import open_source
+from edge_agent.errors import ElfowlError
 from edge_agent.offload.client import cut
 from edge_agent.pipeline.boxes import iou
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
@@ -152,7 +155,7 @@ def _replay(
         for frame in source:
             frames += 1
             if waiting is not None and waiting.frames_left == 0 and cloud is not None:
-                reply = _reply(cloud, waiting.jpeg)
+                reply = _reply(cloud, waiting)
                 pipeline.apply_offload(
                     waiting.wanted, reply, time_s=frame.time_s, monotonic_s=frame.monotonic_s
                 )
@@ -184,8 +187,11 @@ def _sent(wanted: OffloadWanted) -> bytes:
     return encode_jpeg(shrink(cut(wanted.frame.rgb, wanted.crop), SENT_PX), JPEG_QUALITY)
 
 
-def _reply(cloud: FullDetector, jpeg: bytes) -> OffloadReply:
-    found = cloud.detect(decoded(jpeg))
+def _reply(cloud: FullDetector, waiting: _Waiting) -> OffloadReply:
+    question = Question(cloud, decoded(waiting.jpeg), part=waiting.wanted.crop)
+    (found,) = detect_each([question], OnnxTrunks())
+    if isinstance(found, ElfowlError):
+        raise found
     return OffloadReply(request_id="benchmark", detector=cloud.ref, detections=tuple(found), inference_ms=0.0)
 
 

@@ -10,13 +10,14 @@ from dataclasses import replace
 from edge_agent.camera.frame import Frame
 from edge_agent.errors import BackendError
 from edge_agent.pipeline.attributes import AttributeReader, told_nothing
-from edge_agent.pipeline.boxes import from_crop
+from edge_agent.pipeline.boxes import from_crop, nearness
 from edge_agent.pipeline.confirm import median_score
 from edge_agent.pipeline.decide import Situation, Standing, decide_offload, instead_of_local, is_in_doubt
 from edge_agent.pipeline.detector import Detector, LabelRule, rule_for
 from edge_agent.pipeline.events import CameraIdentity, EventBuilder, Moment, SeenObject, count_labels
 from edge_agent.pipeline.gate import GateDecision, MotionGate
 from edge_agent.pipeline.merge import plan_merge
+from edge_agent.pipeline.part import WHOLE, is_cut_off, part_around
 from edge_agent.pipeline.result import (
     Conditions,
     OffloadWanted,
@@ -38,6 +39,8 @@ _log = logging.getLogger(__name__)
 _LEAST_SCORE = 0.05
 # Scores below this share of the lowest threshold are noise that even a followed thing gains nothing from.
 _WEAK_SHARE = 0.6
+# In box sizes.
+_BESIDE = 1.0
 _UNKNOWN_DETECTOR = DetectorRef(id="unknown", name="unknown", version=1)
 
 
@@ -252,11 +255,13 @@ class CameraPipeline:
         reason = decide_offload(situation, conditions.permit, self._settings.offload)
         if reason is None:
             return None
+        part, shown = part_around([track.box for track in about]) if about else (WHOLE, ())
+        about = [about[place] for place in shown]
         for track in about:
             track.asked_s = frame.monotonic_s
         numbers = tuple(track.number for track in about)
         ids = [event_id for track in about if (event_id := self._events.event_id(track))]
-        return OffloadWanted(reason, frame, track_numbers=numbers, event_id=ids[0] if ids else None)
+        return OffloadWanted(reason, frame, part, numbers, ids[0] if ids else None)
 
     def _unsure(self, at_s: float) -> tuple[Track, ...]:
         return tuple(
@@ -282,6 +287,7 @@ class CameraPipeline:
             if (not self._rules or d.label in self._rules)
             and self._events.scene.admits(d)
             and d.score >= rule_for(self._rules, d.label, reply.detector).threshold
+            and not is_cut_off(d.box, wanted.crop)
         ]
 
     def _merge(self, wanted: OffloadWanted, detector: DetectorRef, detections: Sequence[Detection]) -> None:
@@ -296,8 +302,27 @@ class CameraPipeline:
         for track in plan.denied:
             track.cloud = CloudAnswer("denied", wanted.reason, detector, 0.0)
         for detection in plan.missed:
+            if not self._is_surely_new(detection, detector, wanted):
+                continue
             track = self._tracker.adopt(detection, asked_s, by="cloud", tall=_tall(wanted.frame))
             track.cloud = CloudAnswer("confirmed", wanted.reason, detector, detection.score)
+
+    def _is_surely_new(self, detection: Detection, detector: DetectorRef, wanted: OffloadWanted) -> bool:
+        """Return whether something that nobody asked about is told of by one picture of the cloud's alone.
+
+        In a crowd it nearly always is a thing that the camera follows beside it, or will see by itself.
+        """
+        if wanted.reason == "explicit":
+            return True
+        threshold = rule_for(self._rules, detection.label, detector).threshold
+        if detection.score < threshold + self._settings.offload.adopt_margin:
+            return False
+        at_s, tall = wanted.frame.monotonic_s, _tall(wanted.frame)
+        return not any(
+            nearness(track.box_at(at_s), detection.box, tall, _BESIDE) > 0.0
+            for track in self._tracker.tracks
+            if track.label == detection.label
+        )
 
     def _take_whole(
         self, wanted: OffloadWanted, detector: DetectorRef, detections: Sequence[Detection]

@@ -71,12 +71,14 @@ class OffloadSettings:
         doubt_after_s: A thing is followed for so long before it is asked about.
         object_cooldown_s: An object without an answer is asked about at most this often.
         whole_every_s: Least time between two pictures that the cloud looks at in place of the camera.
+        adopt_margin: What nobody asked about, but the cloud sees, counts from so far over the threshold.
     """
 
     band: float = 0.04
     doubt_after_s: float = 0.6
     object_cooldown_s: float = 300.0
     whole_every_s: float = 1.0
+    adopt_margin: float = 0.2
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from edge_agent.pipeline.gate import GateSettings
 from edge_agent.pipeline.result import Conditions, OffloadWanted, PipelineResult, PipelineSettings
 from edge_agent.pipeline.zones import Zone
 from edge_agent.vision.arrays import Rgb
+from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import Detection, FrameSize
 from edge_agent.wire.event import Event
 from tests.edge_agent.pipeline.scenes import (
@@ -263,7 +264,17 @@ def ask_about_unsure(
 def answer(
     camera: CameraPipeline, wanted: OffloadWanted, *seen: Detection, at_s: float = 1.0
 ) -> PipelineResult:
-    return camera.apply_offload(wanted, reply(*seen), time_s=START_S + at_s, monotonic_s=100.0 + at_s)
+    shown = [one.model_copy(update={"box": _within(one.box, wanted.crop)}) for one in seen]
+    return camera.apply_offload(wanted, reply(*shown), time_s=START_S + at_s, monotonic_s=100.0 + at_s)
+
+
+def _within(box: XyxyNorm, part: XyxyNorm) -> XyxyNorm:
+    """Return a box of the whole picture as one of a part."""
+    x1, y1, x2, y2 = (
+        min(1.0, max(0.0, (side - part[axis]) / (part[axis + 2] - part[axis])))
+        for axis, side in zip((0, 1, 0, 1), box, strict=True)
+    )
+    return x1, y1, x2, y2
 
 
 def test_offload_unsure_below_the_threshold_confirmed_opens_the_event_as_the_clouds() -> None:
@@ -314,10 +325,36 @@ def test_offload_denied_thing_that_becomes_sure_is_reported_after_all() -> None:
 
 def test_offload_thing_that_the_camera_missed_is_opened_and_held() -> None:
     camera, detector, wanted, _ = ask_about_unsure(0.47)
-    result = answer(camera, wanted, person(0.3, 0.9), person(0.8, 0.9))
+    result = answer(camera, wanted, person(0.3, 0.9), person(0.48, 0.9))
     assert kinds(result.events) == ["new", "new"]
     later = run(camera, detector, [[person(0.3, 0.45)]] * 30, start_s=1.2)
     assert later[-1].counts == {"person": 2}
+
+
+@pytest.mark.parametrize("beside", [person(0.36, 0.9), person(0.48, 0.65)], ids=["near", "not sure"])
+def test_offload_thing_that_nobody_asked_about_is_told_only_when_it_is_surely_another(
+    beside: Detection,
+) -> None:
+    camera, _, wanted, _ = ask_about_unsure(0.47)
+    assert kinds(answer(camera, wanted, person(0.3, 0.9), beside).events) == ["new"]
+
+
+def test_offload_shows_a_part_around_what_is_in_doubt_and_asks_about_what_is_in_it() -> None:
+    detector = ScriptedDetector()
+    looks = [[person(0.1, 0.53), person(0.25, 0.53), person(0.85, 0.47)]] * 8
+    wanted = [r.offload_wanted for r in run(pipeline(detector), detector, looks, conditions=ASK)]
+    asked = [one for one in wanted if one]
+    assert [len(one.track_numbers) for one in asked] == [2, 1]
+    assert [one.crop[0] for one in asked] == pytest.approx([0.0, 0.5])
+    assert [one.crop[2] for one in asked] == pytest.approx([0.5, 1.0])
+
+
+def test_offload_answer_about_what_the_edge_of_the_part_cuts_off_says_nothing() -> None:
+    camera, _, wanted, _ = ask_about_unsure(0.47)
+    cut = Detection(label="person", score=0.99, box=(0.9, 0.2, 1.0, 0.6))
+    assert wanted.crop[2] < 1.0
+    told = camera.apply_offload(wanted, reply(cut), time_s=START_S + 1.0, monotonic_s=101.0)
+    assert told.events == ()
 
 
 def looks_with_question(results: list[PipelineResult]) -> int:
@@ -424,8 +461,6 @@ def test_offload_answer_older_than_the_last_look_is_dropped() -> None:
 def test_offload_answer_about_a_part_is_laid_over_the_whole_picture() -> None:
     camera, _, wanted, _ = ask_about_unsure(0.47)
     box = person(0.3).box
-    part = replace(wanted, crop=box)
-    whole = Detection(label="person", score=0.9, box=(0.0, 0.0, 1.0, 1.0))
-    (new,) = answer(camera, part, whole).events
+    (new,) = answer(camera, replace(wanted, crop=(0.2, 0.3, 0.5, 0.8)), person(0.3)).events
     assert new.event_type == "new"
     assert np.allclose(new.box, box, atol=0.02)
