@@ -1,8 +1,8 @@
 """The search: which smaller networks are worth their export.
 
 A ladder: first the network that only lacks superfluous parts learns, then ever cheaper ones. Each is made of
-what the one before has learned, mended, and learns for as long as all others; so the cheapest has learned
-longest, and whatever ends the search early, what came before is there.
+what the one before has learned, mended, and sees as many views as the others; so the cheapest has seen most,
+and whatever ends the search early, what came before is there.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from compress.search_plan import (
     grid,
     is_hopeless,
     plan_for,
+    share_of_time,
     with_sure_one_early,
 )
 from compress.shelf import Shelf
@@ -162,8 +163,8 @@ class _Search:
         rungs = grid(found, self._plan)
         for number, rung in enumerate(rungs, start=1):
             candidate = self._made(rung, whole)
-            share_s = self._watch.left_s / (len(rungs) - number + 1)
-            tried.append(self._teach(candidate, 1, share_s, f"{number} of {len(rungs)}"))
+            seconds = self._watch.left_s * share_of_time(rungs[number - 1 :], own_px)
+            tried.append(self._teach(candidate, 1, seconds, f"{number} of {len(rungs)}"))
             self._taught.setdefault(rung[0].words, []).append((rung[2], tried[-1].candidate.network))
             if is_hopeless(tried):  # so is what would be made of it
                 tried = self._with_more_learned(tried)

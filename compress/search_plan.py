@@ -125,6 +125,15 @@ def grid(found: Sequence[Structure], plan: SearchPlan) -> list[Place]:
     return sorted(chosen, key=lambda place: -places[place])
 
 
+def share_of_time(rungs: Sequence[Place], own_px: tuple[int, int]) -> float:
+    """Return which share of the time that is left the first of some rungs learns, so that all see as much."""
+    costs = [
+        _of_pixels(size_px, own_px) * structure.candidate.macs * (1 - share)
+        for structure, size_px, share in rungs
+    ]
+    return costs[0] / sum(costs)
+
+
 def likely_harm(size_px: tuple[int, int], share: float, own_px: tuple[int, int]) -> float:
     """Return how much a smaller input and thinner channels are likely to hurt, for comparison only.
 
@@ -196,8 +205,11 @@ def _front(tried: Sequence[Tried]) -> list[Tried]:
 
 
 def _cost(structure: Structure, size_px: tuple[int, int], share: float, own_px: tuple[int, int]) -> float:
-    of_pixels = size_px[0] * size_px[1] / (own_px[0] * own_px[1])
-    return structure.candidate.work * of_pixels * (1 - share)
+    return structure.candidate.work * _of_pixels(size_px, own_px) * (1 - share)
+
+
+def _of_pixels(size_px: tuple[int, int], own_px: tuple[int, int]) -> float:
+    return size_px[0] * size_px[1] / (own_px[0] * own_px[1])
 
 
 def _harm(place: Place, own_px: tuple[int, int]) -> float:
