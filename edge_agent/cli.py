@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -172,6 +173,8 @@ def _add_package(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.replay is not None:
         return _replay(options)
+    # Read when numpy is loaded: our matrices are small, and each thread of its own would take memory.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from edge_agent.main import run_agent
 
     run_agent(options.config, verbose=options.verbose)

@@ -81,6 +81,7 @@ class Steady:
     def __init__(self, film: Path, done: threading.Event) -> None:
         self._film, self._done = film, done
         self._frames: Iterator[Frame] = iter(())
+        self._rgb: Rgb | None = None
 
     def start(self) -> None:
         """Begin the film."""
@@ -92,6 +93,9 @@ class Steady:
         if frame is None:
             self._done.set()
             time.sleep(timeout_s)
+        else:
+            # Here, so that it counts as what a bare loop does too.
+            self._rgb = frame.rgb
         return frame
 
     def health(self) -> CaptureHealth:

@@ -306,13 +306,14 @@ class CameraWorker:
         looked = result.inferred or result.offload_wanted is not None
         if begun or (looked and keyframes.due(self.name, frame.time_s)):
             # Encoding and encrypting takes longer than all of the above, and nobody waits for it.
-            self._ports.reporter.afterwards(partial(self._keep_frame, keyframes, frame, begun))
+            keep = partial(self._keep_frame, keyframes, frame.rgb, frame.time_s, begun)
+            self._ports.reporter.afterwards(keep)
 
-    def _keep_frame(self, keyframes: KeyFrames, frame: Frame, event_ids: tuple[str, ...]) -> None:
+    def _keep_frame(self, keyframes: KeyFrames, rgb: Rgb, time_s: float, event_ids: tuple[str, ...]) -> None:
         """Keep a clear picture for each event, or one just in case; called in the reporter's thread."""
-        jpeg = self._ports.keyframe_jpeg(frame.rgb, keyframes.quality())
+        jpeg = self._ports.keyframe_jpeg(rgb, keyframes.quality())
         for event_id in event_ids or (None,):
-            keyframes.add(self.name, frame.time_s, jpeg, event_id=event_id)
+            keyframes.add(self.name, time_s, jpeg, event_id=event_id)
 
     def _pictures(self, result: PipelineResult) -> dict[str, MakePicture]:
         """Return what makes the small picture of each event that has one."""

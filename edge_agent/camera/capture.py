@@ -232,7 +232,7 @@ class Capture:
             self._arrivals_s.append(now_s)
             self._arrived.notify_all()
             # Still held: a reader that is being left must not say `online` after the word that it failed.
-            said = self._watch_sight.see(frame.rgb, now_s) or _COMING
+            said = self._watch_sight.see(frame.brightness, now_s) or _COMING
             if self._health.status == "offline" or said != self._health.reason:
                 self._set_health("online", said)
         return True

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Brightness(NamedTuple):
+    """How bright a picture is, place by place: all that it takes to see movement.
+
+    Attributes:
+        levels: `(h, w) uint8`. Shared, never written to.
+        black: The level of black.
+        step: How many grey levels of 255 one of `levels` is worth.
+    """
+
+    levels: NDArray[np.uint8]
+    black: int = 0
+    step: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +39,11 @@ class Frame:
     index: int
     time_s: float
     monotonic_s: float
+
+    @property
+    def brightness(self) -> Brightness:
+        """Return how bright it is: of each source's pictures told in one and the same way."""
+        return Brightness(self.rgb[:, :, 1])
 
     @property
     def width_px(self) -> int:

@@ -17,8 +17,8 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from edge_agent.camera.decoded import to_rgb
 from edge_agent.camera.frame import Frame
-from edge_agent.camera.video import to_rgb
 from edge_agent.errors import CameraError, ConfigError, StorageError
 
 CASE_FILE = "case.jsonl"

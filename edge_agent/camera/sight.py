@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.camera.frame import Brightness
+
 _STEP_PX = 8
 # Of 255; a dark room through a sensor has noise and a lamp somewhere, a lens cap has neither.
 _BLACK_LEVEL = 24
@@ -22,17 +24,18 @@ FROZEN = "pictures come, but always the same one; restart the camera, its encode
 
 def is_black(rgb: NDArray[np.uint8]) -> bool:
     """Return whether a picture, (h, w, 3) uint8, is dark and without anything in it."""
-    return _is_dark(_sample(rgb))
+    return _is_dark(_sample(rgb), Brightness(rgb))
 
 
-def _sample(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _sample(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return every eighth pixel of every eighth row, in one piece: what follows is quicker so."""
-    return rgb[::_STEP_PX, ::_STEP_PX].copy()
+    return levels[::_STEP_PX, ::_STEP_PX].copy()
 
 
-def _is_dark(sample: NDArray[np.uint8]) -> bool:
-    brightest = int(sample.max())
-    return brightest <= _BLACK_LEVEL and brightest - int(sample.min()) <= _BLACK_SPREAD
+def _is_dark(sample: NDArray[np.uint8], of: Brightness) -> bool:
+    brightest, darkest = int(sample.max()), int(sample.min())
+    is_flat = (brightest - darkest) * of.step <= _BLACK_SPREAD
+    return is_flat and (brightest - of.black) * of.step <= _BLACK_LEVEL
 
 
 class SightWatch:
@@ -51,15 +54,15 @@ class SightWatch:
         self._seen_s = float("-inf")
         self._said: str | None = None
 
-    def see(self, rgb: NDArray[np.uint8], at_s: float) -> str | None:
-        """Take the next picture, (h, w, 3) uint8, at monotonic seconds; return what is wrong, if anything."""
+    def see(self, shown: Brightness, at_s: float) -> str | None:
+        """Take the next picture at monotonic seconds; return what is wrong, if anything."""
         if at_s - self._seen_s >= _EVERY_S:
-            self._seen_s, self._said = at_s, self._say(rgb, at_s)
+            self._seen_s, self._said = at_s, self._say(shown, at_s)
         return self._said
 
-    def _say(self, rgb: NDArray[np.uint8], at_s: float) -> str | None:
-        sample = _sample(rgb)
-        if not _is_dark(sample):
+    def _say(self, shown: Brightness, at_s: float) -> str | None:
+        sample = _sample(shown.levels)
+        if not _is_dark(sample, shown):
             self._black_since_s = None
         elif self._black_since_s is None:
             self._black_since_s = at_s

@@ -11,10 +11,10 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from edge_agent.camera.decoded import to_rgb
 from edge_agent.camera.frame import Frame
 from edge_agent.camera.options import ReadOptions
 from edge_agent.camera.uri import SourceAddress
-from edge_agent.camera.video import to_rgb
 from edge_agent.clock import Clock
 from edge_agent.errors import CameraError
 

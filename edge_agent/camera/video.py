@@ -9,15 +9,13 @@ from fractions import Fraction
 from typing import cast
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.error import EOFError as AvEOFError
 from av.error import FFmpegError, InvalidDataError
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
+from edge_agent.camera.decoded import DecodedFrame, RgbConverter
 from edge_agent.camera.failures import camera_error, no_video
 from edge_agent.camera.frame import Frame
 from edge_agent.camera.options import ReadOptions
@@ -49,8 +47,7 @@ class VideoSource:
         self._recorded = address.kind in {"video", "image"}
         # Of a playlist seconds come at once, so its pictures are played like those of a recording.
         self._played = self._recorded or _is_playlist(address)
-        # One for all pictures: to prepare it takes as long as to convert two of them.
-        self._reformatter = VideoReformatter()
+        self._converter = RgbConverter(options.max_width_px)
         self._container: InputContainer | None
         self._container, self._stream = _open(address, options)
 
@@ -70,8 +67,7 @@ class VideoSource:
                     playback.wait_for(position_s)
                 time_s, monotonic_s = playback.moment(position_s)
                 if limit.admits(position_s if self._played else monotonic_s):
-                    rgb = to_rgb(picture, self._options.max_width_px, self._reformatter)
-                    yield Frame(rgb, index, time_s, monotonic_s)
+                    yield DecodedFrame(picture, self._converter, index, time_s, monotonic_s)
                 index += 1
             if not self._recorded:
                 message = f"{self._address.shown}: the stream ended; the camera closed it or went away"
@@ -158,21 +154,3 @@ def _ffmpeg_options(address: SourceAddress, options: ReadOptions) -> dict[str, s
         return {}
     # A file that turns out to be a playlist must not send the camera to other places.
     return {"protocol_whitelist": "file"}
-
-
-def to_rgb(
-    picture: VideoFrame, max_width_px: int | None, reformatter: VideoReformatter | None = None
-) -> NDArray[np.uint8]:
-    """Return a decoded picture as (h, w, 3) uint8 RGB, scaled down to at most `max_width_px`.
-
-    Args:
-        picture: As FFmpeg decoded it.
-        max_width_px: None: as wide as it comes.
-        reformatter: Of a source with many pictures alike; used in one thread only.
-    """
-    width_px, height_px = picture.width, picture.height
-    if max_width_px is not None and width_px > max_width_px:
-        height_px = max(1, round(height_px * max_width_px / width_px))
-        width_px = max_width_px
-    converted = (reformatter or VideoReformatter()).reformat(picture, width_px, height_px, "rgb24")
-    return np.asarray(converted.to_ndarray(), dtype=np.uint8)

@@ -126,7 +126,7 @@ class CameraPipeline:
         self._events.quiet = pause == "events"
         at_s = frame.monotonic_s
         asked = self._tracker.wants_look(at_s) or self._events.wants_look(at_s)
-        gate = self._gate.decide(frame.rgb, at_s, asked=asked)
+        gate = self._gate.decide(frame.brightness, at_s, asked=asked)
         situation = self._situation(frame, gate, conditions)
         if instead_of_local(situation) is not None and (
             self._detector is None or conditions.permit.reachable

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from edge_agent.camera.frame import Brightness
 from edge_agent.pipeline.zones import cells_inside
 from edge_agent.vision.arrays import Bool, Float32, Rgb
 from edge_agent.wire.rules import Point
@@ -87,17 +88,17 @@ class MotionGate:
     def masks(self, polygons: tuple[Sequence[Point], ...]) -> None:
         self._masks, self._seen = polygons, None
 
-    def decide(self, rgb: Rgb, at_s: float, *, asked: bool = False) -> GateDecision:
+    def decide(self, shown: Rgb | Brightness, at_s: float, *, asked: bool = False) -> GateDecision:
         """Return whether to look at a picture.
 
         Args:
-            rgb: (h, w, 3) uint8.
+            shown: How bright it is, or (h, w, 3) uint8.
             at_s: Its moment, monotonic seconds.
             asked: The tracker wants to look in any case: something appeared or went missing.
         """
         if not self.settings.enabled:
             return GateDecision(look=True, reason="asked")
-        grey = small_grey(rgb, self.settings.width_px)
+        grey = small_grey(shown, self.settings.width_px)
         if self._background is None or self._background.shape != grey.shape:
             self._learn(grey, at_s)
             return self._open(at_s, "start", 1.0)
@@ -204,16 +205,20 @@ def _without_exposure(difference: Float32) -> Float32:
     return np.asarray(difference - middle, np.float32)
 
 
-def small_grey(rgb: Rgb, width_px: int) -> Float32:
-    """Return grey levels (h, w) float32, about `width_px` wide, as means of 2 by 2 green samples."""
-    step = max(1, round(rgb.shape[1] / (2 * width_px)))
-    samples = rgb[::step, ::step, 1]
+def small_grey(shown: Rgb | Brightness, width_px: int) -> Float32:
+    """Return grey levels (h, w) float32, about `width_px` wide, as means of 2 by 2 samples.
+
+    The samples are of the brightness; of RGB they are of the green.
+    """
+    brightness = shown if isinstance(shown, Brightness) else Brightness(shown[:, :, 1])
+    step = max(1, round(brightness.levels.shape[1] / (2 * width_px)))
+    samples = brightness.levels[::step, ::step]
     height, width = samples.shape[0] // 2 * 2, samples.shape[1] // 2 * 2
     if height == 0 or width == 0:
         return samples.astype(np.float32)
     rows = samples[0:height:2, :width].astype(np.uint16) + samples[1:height:2, :width]
     sums = (rows[:, 0::2] + rows[:, 1::2]).astype(np.float32)
-    return np.asarray(sums * np.float32(0.25), dtype=np.float32)
+    return np.asarray(sums * np.float32(0.25 * brightness.step), dtype=np.float32)
 
 
 def _has_cluster(changed: Bool, cells: int) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edge_agent.camera.capture import Capture
+from edge_agent.camera.frame import Brightness
 from edge_agent.camera.sight import BLACK, FROZEN, SightWatch, is_black
 from edge_agent.vision.arrays import Rgb
 from tests.fakes.frame_source import Give, ScriptedCamera, Wait, until
@@ -14,6 +15,10 @@ from tests.fakes.frame_source import Give, ScriptedCamera, Wait, until
 def picture(level: int, noise: int = 0, seed: int = 0) -> Rgb:
     grain = np.random.default_rng(seed).integers(0, noise + 1, (120, 160, 3))
     return (level + grain).astype(np.uint8)
+
+
+def shown(level: int, noise: int = 0, seed: int = 0) -> Brightness:
+    return Brightness(picture(level, noise, seed)[:, :, 1])
 
 
 @pytest.mark.parametrize(
@@ -26,10 +31,10 @@ def test_is_black_tells_a_covered_lens_from_a_dark_room(level: int, noise: int, 
 
 def test_sight_black_for_a_while_is_told_until_there_is_light() -> None:
     watch = SightWatch()
-    told = [watch.see(picture(0, 3, second), second) for second in range(14)]
+    told = [watch.see(shown(0, 3, second), second) for second in range(14)]
     assert told == [None] * 10 + [BLACK] * 4
-    assert watch.see(picture(90, 3), 14.0) is None
-    assert watch.see(picture(0, 3), 15.0) is None
+    assert watch.see(shown(90, 3), 14.0) is None
+    assert watch.see(shown(0, 3), 15.0) is None
 
 
 @pytest.mark.parametrize(("may_stand_still", "said"), [(False, FROZEN), (True, None)])
@@ -37,10 +42,10 @@ def test_sight_same_picture_for_a_minute_is_told_of_live_sources(
     may_stand_still: bool, said: str | None
 ) -> None:
     watch = SightWatch(may_stand_still=may_stand_still)
-    still = picture(90, 9)
+    still = shown(90, 9)
     assert {watch.see(still, second) for second in range(60)} == {None}
     assert watch.see(still, 60.0) == said
-    assert watch.see(picture(90, 9, seed=1), 61.0) is None
+    assert watch.see(shown(90, 9, seed=1), 61.0) is None
 
 
 def test_capture_tells_black_pictures_while_it_is_online() -> None:
@@ -58,5 +63,5 @@ class _Quick(SightWatch):
 
     well = False
 
-    def see(self, _rgb: Rgb, _at_s: float) -> str | None:
+    def see(self, _shown: Brightness, _at_s: float) -> str | None:
         return None if self.well else BLACK
