@@ -203,9 +203,9 @@ class Keeper:
             kept.watch.stop()
 
     def _look(self) -> None:
-        """Look what there is to watch: at each beat; with many streams less often, unless one is free."""
+        """Look what there is to watch: at each beat; with many streams less often, unless it may take one."""
         began_s = self._clock.monotonic_s()
-        if began_s < self._look_again_s and not self._book.any_free():
+        if began_s < self._look_again_s and (self._is_full() or not self._book.any_free()):
             return
         overview = self._book.look(bury=began_s >= self._deaf_until_s)
         took_s = self._clock.monotonic_s() - began_s
@@ -233,7 +233,7 @@ class Keeper:
 
     def _take_mine(self, overview: Overview) -> None:
         free = self._free(overview)
-        if self._work is not None and self._work.lag_s() > _MOST_LAG_S:
+        if self._is_full():
             self._book.keep_waiting([overview.leases[stream_id] for stream_id in free], _NO_ROOM)
             return
         for stream_id in free[:_AT_ONCE]:
@@ -241,6 +241,9 @@ class Keeper:
             if held is not None:
                 kept = self._kept[stream_id] = _Kept(held, self._watch(held))
                 kept.watch.start()
+
+    def _is_full(self) -> bool:
+        return self._work is not None and self._work.lag_s() > _MOST_LAG_S
 
     def _free(self, overview: Overview) -> list[str]:
         """Return the streams that this worker is to take: its own, and what others leave for long."""

@@ -184,11 +184,18 @@ class SlowBook(Book):
         return super().look(bury=bury)
 
 
-def test_worker_of_very_many_streams_looks_at_all_of_them_every_ten_seconds(office: Office) -> None:
+@pytest.mark.parametrize("others_wait", [False, True])
+def test_worker_of_very_many_streams_looks_at_all_of_them_every_ten_seconds(
+    office: Office, others_wait: bool
+) -> None:
     office.book = book = SlowBook(office.home.database, office.clock)
-    keeper = office.keeper("w1")
+    work = FakeWork()
+    keeper = office.keeper("w1", work)
     office.turn(keeper)
     assert keeper.streams == ("str_1",)
+    if others_wait:
+        work.waits_s = 3.0
+        office.add(1)
     began_s = office.clock.monotonic_s()
     for _ in range(30):
         office.turn(keeper)
