@@ -211,8 +211,9 @@ def worker_command(plan: CachePlan) -> Command:
 
 
 def _sockets(count: int) -> tuple[tempfile.TemporaryDirectory[str], list[Path]]:
-    # A folder of our own: paths of sockets are short (108 bytes), and nobody else may connect.
-    folder = tempfile.TemporaryDirectory(prefix="elfowl-")
+    # A folder of our own: paths of sockets are short (108 bytes), and nobody else may connect. Not where
+    # uploads go, which the server makes the place of what is temporary: a home may lie deep.
+    folder = tempfile.TemporaryDirectory(prefix="elfowl-", dir=os.environ.get("TMPDIR") or "/tmp")  # noqa: S108
     return folder, [Path(folder.name) / f"offload{number}.sock" for number in range(count)]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from cloud.errors import BusyError, InputError, NotFoundError, QuotaError
+from cloud.offload.pool import _sockets
 from cloud.offload.protocol import any_trained, newest_folders, version_folder
 from cloud.offload.service import OffloadService
 from edge_agent.errors import BackendError
@@ -205,3 +207,12 @@ def test_version_folder_ignores_what_is_not_complete(tmp_path: Path) -> None:
     assert version_folder(tmp_path / "detectors", "d", None).name == "v1"
     assert any_trained(tmp_path / "detectors")
     assert not any_trained(tmp_path / "nowhere")
+
+
+def test_sockets_of_workers_have_short_paths_wherever_uploads_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("deep" * 30)))
+    folder, sockets = _sockets(2)
+    with folder:
+        assert max(len(str(one)) for one in sockets) < 108
