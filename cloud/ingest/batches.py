@@ -19,6 +19,8 @@ from edge_agent.errors import ProtocolError
 from edge_agent.wire.event import Event
 from edge_agent.wire.sync import Ack, BatchItem, DroppedRange, EventBatch
 
+_NUL = "\0"
+
 
 @dataclass(frozen=True)
 class BrokenItem:
@@ -48,7 +50,7 @@ def parse_batch(payload: bytes, device: str) -> ParsedBatch:
     """Parse a batch that came on the topic of `device`.
 
     Raises:
-        ProtocolError: Not even its frame can be read, or it names another device.
+        ProtocolError: Not even its frame can be read or kept, or it names another device.
     """
     try:
         parsed = ParsedBatch(EventBatch.from_json(payload))
@@ -57,7 +59,10 @@ def parse_batch(payload: bytes, device: str) -> ParsedBatch:
     if parsed.batch.device != device:
         message = f"the batch names device {parsed.batch.device!r}, but came on the topic of {device!r}"
         raise ProtocolError(message)
-    return _put_strangers_aside(parsed)
+    if _NUL in parsed.batch.epoch:
+        message = f"the epoch of a batch of {device!r} holds a NUL, which databases do not keep"
+        raise ProtocolError(message)
+    return _put_aside(parsed)
 
 
 def store_batch(session: Session, batch: EventBatch, *, now_s: float) -> StoredBatch:
@@ -208,18 +213,26 @@ def _gap_row(line: Line, gap: DroppedRange, last_seq: int, now_s: float) -> dict
     }
 
 
-def _put_strangers_aside(parsed: ParsedBatch) -> ParsedBatch:
-    """Take events out that name another device than the one that sent them."""
+def _put_aside(parsed: ParsedBatch) -> ParsedBatch:
+    """Take events out that can be read, but not be stored."""
     batch = parsed.batch
-    strangers = [item for item in batch.items if item.event.device != batch.device]
-    if not strangers:
+    judged = [(item, _why_not(item, batch.device)) for item in batch.items]
+    bad = [(item, why) for item, why in judged if why is not None]
+    if not bad:
         return parsed
-    reason = f"names another device than {batch.device!r}, which sent it"
-    broken = [BrokenItem(item.to_json().encode(), reason) for item in strangers]
-    gaps = [_forgotten(item.seq) for item in strangers]
-    good = tuple(item for item in batch.items if item.event.device == batch.device)
+    broken = [BrokenItem(item.to_json().encode(), why) for item, why in bad]
+    gaps = [_forgotten(item.seq) for item, _ in bad]
+    good = tuple(item for item, why in judged if why is None)
     changed = batch.model_copy(update={"items": good, "dropped": (*batch.dropped, *gaps)})
     return ParsedBatch(changed, (*parsed.broken, *broken))
+
+
+def _why_not(item: BatchItem, device: str) -> str | None:
+    if item.event.device != device:
+        return f"names another device than {device!r}, which sent it"
+    if _NUL in item.event.id:
+        return "its id holds a NUL, which databases do not keep"
+    return None
 
 
 def _forgotten(seq: int) -> DroppedRange:

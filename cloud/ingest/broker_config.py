@@ -12,6 +12,9 @@ from pathlib import Path
 _MAX_PACKET_BYTES = 4_194_304
 # Mosquitto writes its state after this many changes; acknowledged events do not depend on it.
 _CHANGES_PER_SAVE = 10
+# What waits for one client, at most; what finds no room is not acknowledged by the cloud and comes again.
+_MAX_QUEUED = 10_000
+_MAX_QUEUED_BYTES = 268_435_456
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ persistence_location {folder}/
 autosave_on_changes true
 autosave_interval {_CHANGES_PER_SAVE}
 max_packet_size {_MAX_PACKET_BYTES}
-max_queued_messages 10000
+max_queued_messages {_MAX_QUEUED}
+max_queued_bytes {_MAX_QUEUED_BYTES}
 log_dest stderr
 log_type error
 log_type warning

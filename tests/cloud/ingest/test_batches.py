@@ -111,6 +111,21 @@ def test_event_that_names_another_device_is_put_aside(home: Home) -> None:
     assert store(home, parsed.batch) == 2
 
 
+def test_event_whose_id_no_database_keeps_is_put_aside(home: Home) -> None:
+    raw = json.loads(batch(item(1), item(2, 2)).to_json())
+    raw["items"][0]["event"]["id"] += "\0"
+    parsed = parse_batch(json.dumps(raw).encode(), DEVICE)
+    assert [kept.seq for kept in parsed.batch.items] == [2]
+    assert "NUL" in parsed.broken[0].reason
+    assert store(home, parsed.batch) == 2
+
+
+def test_epoch_that_no_database_keeps_is_a_protocol_error() -> None:
+    sent = batch(item(1)).model_copy(update={"epoch": "epoch\0"})
+    with pytest.raises(ProtocolError, match="NUL"):
+        parse_batch(sent.to_json().encode(), DEVICE)
+
+
 @pytest.mark.parametrize(
     "payload", [b"", b"[]", b"{}", b"\xff\xfe", b'{"device": "porch", "epoch": "e", "items": 3}', b"[" * 5000]
 )
