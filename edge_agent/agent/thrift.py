@@ -3,6 +3,9 @@
 Loading takes more than what is loaded. The heap keeps what was freed; and of each library the pages stay
 mapped that only its loading touched, which is more than half of them. Those of files cost nothing to leave:
 what is still needed of them is mapped again at the next touch, from the page cache.
+
+Where libraries lie is asked only while no other thread runs Python. The loader holds its lock while it
+answers, and a thread that loads a library holds Python's: each would wait for the other.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import ctypes
 import gc
 import mmap
 import struct
+import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -49,15 +53,25 @@ class _Library(ctypes.Structure):
 _Told = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Library), ctypes.c_size_t, ctypes.c_void_p)
 
 
+class _Known:
+    """Where the code of libraries lies that were there when this was asked last; none of them is unloaded."""
+
+    code: tuple[Span, ...] = ()
+
+
 def give_back_memory() -> None:
     """Hand free memory back to the system, and code that is not in use to its page cache."""
     gc.collect()
-    # With the interpreter's lock held: who loads a library holds it too, and the loader's own after that.
-    libc = ctypes.PyDLL(None)
-    trim = getattr(libc, "malloc_trim", None)
+    libc = ctypes.CDLL(None)
+    trim, advise = getattr(libc, "malloc_trim", None), getattr(libc, "madvise", None)
     if trim is not None:
         trim(0)
-    _leave_code(libc)
+    if threading.active_count() == 1:
+        _Known.code = _find_code(libc)
+    if advise is not None:
+        for first, size in _Known.code:
+            # Where the kernel refuses, the pages stay.
+            advise(ctypes.c_void_p(first), ctypes.c_size_t(size), _MADV_DONTNEED)
 
 
 def code_spans(segments: Iterable[Segment], page_bytes: int = mmap.PAGESIZE) -> list[Span]:
@@ -78,19 +92,18 @@ def code_spans(segments: Iterable[Segment], page_bytes: int = mmap.PAGESIZE) -> 
     return spans
 
 
-def _leave_code(libc: ctypes.PyDLL) -> None:
-    tell, advise = getattr(libc, "dl_iterate_phdr", None), getattr(libc, "madvise", None)
-    if tell is None or advise is None:
-        return
+def _find_code(libc: ctypes.CDLL) -> tuple[Span, ...]:
+    """Return where the code of all libraries lies; see above for when this may be asked."""
+    found: list[Span] = []
 
-    def leave(library: Any, _size: int, _data: int | None) -> int:  # noqa: ANN401 - a pointer of ctypes
-        # While this runs, the loader takes no library out.
-        for first, size in code_spans(_segments(library.contents)):
-            # Where the kernel refuses, the pages stay.
-            advise(ctypes.c_void_p(first), ctypes.c_size_t(size), _MADV_DONTNEED)
+    def note(library: Any, _size: int, _data: int | None) -> int:  # noqa: ANN401 - a pointer of ctypes
+        found.extend(code_spans(_segments(library.contents)))
         return 0
 
-    tell(_Told(leave), None)
+    tell = getattr(libc, "dl_iterate_phdr", None)
+    if tell is not None:
+        tell(_Told(note), None)
+    return tuple(found)
 
 
 def _segments(library: _Library) -> list[Segment]:
