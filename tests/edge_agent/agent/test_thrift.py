@@ -103,7 +103,12 @@ def test_give_back_memory_beside_other_threads_asks_the_loader_for_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(thrift, "_find_code", lambda libc: asked.append(libc) or ())
+
+    def find(libc: ctypes.CDLL) -> tuple[Span, ...]:
+        asked.append(libc)
+        return ()
+
+    monkeypatch.setattr(thrift, "_find_code", find)
     stopping = threading.Event()
     other = threading.Thread(target=stopping.wait)
     other.start()
