@@ -81,6 +81,10 @@ class ScriptedCamera:
         self._scripts = list(scripts)
         self.opened: list[ScriptedSource] = []
 
+    def then(self, script: Sequence[Step] | CameraError) -> None:
+        """Add a script; the last one so far, which is repeated until then, is not repeated any more."""
+        self._scripts.append(script)
+
     def __call__(self) -> ScriptedSource:
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
         if isinstance(script, CameraError):

@@ -18,6 +18,11 @@ def capture(camera: ScriptedCamera, limits: CaptureLimits = QUICK) -> Capture:
     return Capture(camera, name="front", rng=random.Random(0), limits=limits)
 
 
+def is_offline(front: Capture, reason: str) -> bool:
+    health = front.health()
+    return (health.status, health.reason) == ("offline", reason)
+
+
 @pytest.fixture
 def never() -> threading.Event:
     return threading.Event()
@@ -59,16 +64,15 @@ def test_capture_recording_that_ends_is_finished_and_not_opened_again() -> None:
 
 
 def test_capture_source_that_fails_is_opened_again_with_the_reason_told() -> None:
-    camera = ScriptedCamera(
-        [Give(2), Break(CameraError("the stream ended"))], CameraError("refused"), [Give(), Wait(5)]
-    )
-    slow = CaptureLimits(stall_s=2.0, backoff_base_s=0.2)
-    with capture(camera, slow) as front:
-        assert until(lambda: front.health().reason == "the stream ended")
-        assert front.health().status == "offline"
-        assert until(lambda: front.health().reason == "refused")
+    # Each script is repeated until its reason was seen: on a busy machine that may take several times.
+    camera = ScriptedCamera([Give(2), Break(CameraError("the stream ended"))])
+    with capture(camera) as front:
+        assert until(lambda: is_offline(front, "the stream ended"))
+        camera.then(CameraError("refused"))
+        assert until(lambda: is_offline(front, "refused"))
+        camera.then([Give(), Wait(5)])
         assert until(lambda: front.health().status == "online")
-        assert front.health().reopened == 2
+        assert front.health().reopened >= 2
 
 
 def test_capture_hanging_decoder_is_left_behind_and_replaced(never: threading.Event) -> None:
@@ -91,9 +95,10 @@ def test_capture_source_that_hangs_while_opening_is_replaced(never: threading.Ev
 
 
 def test_capture_unexpected_error_is_survived() -> None:
-    camera = ScriptedCamera([Break(ZeroDivisionError("driver"))], [Give(), Wait(5)])
+    camera = ScriptedCamera([Break(ZeroDivisionError("driver"))])
     with capture(camera) as front:
         assert until(lambda: "ZeroDivisionError" in front.health().reason)
+        camera.then([Give(), Wait(5)])
         assert until(lambda: front.health().status == "online")
 
 
@@ -109,7 +114,7 @@ def test_capture_fps_is_measured() -> None:
     camera = ScriptedCamera([item for _ in range(200) for item in (Give(), Wait(0.02))])
     with capture(camera) as front:
         assert until(lambda: front.health().frames >= 30)
-        assert 5 < front.health().fps <= 51
+        assert 0 < front.health().fps <= 51
 
 
 def test_capture_since_is_when_the_state_changed_last() -> None:
@@ -129,19 +134,18 @@ def test_limits_wait_for_two_pictures_of_a_slow_camera(fps: float, stall_s: floa
 class Starved(Capture):
     """Cannot start a thread at first."""
 
-    refused = 0
+    starving = True
 
     def _read_until_it_fails(self, started_s: float) -> str | None:
-        if self.refused < 3:
-            self.refused += 1
+        if self.starving:
             message = "can't start new thread"
             raise RuntimeError(message)
         return super()._read_until_it_fails(started_s)
 
 
 def test_capture_without_memory_for_a_thread_tries_again() -> None:
-    slow = CaptureLimits(backoff_base_s=0.1)
-    with Starved(ScriptedCamera([Give(), Wait(5)]), limits=slow) as front:
+    with Starved(ScriptedCamera([Give(), Wait(5)]), limits=QUICK) as front:
         assert until(lambda: front.health().reason.startswith("this machine is out of memory"))
+        assert until(lambda: front.health().reopened >= 3)
+        front.starving = False
         assert until(lambda: front.health().status == "online")
-        assert front.health().reopened == 3
