@@ -94,12 +94,15 @@ def serve(
     accounts: Annotated[
         str | None, typer.Option(help="'off': no passwords; whoever reaches the server may do everything.")
     ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="'ray': offload workers run in a cluster; 'local' by default.")
+    ] = None,
     *,
     home: Home = None,
 ) -> None:
     """Serve portal, API and, unless told otherwise, an MQTT broker."""
     settings = read_settings(
-        home, host=host, port=port, broker=broker, broker_port=broker_port, accounts=accounts
+        home, host=host, port=port, broker=broker, broker_port=broker_port, accounts=accounts, engine=engine
     )
     from cloud.commands.serve import serve as run
 

@@ -26,7 +26,7 @@ from edge_agent.errors import ElfowlError
 
 _LOG = logging.getLogger(__name__)
 _AGAIN_S = 0.2
-_PING_EVERY_S = 1.0
+_LOOK_EVERY_S = 1.0
 _SILENT_S = 2.0
 _HUNG_S = 10.0
 """A worker that answers neither questions nor a greeting for so long is given up, and replaced."""
@@ -73,6 +73,10 @@ class Actor(Protocol):
         Raises:
             ActorLostError: It died, or is out of reach.
         """
+        ...
+
+    async def until_lost(self) -> None:
+        """Return when it, having been greeted, is known to be lost."""
         ...
 
     def end(self) -> None:
@@ -172,18 +176,24 @@ class FarDesk:
         Raises:
             ActorEndedError: It hangs.
         """
-        while not self._lost.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_PING_EVERY_S):
-                    await self._lost.wait()
-            if self._asking and self._clock.monotonic_s() - self._heard_s > _SILENT_S:
-                await self._ping()
+        known = self._loop.create_task(self._actor.until_lost())
+        known.add_done_callback(lambda _: self._lost.set())
+        try:
+            while not self._lost.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_EVERY_S):
+                        await self._lost.wait()
+                if self._clock.monotonic_s() - self._heard_s > _SILENT_S:
+                    await self._ping()
+        finally:
+            known.cancel()
 
     async def _ping(self) -> None:
-        """Greet it: who only has much to do answers."""
+        """Greet it: who only has much, or nothing, to do answers."""
         try:
             async with asyncio.timeout(_HUNG_S):
                 await self._actor.greet(())
+            self._heard_s = self._clock.monotonic_s()
         except TimeoutError as error:
             message = f"a worker said nothing for {_HUNG_S:.0f} s"
             raise ActorEndedError(message) from error
@@ -197,8 +207,6 @@ class FarDesk:
             reply(Answer(number=ask.number, failed=Failed.of(error)))
 
     def _send(self, ask: Ask, payload: bytes, reply: Reply) -> None:
-        if not self._asking:
-            self._heard_s = self._clock.monotonic_s()
         task = self._loop.create_task(self._ask(ask, payload, reply))
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)

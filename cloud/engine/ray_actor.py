@@ -8,48 +8,61 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import ray
+
 from cloud.cache.plan import CachePlan
 from cloud.offload.desk import Desk
+from cloud.offload.listening import open_port
 from cloud.offload.protocol import Answer, Ask
 from cloud.processes import ONE_THREAD
+from cloud.settings import settings_from
 from edge_agent.clock import SystemClock
 
 
 class Looker:
-    """Looks at pictures; Ray calls it in one event loop, many questions at once."""
+    """Looks at pictures that come in at a port of its own: a call of Ray costs five times as much."""
 
-    def __init__(self, plan_json: str) -> None:
-        """Load what looks; detectors come with the greeting."""
+    def __init__(self, plan_json: str, token: bytes) -> None:
+        """Load what looks; detectors come with the greeting.
+
+        Args:
+            plan_json: A `CachePlan`.
+            token: Who asks has to say it.
+        """
         # Before libraries that read it: Ray lets them have as many threads as it counts cores for the actor.
         os.environ.update(ONE_THREAD)
         from cloud.offload.eyes import DetectorEyes  # noqa: PLC0415 - torch, seconds
 
-        eyes = DetectorEyes.of_this_machine(CachePlan.model_validate_json(plan_json))
+        self._token = token
+        self._server: asyncio.Server | None = None
+        eyes = DetectorEyes.of_this_machine(_here(CachePlan.model_validate_json(plan_json)))
         self._desk = Desk(eyes, SystemClock(), most=eyes.most_at_once)
 
-    async def greet(self, folders: Sequence[str]) -> int:
-        """Return the process id, once these detectors are ready; what is wrong with one, who asks is told."""
-        asks = [Ask(number=0, kind="load", folder=Path(folder)) for folder in folders]
-        await asyncio.gather(*(self._answer(ask, b"") for ask in asks))
-        return os.getpid()
+    async def greet(self, folders: Sequence[str]) -> tuple[str, int]:
+        """Return host and port once these detectors are ready; what is wrong with one, who asks is told."""
+        await asyncio.gather(*(self._load(Path(folder)) for folder in folders))
+        if self._server is None:
+            host = ray.util.get_node_ip_address()
+            self._server = await open_port(host, self._token, self._desk)
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return host, port
 
-    async def answer(self, ask_json: bytes, payload: bytes) -> bytes:
-        """Return the answer to a question, both as JSON."""
-        answer = await self._answer(Ask.model_validate_json(ask_json), payload)
-        return answer.model_dump_json().encode()
-
-    async def _answer(self, ask: Ask, payload: bytes) -> Answer:
+    async def _load(self, folder: Path) -> None:
         loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Answer] = loop.create_future()
+        ready = asyncio.Event()
 
-        def settle(answer: Answer) -> None:
-            if not answered.done():
-                answered.set_result(answer)
-
-        def reply(answer: Answer) -> None:
+        def reply(_answer: Answer) -> None:
             # The loop may be closed when the actor is told to end.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(settle, answer)
+                loop.call_soon_threadsafe(ready.set)
 
-        self._desk.take(ask, payload, reply)
-        return await answered
+        self._desk.take(Ask(number=0, kind="load", folder=folder), b"", reply)
+        await ready.wait()
+
+
+def _here(plan: CachePlan) -> CachePlan:
+    """Return a plan as this machine carries it out: with the home folder that its own variables name.
+
+    Without an object store the cloud's home is where detectors are: all machines see it under one name.
+    """
+    return plan if plan.object_store is None else plan.model_copy(update={"home": settings_from().home})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Awaitable, Sequence
@@ -20,45 +21,63 @@ import ray
 from ray.exceptions import ActorDiedError, RayError
 
 from cloud.engine.keeping import ActorEndedError, ActorLostError, KeeperPlan, Post
+from cloud.engine.line import Line
 from cloud.engine.ray_actor import Looker
 from cloud.engine.sharing import SharedFolders
 from cloud.offload.bringing import Bringer
+from cloud.offload.link import LinkLostError
 from cloud.offload.protocol import Answer, Ask
 from cloud.processes import exit_with_parent
 from edge_agent.clock import Clock, SystemClock
 
 _LOG = logging.getLogger(__name__)
 _KNOCK_S = 1.0
-_AT_ONCE = 1000
+_TOKEN_BYTES = 32
 
 
 class RayActor:
-    """An actor, as `Post` wants it; Ray starts it again when it or its machine dies."""
+    """An actor, as `Post` wants it; Ray starts it again when it or its machine dies.
 
-    def __init__(self, plan: KeeperPlan) -> None:
+    Ray says where it is and whether it lives; questions go there directly.
+    """
+
+    def __init__(self, plan: KeeperPlan, clock: Clock) -> None:
         """Ask for one; Ray makes it as soon as a machine has room."""
+        token = secrets.token_bytes(_TOKEN_BYTES)
         options: dict[str, Any] = {
             "num_cpus": 1,
             "num_gpus": plan.gpus,
             "max_restarts": -1,
-            "max_concurrency": _AT_ONCE,
             # The next one goes to another machine, if there is one: not all are to die with one machine.
             "scheduling_strategy": "SPREAD",
         }
-        self._handle: Any = ray.remote(Looker).options(**options).remote(plan.cache.model_dump_json())
+        self._line = Line(token, clock)
+        looker = ray.remote(Looker).options(**options)
+        self._handle: Any = looker.remote(plan.cache.model_dump_json(), token)
 
     async def greet(self, folders: Sequence[Path]) -> None:
         """Return once it is up and has these detectors ready."""
-        await _told(self._handle.greet.remote([str(folder) for folder in folders]))
+        host, port = await _told(self._handle.greet.remote([str(folder) for folder in folders]))
+        if not self._line.is_open:
+            try:
+                await self._line.open(host, port)
+            except LinkLostError as error:
+                raise ActorLostError from error
 
     async def answer(self, ask: Ask, payload: bytes) -> Answer:
         """Return its answer to a question."""
-        return Answer.model_validate_json(
-            await _told(self._handle.answer.remote(ask.model_dump_json().encode(), payload))
-        )
+        try:
+            return await self._line.ask(ask, payload)
+        except LinkLostError as error:
+            raise ActorLostError from error
+
+    async def until_lost(self) -> None:
+        """Return when it, having been greeted, is known to be lost."""
+        await self._line.until_lost()
 
     def end(self) -> None:
         """End it for good."""
+        self._line.close()
         ray.kill(self._handle, no_restart=True)
 
 
@@ -91,7 +110,7 @@ def _join(address: str | None, clock: Clock) -> None:
 async def _keep(plan: KeeperPlan, sockets: Sequence[Path], clock: Clock) -> None:
     shared = SharedFolders(plan.cache)
     bringer = Bringer(shared)
-    hire = partial(RayActor, plan)
+    hire = partial(RayActor, plan, clock)
     posts = [Post(socket, hire, bringer, shared.newest, clock) for socket in sockets]
     async with asyncio.TaskGroup() as group:
         for post in posts:

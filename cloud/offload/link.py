@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -73,11 +72,67 @@ class Link(Protocol):
         ...
 
 
-@dataclass
-class _Open:
-    writer: asyncio.StreamWriter
-    under_way: dict[int, asyncio.Future[Answer]]
-    heard_s: float
+class Talk:
+    """One connection to a worker, with many questions under way."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, clock: Clock) -> None:
+        """Begin; answers come as long as `listen` runs."""
+        self._reader, self._writer, self._clock = reader, writer, clock
+        self._numbers = count(1)
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._heard_s = clock.monotonic_s()
+
+    @property
+    def under_way(self) -> int:
+        """Return how many questions wait for their answers."""
+        return len(self._waiting)
+
+    @property
+    def silent_s(self) -> float:
+        """Return for how long the worker owes an answer without having said anything."""
+        return self._clock.monotonic_s() - self._heard_s if self._waiting else 0.0
+
+    def tell(self, ask: Ask) -> None:
+        """Say something that nobody waits for."""
+        self._writer.write(packed(ask.model_copy(update={"number": 0})))
+
+    async def ask(self, ask: Ask, payload: bytes = b"") -> Answer:
+        """Return the worker's answer to a question.
+
+        Raises:
+            LinkLostError: The worker went away meanwhile.
+        """
+        number = next(self._numbers)
+        if not self._waiting:
+            self._heard_s = self._clock.monotonic_s()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            self._writer.write(packed(ask.model_copy(update={"number": number}), payload))
+            return await answer
+        finally:
+            self._waiting.pop(number, None)
+
+    async def listen(self) -> None:
+        """Take answers until the worker goes away; whoever waits then is told.
+
+        Raises:
+            asyncio.IncompleteReadError: It went away.
+            ConnectionError: As well.
+            ValueError: What it says is no answer.
+        """
+        try:
+            while True:
+                document, _ = await read_message(self._reader)
+                self._heard_s = self._clock.monotonic_s()
+                answer = Answer.model_validate_json(document)
+                waiting = self._waiting.get(answer.number)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(answer)
+        finally:
+            for waiting in self._waiting.values():
+                if not waiting.done():
+                    waiting.set_exception(LinkLostError())
 
 
 class WorkerLink:
@@ -86,27 +141,24 @@ class WorkerLink:
     def __init__(self, socket_path: Path, clock: Clock) -> None:
         self._socket_path = socket_path
         self._clock = clock
-        self._numbers = count(1)
-        self._open: _Open | None = None
+        self._talk: Talk | None = None
         self._task: asyncio.Task[None] | None = None
         self.changed = asyncio.Event()
 
     @property
     def is_up(self) -> bool:
         """Return whether a worker listens."""
-        return self._open is not None
+        return self._talk is not None
 
     @property
     def under_way(self) -> int:
         """Return how many questions wait for their answers."""
-        return 0 if self._open is None else len(self._open.under_way)
+        return 0 if self._talk is None else self._talk.under_way
 
     @property
     def silent_s(self) -> float:
         """Return for how long the worker owes an answer without having said anything."""
-        if self._open is None or not self._open.under_way:
-            return 0.0
-        return self._clock.monotonic_s() - self._open.heard_s
+        return 0.0 if self._talk is None else self._talk.silent_s
 
     def start(self, changed: asyncio.Event) -> None:
         """Begin to connect; `changed` is set whenever the link comes up."""
@@ -122,8 +174,8 @@ class WorkerLink:
 
     def tell(self, folder: Path) -> None:
         """Let the worker get a detector ready; one that is not there yet finds it by itself."""
-        if self._open is not None:
-            self._open.writer.write(packed(Ask(number=0, kind="load", folder=folder)))
+        if self._talk is not None:
+            self._talk.tell(Ask(number=0, kind="load", folder=folder))
 
     async def ask(
         self, folder: Path, jpeg: bytes, left_ms: float, *, alone: bool, part: XyxyNorm = WHOLE
@@ -145,19 +197,9 @@ class WorkerLink:
         return (await self._ask(Ask(number=0, kind="figures"))).tiers or ()
 
     async def _ask(self, ask: Ask, payload: bytes = b"") -> Answer:
-        current = self._open
-        if current is None:
+        if self._talk is None:
             raise LinkLostError
-        number = next(self._numbers)
-        if not current.under_way:
-            current.heard_s = self._clock.monotonic_s()
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        current.under_way[number] = answer
-        try:
-            current.writer.write(packed(ask.model_copy(update={"number": number}), payload))
-            return await answer
-        finally:
-            current.under_way.pop(number, None)
+        return await self._talk.ask(ask, payload)
 
     async def _keep_connected(self) -> None:
         while True:
@@ -177,18 +219,9 @@ class WorkerLink:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take answers until the worker goes away."""
         await read_message(reader)  # its greeting
-        current = self._open = _Open(writer, {}, self._clock.monotonic_s())
+        self._talk = Talk(reader, writer, self._clock)
         self.changed.set()
         try:
-            while True:
-                document, _ = await read_message(reader)
-                current.heard_s = self._clock.monotonic_s()
-                answer = Answer.model_validate_json(document)
-                waiting = current.under_way.get(answer.number)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(answer)
+            await self._talk.listen()
         finally:
-            self._open = None
-            for waiting in current.under_way.values():
-                if not waiting.done():
-                    waiting.set_exception(LinkLostError())
+            self._talk = None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 from pathlib import Path
 from typing import Protocol
 
 from cloud.offload.desk import Reply
 from cloud.offload.protocol import GREETING, Answer, Ask, packed, read_message
+
+_TOKEN_S = 10.0
 
 
 class Takes(Protocol):
@@ -39,6 +42,20 @@ class Connection:
         # The loop may be closed when the process is told to end.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._writer.write, packed(answer))
+
+
+async def open_port(host: str, token: bytes, desk: Takes) -> asyncio.Server:
+    """Take questions at a free port of this machine, from those who know a token and say it first."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, TimeoutError):
+            async with asyncio.timeout(_TOKEN_S):
+                said = await reader.readexactly(len(token))
+            if hmac.compare_digest(said, token):
+                await Connection(reader, writer, desk).serve()
+        writer.close()
+
+    return await asyncio.start_server(connected, host, 0)
 
 
 async def listen(socket_path: Path, desk: Takes) -> None:

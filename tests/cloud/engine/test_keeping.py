@@ -36,6 +36,7 @@ class FakeActor:
         self.ready: list[Path] = []
         self.hangs = self.ended = False
         self.greeted = 0
+        self.gone = asyncio.Event()
 
     async def greet(self, folders: Sequence[Path]) -> None:
         self._check()
@@ -51,6 +52,9 @@ class FakeActor:
         if self.hangs:
             await asyncio.Event().wait()
         return Answer(number=ask.number, inferred=SEEN)
+
+    async def until_lost(self) -> None:
+        await self.gone.wait()
 
     def end(self) -> None:
         self.ended = True
@@ -154,9 +158,24 @@ def test_question_of_an_actor_that_dies_is_asked_of_another_one(tmp_path: Path) 
     play(tmp_path, scene, count=2)
 
 
+def test_actor_that_dies_while_nobody_asks_is_asked_no_more_until_it_is_back(tmp_path: Path) -> None:
+    async def scene(kept: Kept) -> None:
+        (actor,) = kept.actors
+        actor.lost = ActorLostError()
+        actor.gone.set()
+        await until(lambda: kept.pool.up == 0)
+        actor.lost = None
+        actor.gone = asyncio.Event()
+        assert await kept.ask() == SEEN
+        assert kept.pool.retried == 0
+
+    play(tmp_path, scene)
+
+
 def test_actor_that_does_not_come_back_is_replaced(tmp_path: Path) -> None:
     async def scene(kept: Kept) -> None:
         kept.actors[0].lost = ActorEndedError()
+        kept.actors[0].gone.set()
         assert await kept.ask() == SEEN
         assert len(kept.actors) == 2
 
@@ -167,7 +186,7 @@ def test_actor_that_hangs_is_replaced_and_its_question_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeping, "_SILENT_S", 0.0)
-    monkeypatch.setattr(keeping, "_PING_EVERY_S", 0.01)
+    monkeypatch.setattr(keeping, "_LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(keeping, "_HUNG_S", 0.05)
 
     async def scene(kept: Kept) -> None:
@@ -180,7 +199,7 @@ def test_actor_that_hangs_is_replaced_and_its_question_asked_again(
 
 def test_actor_that_only_has_much_to_do_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "_SILENT_S", 0.0)
-    monkeypatch.setattr(keeping, "_PING_EVERY_S", 0.01)
+    monkeypatch.setattr(keeping, "_LOOK_EVERY_S", 0.01)
 
     async def scene(kept: Kept) -> None:
         (actor,) = kept.actors
