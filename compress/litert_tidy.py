@@ -19,6 +19,7 @@ _Operator = Any
 _SAME, _VALID = 0, 1
 _RESHAPE_OPTIONS = 17
 _CONV, _DEPTHWISE, _RESHAPE, _PAD, _TRANSPOSE = 3, 4, 22, 34, 39
+_KINDS = {0: np.float32, 2: np.int32, 4: np.int64}
 """Numbers of the file format."""
 
 _NO_TENSOR = -1
@@ -85,24 +86,25 @@ class _Graph:
     def pair_pixels(self) -> None:
         """Let a first layer of stride 2 read two pixels as one of twice the channels: less is for nothing."""
         for convolution in self._all(_CONV):
-            source, weights = convolution.inputs[0], self._numbers(convolution.inputs[1], np.float32)
-            options, (_, height, width, channels) = convolution.builtinOptions, self._shape(source)
+            source, kernel, options = *convolution.inputs[:2], convolution.builtinOptions
+            _, height, width, channels = self._shape(source)
             strides = options.strideH, options.strideW, options.dilationHFactor, options.dilationWFactor
             if (
                 source not in self._graph.inputs
                 or channels > _FEW_CHANNELS
                 or width % 2
-                or weights.shape[1:3] != (3, 3)
+                or self._shape(kernel)[1:3] != (3, 3)
                 or strides != (2, 2, 1, 1)
                 or options.padding != _SAME
             ):
                 continue
+            weights = self._numbers(kernel)
             # SAME pads an even width on the right only: output x reads the pixels 2x, 2x + 1 and 2x + 2.
             paired = np.zeros((len(weights), 3, 2, 2 * channels), np.float32)
             paired[:, :, 0, :channels], paired[:, :, 0, channels:] = weights[:, :, 0], weights[:, :, 1]
             paired[:, :, 1, :channels] = weights[:, :, 2]
             convolution.inputs[0] = self._reshaped(convolution, [1, height, width // 2, 2 * channels])
-            convolution.inputs[1] = self._constant(paired, self._name(convolution.inputs[1]) + "_paired")
+            convolution.inputs[1] = self._constant(paired, self._name(kernel) + "_paired")
             options.strideW = 1
 
     def _all(self, code: int) -> list[_Operator]:
@@ -121,8 +123,8 @@ class _Graph:
         for operator in self._graph.operators:
             operator.inputs = [new if one == old else one for one in operator.inputs]
 
-    def _turn(self, operator: _Operator) -> npt.NDArray[np.int32]:
-        return self._numbers(operator.inputs[1], np.int32)
+    def _turn(self, operator: _Operator) -> npt.NDArray[Any]:
+        return self._numbers(operator.inputs[1])
 
     def _shape(self, tensor: int) -> tuple[int, int, int, int]:
         first, second, third, fourth = map(int, self._graph.tensors[tensor].shape)
@@ -131,10 +133,10 @@ class _Graph:
     def _name(self, tensor: int) -> str:
         return bytes(self._graph.tensors[tensor].name).decode()
 
-    def _numbers(self, tensor: int, dtype: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - any numpy type
+    def _numbers(self, tensor: int) -> npt.NDArray[Any]:
         found = self._graph.tensors[tensor]
-        data = self._model.buffers[found.buffer].data
-        return np.frombuffer(bytes(data), dtype).reshape(tuple(map(int, found.shape)))
+        data = bytes(self._model.buffers[found.buffer].data)
+        return np.frombuffer(data, _KINDS[found.type]).reshape(tuple(map(int, found.shape)))
 
     def _padded(self, tensor: int) -> tuple[int, list[tuple[int, int]]] | None:
         """Return what was padded to make a tensor, and by how much on both ends of its own four axes."""
@@ -142,7 +144,7 @@ class _Graph:
         pad = self._maker(turned_back.inputs[0] if turned_back is not None else tensor, _PAD)
         if pad is None:
             return None
-        ends = [(int(low), int(high)) for low, high in self._numbers(pad.inputs[1], np.int32)]
+        ends = [(int(low), int(high)) for low, high in self._numbers(pad.inputs[1])]
         if turned_back is None:
             return pad.inputs[0], ends
         turned = self._maker(pad.inputs[0], _TRANSPOSE)
@@ -166,8 +168,8 @@ class _Graph:
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(numbers.tobytes(), np.uint8)
         self._model.buffers.append(buffer)
-        kinds = {"float32": schema.TensorType.FLOAT32, "int32": schema.TensorType.INT32}
-        return self._tensor(numbers.shape, kinds[numbers.dtype.name], name, len(self._model.buffers) - 1)
+        kind = next(kind for kind, dtype in _KINDS.items() if numbers.dtype == dtype)
+        return self._tensor(numbers.shape, kind, name, len(self._model.buffers) - 1)
 
     def _tensor(self, shape: Sequence[int], kind: int, name: str, buffer: int = 0) -> int:
         schema: Any = importlib.import_module("ai_edge_litert.schema_py_generated")
