@@ -86,8 +86,8 @@ class _Graph:
     def pair_pixels(self) -> None:
         """Let a first layer of stride 2 read two pixels as one of twice the channels: less is for nothing."""
         for convolution in self._all(_CONV):
-            source, kernel, options = *convolution.inputs[:2], convolution.builtinOptions
-            _, height, width, channels = self._shape(source)
+            source, kernel = convolution.inputs[:2]
+            options, (_, height, width, channels) = convolution.builtinOptions, self._shape(source)
             strides = options.strideH, options.strideW, options.dilationHFactor, options.dilationWFactor
             if (
                 source not in self._graph.inputs
