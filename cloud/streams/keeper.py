@@ -138,6 +138,7 @@ class Keeper:
         self._beaten_s = self._moved_s = float("-inf")
         self._deaf_until_s = self._look_again_s = float("-inf")
         self._free_since_s: dict[str, float] = {}
+        self._is_deaf = False
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -154,10 +155,17 @@ class Keeper:
             if self._clock.monotonic_s() - self._beaten_s >= BEAT_S:
                 self._beat()
                 self._look()
+                if self._is_deaf:
+                    _LOG.warning("the database of the streams answers again")
+                self._is_deaf = False
             else:
                 self._store()
         except (ElfowlError, SQLAlchemyError) as error:
-            _LOG.error("the database of the streams does not answer, trying again: %s", error)
+            if not self._is_deaf:
+                _LOG.error(
+                    "the database of the streams does not answer, trying again until it does: %s", error
+                )
+            self._is_deaf = True
 
     def stop(self) -> None:
         """Let all streams go."""

@@ -89,13 +89,20 @@ class StreamPool:
             ender.join()
 
     def _run(self) -> None:
+        is_away = False
         while not self._stopping.wait(_LOOK_S):
             try:
                 self._look()
             except (ElfowlError, SQLAlchemyError) as error:
+                if not is_away:
+                    _LOG.error(
+                        "the database of the streams does not answer, trying again until it does: %s", error
+                    )
+                is_away = True
                 # Nobody could say that it lives meanwhile: that is no reason to end anybody.
                 self._judging_from_s = self._clock.monotonic_s() + _HUNG_S
-                _LOG.error("the database of the streams does not answer, trying again: %s", error)
+            else:
+                is_away = False
 
     def _look(self) -> None:
         if not self._supervisors:
