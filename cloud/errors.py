@@ -8,12 +8,14 @@ ElfowlError
 ├── TooLargeError      the caller: larger than what is taken, or than there is room for (HTTP 413)
 ├── BusyError          the caller: try again later (HTTP 503 with Retry-After)
 │   └── QuotaError     the caller: it alone asked too much (HTTP 429 with Retry-After)
-└── TrainingError      the maker: these examples do not give a detector
+├── TrainingError      the maker: these examples do not give a detector
+└── StorageError
+    └── AwayError      whoever runs the database: it cannot be reached; what waits can go on once it can
 """
 
 from __future__ import annotations
 
-from edge_agent.errors import ElfowlError
+from edge_agent.errors import ElfowlError, StorageError
 
 
 class InputError(ElfowlError):
@@ -50,3 +52,7 @@ class QuotaError(BusyError):
 
 class TrainingError(ElfowlError):
     """These examples do not give a detector; the text says what is missing."""
+
+
+class AwayError(StorageError):
+    """The database cannot be reached now; what was stored before is kept."""

@@ -6,6 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+AWAY_CODE = 75
+"""Exit status of a process whose database went away: nothing is wrong with the job (EX_TEMPFAIL)."""
+
 
 class ProgressLine(BaseModel):
     """One line: progress, or the end with `result` or `error`; `figures` may hold loss and ap50."""

@@ -2,7 +2,7 @@
 
 Invariants:
 - A job that was accepted ends as done, failed or cancelled; when the server is killed, the next one runs it,
-  and when its process is killed, another one does, once.
+  and when its process is killed, another one does, once. One whose database went away begins again.
 - One job runs at a time: training uses all cores. Files that come in do not wait for it; one at a time too.
 - A child never outlives the server, and a cancelled one is ended at once.
 """
@@ -22,7 +22,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from cloud.accounts.workspaces import WORKSPACE_VARIABLE
 from cloud.errors import ConflictError
-from cloud.jobs.progress import ProgressLine, parse_line
+from cloud.jobs.progress import AWAY_CODE, ProgressLine, parse_line
 from cloud.processes import ONE_THREAD, start_child, stop_child
 from cloud.settings import Settings
 from cloud.store import jobs
@@ -40,6 +40,8 @@ _UPDATE_S = 0.2
 _AGAIN_S = 1.0
 _MOST_KILLS = 2
 """A process that is killed each time is killed for what it does: mostly for the memory that it takes."""
+
+_MOST_AWAYS = 10
 
 Command = Callable[[Job], Sequence[str]]
 
@@ -160,15 +162,19 @@ class JobRunner:
                 self._enqueue(job)
 
     def _run_child(self, job_id: str) -> None:
-        for kills in range(1, _MOST_KILLS + 1):
+        kills = aways = 0
+        while True:
             job = self._patiently(lambda: self._find(job_id))
             if job.state in jobs.ENDED or self._stopping:
                 return
             code, last = self._run_once(job)
-            if code >= 0 or last.error is not None or kills == _MOST_KILLS:
+            kills, aways = kills + (code < 0), aways + (code == AWAY_CODE)
+            is_broken_off = code < 0 or code == AWAY_CODE
+            if not is_broken_off or last.error is not None or kills == _MOST_KILLS or aways == _MOST_AWAYS:
                 self._finish(job_id, code, last)
                 return
-            _LOG.error("job %s: its process was killed by signal %d; it is run again", job_id, -code)
+            _LOG.error("job %s: its process was broken off (status %d); it is run again", job_id, code)
+            self._clock.sleep(_AGAIN_S)
 
     def _run_once(self, job: Job) -> tuple[int, ProgressLine]:
         """Run a job's process; return its exit status, negative for a signal, and its last words."""

@@ -25,6 +25,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from cloud.errors import AwayError
 from cloud.store.scope import WITH_CONDITION, open_session
 from edge_agent.errors import StorageError
 
@@ -148,7 +149,7 @@ def storage_errors() -> Iterator[None]:
         if error.connection_invalidated or any(known in said for known in _AWAY):
             first_line = said.partition("\n")[0]
             message = f"database: {first_line}; see that PostgreSQL runs, and ELFOWL_DATABASE"
-            raise StorageError(message) from error
+            raise AwayError(message) from error
         raise
 
 

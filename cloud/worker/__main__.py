@@ -13,7 +13,8 @@ from typing import Any
 
 from cloud.accounts.workspaces import WORKSPACE_VARIABLE, settle
 from cloud.actions.open_home import Home, open_home
-from cloud.jobs.progress import ProgressLine
+from cloud.errors import AwayError
+from cloud.jobs.progress import AWAY_CODE, ProgressLine
 from cloud.processes import exit_with_parent
 from cloud.settings import settings_from
 from cloud.worker.progress import Cancelled, Progress
@@ -33,6 +34,9 @@ def main(arguments: list[str]) -> int:
     try:
         home = open_home(settings_from())
         result = _KINDS[kind](home, json.loads(text), stop.is_set)
+    except AwayError as error:
+        logging.getLogger(__name__).error("the job begins again once it can: %s", error)  # noqa: TRY400
+        return AWAY_CODE
     except ElfowlError as error:
         _say(ProgressLine(error=" ".join(str(error).split())))
         return 1

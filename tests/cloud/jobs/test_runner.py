@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from cloud.accounts.workspaces import within
 from cloud.actions.open_home import Home
 from cloud.errors import ConflictError
-from cloud.jobs.progress import ProgressLine, parse_line
+from cloud.jobs.progress import AWAY_CODE, ProgressLine, parse_line
 from cloud.jobs.runner import JobRunner
 from cloud.store import jobs, workspaces
 from cloud.store.database import Database
@@ -148,9 +148,10 @@ def test_job_that_fails_says_why(home: Home, running: Runner, script: str, words
 
 
 @pytest.mark.slow
-def test_job_whose_process_is_killed_is_run_again(home: Home) -> None:
+@pytest.mark.parametrize("end", [KILLED, f"raise SystemExit({AWAY_CODE})"])
+def test_job_whose_process_is_killed_or_has_no_database_is_run_again(home: Home, end: str) -> None:
     marker = home.settings.home / "second-time"
-    once = f"import pathlib; m = pathlib.Path({str(marker)!r})\nif not m.exists():\n    m.touch(); {KILLED}\n"
+    once = f"import pathlib; m = pathlib.Path({str(marker)!r})\nif not m.exists():\n    m.touch(); {end}\n"
     running = Runner(home, {"quick": once + QUICK})
     try:
         assert wait_for(home, running.runner.submit("train", "quick", {}).id, "done").result == {"answer": 42}
