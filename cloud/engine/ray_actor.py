@@ -20,7 +20,7 @@ from edge_agent.clock import SystemClock
 
 
 class Looker:
-    """Looks at pictures that come in at a port of its own: a call of Ray costs five times as much."""
+    """Looks at pictures that come in at a port of its own: calls of Ray cost the keeper five times more."""
 
     def __init__(self, plan_json: str, token: bytes) -> None:
         """Load what looks; detectors come with the greeting.
