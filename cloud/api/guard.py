@@ -23,6 +23,7 @@ from cloud.api.problems import UnauthorizedError, problem_of
 from cloud.api.room import Room
 from cloud.errors import DeniedError, TooLargeError
 from cloud.settings import Settings
+from edge_agent.clock import Clock, SystemClock
 from edge_agent.errors import ConfigError, ElfowlError, StorageError
 
 _UPLOAD_LIMIT_BYTES = 8_000_000_000
@@ -60,11 +61,11 @@ def refuse_open_door(settings: Settings) -> None:
 class Guard:
     """ASGI middleware: checks every request before anything reads it."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, clock: Clock | None = None) -> None:
         self._app = app
         self._settings = settings
         self._loopback = is_loopback(settings.host)
-        self._room = Room()
+        self._room = Room(clock or SystemClock())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer that it may not pass."""

@@ -10,9 +10,10 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from cloud.api.guard import Guard
-from cloud.api.room import MOST_WAITING, Room
+from cloud.api.room import MOST_WAITING, SLOW, SLOW_S, Room
 from cloud.errors import BusyError
 from cloud.settings import Settings
+from tests.fakes.clock import FakeClock
 
 _API = "http://127.0.0.1/api/v1"
 
@@ -59,7 +60,7 @@ def test_crowd_beyond_the_room_is_refused_at_once_and_the_others_are_answered(tm
 
 def test_place_is_left_once_when_the_answer_begins() -> None:
     async def scene() -> None:
-        room = Room(1)
+        room = Room(FakeClock(), 1)
         with room.place() as place:
             with pytest.raises(BusyError):
                 room.place()
@@ -74,3 +75,16 @@ def test_place_is_left_once_when_the_answer_begins() -> None:
         assert room.waiting == 0
 
     asyncio.run(scene())
+
+
+def test_room_takes_fewer_while_many_wait_for_long_and_more_again_once_they_are_answered() -> None:
+    clock = FakeClock()
+    room = Room(clock)
+    places = [room.place() for _ in range(SLOW)]
+    room.place()
+    clock.advance(2 * SLOW_S)
+    with pytest.raises(BusyError, match="17 requests wait"):
+        room.place()
+    for place in places[:2]:
+        place.leave()
+    room.place()
