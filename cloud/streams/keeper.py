@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 _TOO_BUSY = 0.9
 _MOVE_EVERY_S = 10.0
 _STOPPED = "the cloud was stopped"
-_MOST_LAG_S = 1.0
+_MOST_LAG_S = 2.0
 """Pictures that wait for longer than this are left out by the most, so this worker begins nothing more."""
 
 _AT_ONCE = 16
