@@ -22,24 +22,24 @@ class RayCluster:
 
     def __init__(self, cluster: Any, home: Path) -> None:  # noqa: ANN401 - the library's own
         self._cluster, self._home = cluster, home
+        self._nodes: list[Any] = []
 
     @property
     def address(self) -> str:
         return str(self._cluster.address)
 
-    def add_node(self) -> Any:  # noqa: ANN401 - the library's own
+    def add_node(self) -> None:
         """Start a node."""
         before = len(self._alive())
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("ELFOWL_HOME", str(self._home))
             options = {"wait": False, "num_cpus": 2, "object_store_memory": _STORE_BYTES}
-            node = _in_time(lambda: self._cluster.add_node(**options))
+            self._nodes.append(_in_time(lambda: self._cluster.add_node(**options)))
         wait_until(lambda: len(self._alive()) > before, _PATIENCE_S, self._alive)
-        return node
 
-    def kill_node(self, node: Any) -> None:  # noqa: ANN401 - the library's own
-        """End a node and all that runs on it as a power cut would."""
-        self._cluster.remove_node(node, allow_graceful=False)
+    def kill_node(self) -> None:
+        """End the oldest node and all that runs on it as a power cut would."""
+        self._cluster.remove_node(self._nodes.pop(0), allow_graceful=False)
 
     def _alive(self) -> list[Any]:
         return list(self._cluster.global_state._live_node_ids())
