@@ -90,6 +90,15 @@ class PortalServer:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def last_words(self) -> str:
+        """Return what helps to understand a failure."""
+        return self._log.read_text()[-3000:]
+
     def resident_bytes(self) -> int:
         return self._memory_bytes("VmRSS")
 
