@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Insert, Table, Update, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, FromClause, Insert, Table, Update, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -81,17 +81,7 @@ def gaps_after(session: Session, acked: Mapping[Line, int]) -> dict[Line, dict[i
     """Return forgotten ranges, first to last, that end above a number of each line."""
     rows = [{"device": device, "epoch": epoch, "seq": seq} for (device, epoch), seq in acked.items()]
     wanted = given(session, rows, device=str, epoch=str, seq=int)
-    query = (
-        select(EventGap.device, EventGap.epoch, EventGap.first_seq, EventGap.last_seq)
-        .select_from(wanted)
-        .join(
-            EventGap,
-            (EventGap.device == wanted.c.device)
-            & (EventGap.epoch == wanted.c.epoch)
-            & (EventGap.last_seq > wanted.c.seq),
-        )
-    )
-    return _gaps(session.execute(query))
+    return _gaps(session, wanted, EventGap.last_seq > wanted.c.seq)
 
 
 def gaps_at(session: Session, firsts: Iterable[tuple[Line, int]]) -> dict[Line, dict[int, int]]:
@@ -100,17 +90,7 @@ def gaps_at(session: Session, firsts: Iterable[tuple[Line, int]]) -> dict[Line, 
     if not rows:
         return {}
     wanted = given(session, rows, device=str, epoch=str, first=int)
-    query = (
-        select(EventGap.device, EventGap.epoch, EventGap.first_seq, EventGap.last_seq)
-        .select_from(wanted)
-        .join(
-            EventGap,
-            (EventGap.device == wanted.c.device)
-            & (EventGap.epoch == wanted.c.epoch)
-            & (EventGap.first_seq == wanted.c.first),
-        )
-    )
-    return _gaps(session.execute(query))
+    return _gaps(session, wanted, EventGap.first_seq == wanted.c.first)
 
 
 def states_of(session: Session, keys: Collection[Key]) -> dict[Key, KnownState]:
@@ -192,9 +172,15 @@ def _lines(lines: Iterable[Line]) -> list[dict[str, str]]:
     return [{"device": device, "epoch": epoch} for device, epoch in lines]
 
 
-def _gaps(rows: Iterable[Any]) -> dict[Line, dict[int, int]]:
+def _gaps(session: Session, wanted: FromClause, which: ColumnElement[bool]) -> dict[Line, dict[int, int]]:
+    """Return the forgotten ranges of the lines that a statement brings along, of those that are meant."""
+    query = (
+        select(EventGap.device, EventGap.epoch, EventGap.first_seq, EventGap.last_seq)
+        .select_from(wanted)
+        .join(EventGap, (EventGap.device == wanted.c.device) & (EventGap.epoch == wanted.c.epoch) & which)
+    )
     found: dict[Line, dict[int, int]] = {}
-    for device, epoch, first, last in rows:
+    for device, epoch, first, last in session.execute(query):
         found.setdefault((device, epoch), {})[first] = last
     return found
 
