@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cloud.datasets.frames import LabelledBox, LabelledFrame
-from edge_agent.wire.base import XyxyNorm
-
-WHOLE: XyxyNorm = (0.0, 0.0, 1.0, 1.0)
+from edge_agent.wire.base import WHOLE
 
 
 def frames_of_tags(frames: Sequence[LabelledFrame]) -> list[LabelledFrame]:

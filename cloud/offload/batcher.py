@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.errors import BusyError
-from cloud.offload.part import WHOLE
 from cloud.offload.protocol import Inferred
 from edge_agent.clock import Clock
 from edge_agent.errors import BackendError, ElfowlError
-from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.base import WHOLE, XyxyNorm
 from edge_agent.wire.detection import Detection, DetectorRef
 
 _LOG = logging.getLogger(__name__)

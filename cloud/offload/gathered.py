@@ -20,14 +20,14 @@ from torch.nn import functional
 from cloud.detector.full import FullDetector, decode_detections
 from cloud.detector.light import LightHead, LightNetwork
 from cloud.detector.presence import PresenceHead
-from cloud.offload.part import WHOLE, look_size
+from cloud.offload.part import look_size
 from cloud.subnets.features import shared_extractor
 from cloud.subnets.manifest import SubnetManifest
 from cloud.subnets.trunks import load_trunk
 from edge_agent.errors import ElfowlError
 from edge_agent.vision.arrays import Rgb
 from edge_agent.vision.letterbox import Letterboxed, letterbox
-from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.base import WHOLE, XyxyNorm
 from edge_agent.wire.detection import Detection
 
 Levels = tuple[torch.Tensor, ...]

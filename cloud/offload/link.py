@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from cloud.cache.figures import TierFigures
-from cloud.offload.part import WHOLE
 from cloud.offload.protocol import Answer, Ask, packed, read_message
 from edge_agent.clock import Clock
-from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.base import WHOLE, XyxyNorm
 
 _LOG = logging.getLogger(__name__)
 _KNOCK_S = 0.02

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.base import WHOLE, XyxyNorm
 
-WHOLE: Final[XyxyNorm] = (0.0, 0.0, 1.0, 1.0)
 _STRIDE_PX: Final = 32
 _LEAST_PX: Final = 64
 

@@ -17,12 +17,11 @@ from cloud.cache.figures import TierFigures
 from cloud.cache.plan import CachePlan
 from cloud.errors import BusyError
 from cloud.offload.link import Link, LinkLostError, WorkerLink
-from cloud.offload.part import WHOLE
 from cloud.offload.protocol import Inferred
 from cloud.processes import ONE_THREAD, Supervisor, start_child
 from edge_agent.clock import Clock
 from edge_agent.errors import BackendError
-from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.base import WHOLE, XyxyNorm
 
 _LOG = logging.getLogger(__name__)
 _DOUBTFUL_S = 2.0

@@ -18,9 +18,8 @@ from pydantic import BaseModel, ConfigDict
 
 from cloud.cache.figures import TierFigures
 from cloud.errors import BusyError, InputError, NotFoundError
-from cloud.offload.part import WHOLE
 from edge_agent.errors import BackendError, ElfowlError
-from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.base import WHOLE, XyxyNorm
 from edge_agent.wire.detection import Detection, DetectorRef
 
 _ID = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")

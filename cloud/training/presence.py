@@ -12,7 +12,6 @@ from torch.nn import functional
 from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.pictures import read_pictures
 from cloud.datasets.split import folds
-from cloud.datasets.tags import WHOLE
 from cloud.detector.full import FullDetector
 from cloud.detector.presence import PresenceHead, pool
 from cloud.detector.spec import DetectorSpec, Quality, SubnetUse
@@ -27,6 +26,7 @@ from cloud.training.threshold import DEFAULT_THRESHOLD
 from cloud.training.views import View, draw_view, plain_view
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.vision.arrays import Float32, Rgb
+from edge_agent.wire.base import WHOLE
 from edge_agent.wire.detection import Detection
 from edge_agent.wire.labels import slugify
 from edge_agent.wire.manifest import LabelSpec

@@ -17,7 +17,7 @@ from edge_agent.pipeline.detector import Detector, LabelRule, rule_for
 from edge_agent.pipeline.events import CameraIdentity, EventBuilder, Moment, SeenObject, count_labels
 from edge_agent.pipeline.gate import GateDecision, MotionGate
 from edge_agent.pipeline.merge import plan_merge
-from edge_agent.pipeline.part import WHOLE, is_cut_off, part_around
+from edge_agent.pipeline.part import is_cut_off, part_around
 from edge_agent.pipeline.result import (
     Conditions,
     OffloadWanted,
@@ -29,6 +29,7 @@ from edge_agent.pipeline.scene import scene_of
 from edge_agent.pipeline.schedule import pause_at
 from edge_agent.pipeline.track import CloudAnswer, Track, Tracker
 from edge_agent.pipeline.zones import Zone
+from edge_agent.wire.base import WHOLE
 from edge_agent.wire.detection import Detection, DetectorRef, FrameSize
 from edge_agent.wire.event import Event
 from edge_agent.wire.offload import OffloadReply

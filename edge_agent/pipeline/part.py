@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.base import WHOLE, XyxyNorm
 
-WHOLE: XyxyNorm = (0.0, 0.0, 1.0, 1.0)
 _SHARE = 0.5
 """Of the picture's sides: as many bytes show four times the detail, and things in pairs still fit."""
 

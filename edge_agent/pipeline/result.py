@@ -11,7 +11,7 @@ from edge_agent.pipeline.events import EventSettings, SeenObject
 from edge_agent.pipeline.gate import GateDecision, GateSettings
 from edge_agent.pipeline.track import TrackSettings
 from edge_agent.vision.arrays import Rgb
-from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.base import WHOLE, XyxyNorm
 from edge_agent.wire.detection import Detection
 from edge_agent.wire.event import Event, OffloadReason
 
@@ -57,7 +57,7 @@ class OffloadWanted:
 
     reason: OffloadReason
     frame: Frame
-    crop: XyxyNorm = (0.0, 0.0, 1.0, 1.0)
+    crop: XyxyNorm = WHOLE
     track_numbers: tuple[int, ...] = ()
     event_id: str | None = None
 

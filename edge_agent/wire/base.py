@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
@@ -19,6 +19,9 @@ def _check_corners(box: tuple[float, float, float, float]) -> tuple[float, float
 
 XyxyNorm = Annotated[tuple[float, float, float, float], AfterValidator(_check_corners)]
 """A box as fractions of the frame: left, top, right, bottom, each in 0..1."""
+
+WHOLE: Final[XyxyNorm] = (0.0, 0.0, 1.0, 1.0)
+"""The whole frame."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 """A device or camera name, safe as one MQTT topic segment."""

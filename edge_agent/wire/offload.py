@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from edge_agent.wire.base import Document, Name, XyxyNorm
+from edge_agent.wire.base import WHOLE, Document, Name, XyxyNorm
 from edge_agent.wire.detection import Detection, DetectorRef
 from edge_agent.wire.event import OffloadReason
 
@@ -24,7 +24,7 @@ class OffloadRequest(Document):
     deadline_ms: int = Field(gt=0, le=60_000, description="after this the answer is of no use")
     frame_time: float = Field(description="UTC seconds since 1970")
     event_id: str | None = None
-    crop: XyxyNorm = Field((0.0, 0.0, 1.0, 1.0), description="part of the frame that the picture shows")
+    crop: XyxyNorm = Field(WHOLE, description="part of the frame that the picture shows")
 
 
 class OffloadReply(Document):

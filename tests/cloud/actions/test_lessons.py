@@ -8,11 +8,11 @@ import pytest
 
 from cloud.actions.lessons import gather, labelled_frames, tagged_frames
 from cloud.actions.open_home import Home
-from cloud.datasets.tags import WHOLE
 from cloud.errors import TrainingError
 from cloud.store import labels, media
 from cloud.store.labels import FrameLabels
 from cloud.store.tables import Media
+from edge_agent.wire.base import WHOLE
 from tests.cloud.homes import add_detector, make_home
 
 

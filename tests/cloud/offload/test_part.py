@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.offload.part import WHOLE, look_size
+from cloud.offload.part import look_size
+from edge_agent.wire.base import WHOLE
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,14 @@ import torch
 
 from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.images import read_image
-from cloud.datasets.tags import WHOLE, frames_of_tags
+from cloud.datasets.tags import frames_of_tags
 from cloud.detector.files import load_detector, save_detector
 from cloud.errors import TrainingError
 from cloud.training.config import Progress, TrainConfig
 from cloud.training.evaluate import evaluate
 from cloud.training.presence import INPUT_PX, fit_presence
 from edge_agent.vision.letterbox import letterbox
+from edge_agent.wire.base import WHOLE
 from tests.cloud.training.scenes import draw_scene
 
 

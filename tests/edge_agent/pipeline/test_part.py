@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.pipeline.part import WHOLE, is_cut_off, part_around
-from edge_agent.wire.base import XyxyNorm
+from edge_agent.pipeline.part import is_cut_off, part_around
+from edge_agent.wire.base import WHOLE, XyxyNorm
 
 
 @pytest.mark.parametrize(
