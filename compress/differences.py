@@ -12,6 +12,7 @@ from compress.accuracy import above, matched_boxes
 from compress.bootstrap import answers, curve
 from compress.order import Order
 from compress.protocol import Rgb
+from edge_agent.runtime.npy import read_array
 from edge_agent.vision.letterbox import letterbox
 from edge_agent.wire.detection import Detection
 from edge_agent.wire.receipt import Curve, FrameDifference
@@ -73,7 +74,7 @@ def _drawn(order: Order, index: int, before: Sequence[Detection], after: Sequenc
         after=tuple(found.box for found in after),
         truth=tuple(box.box_xyxy_norm for box in pictures.truth[index]),
     )
-    return DrawnFrame(told, _jpeg(np.load(pictures.held_out[index])))
+    return DrawnFrame(told, _jpeg(read_array(pictures.held_out[index])))
 
 
 def _jpeg(rgb: Rgb) -> bytes:

@@ -10,6 +10,7 @@ import numpy as np
 from compress.capture import RawOutputs
 from compress.errors import ParityError
 from compress.forms import Form
+from edge_agent.runtime.npy import read_arrays
 
 MAX_FLOAT_ERROR = 1e-4
 """A float export may differ from torch by so much in any raw output, or by this share of the largest one."""
@@ -17,8 +18,7 @@ MAX_FLOAT_ERROR = 1e-4
 
 def read_raw(file: Path, count: int) -> list[RawOutputs]:
     """Return the raw outputs that a camera process wrote, picture by picture."""
-    with np.load(file) as arrays:
-        pairs = [(name.split("/", 1), arrays[name]) for name in arrays.files]
+    pairs = [(name.split("/", 1), array) for name, array in read_arrays(file).items()]
     return [{name: array for (index, name), array in pairs if int(index) == turn} for turn in range(count)]
 
 

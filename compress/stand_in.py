@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from compress.protocol import Compressible, HeldOutPicture, LicenceNotice, Rgb
+from edge_agent.runtime.npy import read_array
 from edge_agent.wire.detection import DetectorRef
 from edge_agent.wire.manifest import AnchorFreeDecoder, LabelSpec, SubnetRef
 
@@ -78,4 +78,4 @@ class Teacher(StandIn):
     def calibration_pictures(self, limit: int) -> Sequence[Rgb]:
         """Return up to `limit` of the pictures, spread evenly."""
         count = min(limit, len(self._pictures))
-        return [np.load(self._pictures[place * len(self._pictures) // count]) for place in range(count)]
+        return [read_array(self._pictures[place * len(self._pictures) // count]) for place in range(count)]

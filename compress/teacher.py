@@ -16,6 +16,7 @@ from torch import nn
 
 from compress.capture import decoder_outputs, normalised
 from compress.protocol import Compressible, Rgb
+from edge_agent.runtime.npy import read_arrays
 from edge_agent.vision.decode import SCORE_FLOOR, decode_head, sigmoid
 from edge_agent.vision.letterbox import letterbox
 from edge_agent.vision.nms import nms
@@ -110,8 +111,7 @@ class AnswerStore:
     def get(self, pixels: Rgb) -> Answer | None:
         """Return the answer to these pixels; none when it is not there, or was not written to its end."""
         try:
-            with np.load(self._file(pixels)) as kept:
-                arrays = [kept[name] for name in kept.files]
+            arrays = list(read_arrays(self._file(pixels)).values())
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
         return tuple(LevelAnswer(*pair) for pair in zip(arrays[::2], arrays[1::2], strict=True))

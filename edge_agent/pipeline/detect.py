@@ -18,6 +18,7 @@ from edge_agent.pipeline.boxes import to_arrays
 from edge_agent.runtime.backend import Backend, SplitBackend
 from edge_agent.runtime.bundle import Bundle, open_bundle
 from edge_agent.runtime.head_update import trunk_sha256
+from edge_agent.runtime.npy import read_array
 from edge_agent.runtime.select import open_backend
 from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.vision.decode import SCORE_FLOOR, Candidates, decode_head
@@ -224,7 +225,7 @@ def _read_anchors(bundle: Bundle, head: Head) -> Float32 | None:
         return None
     name = head.decoder.anchors_file
     try:
-        anchors = np.load(io.BytesIO(bundle.read(name)), allow_pickle=False)
+        anchors = read_array(io.BytesIO(bundle.read(name)))
     except (ValueError, EOFError, OSError) as error:
         message = f"bundle {bundle.path.name}: {name} is no .npy array: {error}"
         raise ArtifactError(message) from error
