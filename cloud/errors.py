@@ -9,8 +9,9 @@ ElfowlError
 ├── BusyError          the caller: try again later (HTTP 503 with Retry-After)
 │   └── QuotaError     the caller: it alone asked too much (HTTP 429 with Retry-After)
 ├── TrainingError      the maker: these examples do not give a detector
-└── StorageError
-    └── AwayError      whoever runs the database: it cannot be reached; what waits can go on once it can
+└── StorageError       whoever runs the cloud: the disk is full, or the database damaged (HTTP 507)
+    └── AwayError      whoever runs the database: it cannot be reached; what waits can go on once it can (HTTP 503
+                       with Retry-After)
 """
 
 from __future__ import annotations

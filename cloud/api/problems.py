@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from cloud.errors import (
+    AwayError,
     BusyError,
     ConflictError,
     DeniedError,
@@ -33,9 +34,11 @@ _STATUS: tuple[tuple[type[ElfowlError], int], ...] = (
     (TooLargeError, 413),
     (QuotaError, 429),
     (BusyError, 503),
+    (AwayError, 503),
     (StorageError, 507),
     (LinkError, 502),
 )
+_AWAY_S = 5
 # Of tus; HTTP knows none.
 _TITLES = {460: "Checksum Mismatch"}
 
@@ -73,6 +76,8 @@ def problem_of(error: ElfowlError) -> JSONResponse:
     headers = {}
     if isinstance(error, BusyError):
         headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    if isinstance(error, AwayError):
+        headers["Retry-After"] = str(_AWAY_S)
     if isinstance(error, UnauthorizedError):
         headers["WWW-Authenticate"] = "Bearer"
     return problem(status_of(error), str(error), headers)
