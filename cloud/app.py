@@ -106,7 +106,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app.add_middleware(Repeating)
     app.add_middleware(Tagging)
     app.add_middleware(Guard, settings=settings)
-    add_handlers(app)
+    add_handlers(app, pages.nothing_here)
     # First: a page asks for some thirty files, and the routes are tried in this order.
     app.mount("/static", pages.ASSETS, name="static")
     routes.include_in(app)

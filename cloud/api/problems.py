@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import http
 import logging
+from collections.abc import Callable
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from cloud.errors import (
@@ -83,10 +84,14 @@ def problem_of(error: ElfowlError) -> JSONResponse:
     return problem(status_of(error), str(error), headers)
 
 
-def add_handlers(app: FastAPI) -> None:
+def add_handlers(app: FastAPI, nothing_here: Callable[[Request], Response]) -> None:
     """Make every error of `app` a problem document.
 
     By coroutines: the framework sends plain functions to another thread, and a refusal must cost little.
+
+    Args:
+        app: The application.
+        nothing_here: The page for a person whose browser asks for an address that there is not.
     """
 
     @app.exception_handler(ElfowlError)
@@ -98,7 +103,9 @@ def add_handlers(app: FastAPI) -> None:
         return problem_of(error)
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == http.HTTPStatus.NOT_FOUND and _is_a_person(request):
+            return nothing_here(request)
         return problem(error.status_code, str(error.detail), dict(error.headers or {}))
 
     @app.exception_handler(RequestValidationError)
@@ -110,6 +117,12 @@ def add_handlers(app: FastAPI) -> None:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise error
         return problem(507, "no space left on the disk; free some, nothing stored before is lost")
+
+
+def _is_a_person(request: Request) -> bool:
+    """Return whether a browser asks for a page: programs take anything, and name no HTML."""
+    asks_for_page = "text/html" in request.headers.get("accept", "")
+    return asks_for_page and request.method == "GET" and not request.url.path.startswith("/api/")
 
 
 def _first_line(error: RequestValidationError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import hashlib
 import json
 from functools import cache
@@ -68,7 +69,7 @@ def _modules_of(module: str) -> list[str]:
     return [ASSETS.address(name) for name in ASSETS.modules_of(*own)]
 
 
-def _page(request: Request, *, title: str, module: str, **data: str) -> HTMLResponse:
+def _page(request: Request, status: int = 200, *, title: str, module: str, **data: str) -> HTMLResponse:
     values = {
         "title": title,
         "module": module,
@@ -77,7 +78,7 @@ def _page(request: Request, *, title: str, module: str, **data: str) -> HTMLResp
         "file": ASSETS.address,
         "modules": _modules_of(module),
     }
-    return _templates.TemplateResponse(request, "page.html.j2", values, headers=_HEADERS)
+    return _templates.TemplateResponse(request, "page.html.j2", values, status_code=status, headers=_HEADERS)
 
 
 @router.get("/")
@@ -192,3 +193,29 @@ def login(request: Request) -> HTMLResponse:
 def setup(request: Request) -> HTMLResponse:
     """Let the first account be made."""
     return _page(request, title="First start", module="setup")
+
+
+_PLACES: Final = {
+    "detectors": ("/", "Detectors"),
+    "cameras": ("/devices", "Cameras"),
+    "devices": ("/devices", "Cameras"),
+    "streams": ("/streams", "Streams"),
+    "wall": ("/wall", "Live wall"),
+    "live": ("/wall", "Live wall"),
+    "rollouts": ("/rollouts", "Roll-outs"),
+    "events": ("/events", "Events"),
+    "search": ("/search", "Search"),
+    "analytics": ("/analytics", "Analytics"),
+    "alerts": ("/alerts", "Alerts"),
+    "settings": ("/settings", "Settings"),
+    "api": ("/docs", "the API's reference"),
+}
+
+
+def nothing_here(request: Request) -> HTMLResponse:
+    """Say that there is no page at this address, and which one may have been meant (HTTP 404)."""
+    path = request.url.path
+    first = path.strip("/").partition("/")[0].lower()
+    near = difflib.get_close_matches(first, _PLACES, n=1)
+    address, name = _PLACES[near[0]] if near else ("", "")
+    return _page(request, 404, title="Nothing here", module="nothing", path=path, nearest=address, name=name)
