@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_agent.agent.inbox import MakePicture
 from edge_agent.agent.label_sights import count_still, sight_of
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.looks import LiveView
-from edge_agent.agent.reporter import MakePicture, Reporter
+from edge_agent.agent.reporter import Reporter
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.shadow import Offer, ShadowTrial
 from edge_agent.agent.throttle import Pace
@@ -38,7 +39,6 @@ from edge_agent.report.publisher import Publisher
 from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.detection import FrameSize
-from edge_agent.wire.event import Event
 from edge_agent.wire.offload import OffloadReply
 from edge_agent.wire.rules import CameraRules
 from edge_agent.wire.status import CameraDetail, CameraStats, LabelAttributes
@@ -283,9 +283,7 @@ class CameraWorker:
         self._counts.skipped += result.gate is not None and not result.gate.look
 
     def _handle(self, result: PipelineResult, frame: Frame) -> None:
-        pictures = self._pictures(result)
-        for event in result.events:
-            self._ports.reporter.event(event, pictures.get(event.id))
+        self._ports.reporter.events(result.events, self._pictures(result))
         self._tell_labels(result)
         if result.offload_wanted is not None:
             self._ask(result.offload_wanted)
@@ -361,8 +359,7 @@ class CameraWorker:
             result = self._pipeline.end_event(
                 self._corrected.get(), time_s=clock.now_s(), monotonic_s=clock.monotonic_s(), size=self._size
             )
-            for event in result.events:
-                self._ports.reporter.event(event)
+            self._ports.reporter.events(result.events)
             self._tell_labels(result)
 
     def _end_all(self) -> None:
@@ -370,9 +367,7 @@ class CameraWorker:
         result = self._pipeline.end_all(
             time_s=clock.now_s(), monotonic_s=clock.monotonic_s(), size=self._size
         )
-        events: tuple[Event, ...] = result.events
-        for event in events:
-            self._ports.reporter.event(event)
+        self._ports.reporter.events(result.events)
         self._tell_labels(result)
 
 

@@ -2,20 +2,21 @@
 
 Others leave work in its inbox and go on at once. Events found there together are stored with one commit, and
 only what is stored is published. They come before all other work, and before their own pictures and key
-frames are made: whoever waits for an event hears of it as soon as it is safe on the disk.
+frames are made. Who listens at home hears of an event as soon as no kill can take it any more. That it is on
+the disk, safe from a power cut, is waited for right after that, before the cloud hears, which keeps count.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from edge_agent.agent.inbox import Fresh, Inbox, Later, MakePicture, Work
 from edge_agent.clock import Clock
 from edge_agent.errors import ProtocolError
 from edge_agent.report.commands import (
@@ -48,9 +49,6 @@ FLUSH_S = 300.0
 # Each picture that is still to be made holds a whole one of the camera's in memory.
 _PICTURES_AT_MOST = 8
 
-MakePicture = Callable[[], bytes | None]
-"""Returns an event's small picture as JPEG, none when it is too large to go along."""
-
 
 @dataclass(frozen=True)
 class HomeSide:
@@ -69,26 +67,6 @@ class CloudSide:
     topics: Topics
     link: Link
     pictures: bool
-
-
-@dataclass(frozen=True)
-class _Fresh:
-    """An event to be stored; `lasting`: it must survive a kill from then on."""
-
-    item: SpoolItem
-    lasting: bool
-    picture: MakePicture | None
-
-
-@dataclass(frozen=True)
-class _Later:
-    """Work with a camera's picture, for which nobody waits."""
-
-    work: Callable[[], None]
-
-
-_Work = Callable[[], None] | _Fresh | _Later | None
-"""What the inbox holds; none: stop."""
 
 
 class Reporter:
@@ -126,9 +104,9 @@ class Reporter:
         self._clock = clock
         self._on_command = on_command
         self._farewell_s = farewell_s
-        self._inbox: queue.SimpleQueue[_Work] = queue.SimpleQueue()
-        self._fresh: list[_Fresh] = []
-        self._later: deque[_Later] = deque()
+        self._inbox = Inbox()
+        self._fresh: list[Fresh] = []
+        self._later: deque[Later] = deque()
         self._room = threading.BoundedSemaphore(_PICTURES_AT_MOST)
         self._refusals = RateLimitedLog(clock)
         self._home_drain = HomeDrain(home.link, outbox, self._post_ack, clock, home.frigate) if home else None
@@ -168,21 +146,21 @@ class Reporter:
         for hook in self._webhooks.values():
             hook.start(self._post_done)
 
-    def event(self, event: Event, picture: MakePicture | None = None) -> None:
-        """Leave an event to be stored and published; `picture` is called once that is done.
+    def events(self, events: Sequence[Event], pictures: Mapping[str, MakePicture] | None = None) -> None:
+        """Leave events to be stored and published together, by one commit.
 
-        It is called in the reporter's thread, or right here where too many wait for theirs already.
+        Args:
+            events: In their order.
+            pictures: Makes the small picture of an event, by its id, once that is published: in the
+                reporter's thread, or right here where too many wait for theirs already.
         """
-        topics = self._home.topics if self._home else Topics(event.device)
-        item = SpoolItem(topics.camera(event.camera, "event"), event.to_json())
-        if picture is not None and not self._room.acquire(blocking=False):
-            item, picture = replace(item, thumbnail=_made(picture)), None
-        self._inbox.put(_Fresh(item, event.event_type == "new", picture))
+        if events:
+            self._inbox.put(tuple(self._fresh_of(event, (pictures or {}).get(event.id)) for event in events))
 
     def afterwards(self, work: Callable[[], None]) -> None:
         """Leave work with a camera's picture, done once no event waits; done right here where much waits."""
         if self._room.acquire(blocking=False):
-            self._inbox.put(_Later(work))
+            self._inbox.put(Later(work))
         else:
             work()
 
@@ -231,6 +209,13 @@ class Reporter:
         self._work_off(wait_s=0.0)
         self._outbox.close()
 
+    def _fresh_of(self, event: Event, picture: MakePicture | None) -> Fresh:
+        topics = self._home.topics if self._home else Topics(event.device)
+        item = SpoolItem(topics.camera(event.camera, "event"), event.to_json())
+        if picture is not None and not self._room.acquire(blocking=False):
+            item, picture = replace(item, thumbnail=_made(picture)), None
+        return Fresh(item, event.event_type == "new", picture)
+
     def _finish_under_way(self) -> None:
         until_s = self._clock.monotonic_s() + self._farewell_s
         while self._clock.monotonic_s() < until_s and any(link.connected for link in self._links()):
@@ -256,57 +241,48 @@ class Reporter:
 
     def _work_off(self, *, wait_s: float) -> bool:
         """Do everything in the inbox, then what is due; return whether to go on."""
-        going_on = self._do_all(self._take_all(wait_s))
+        going_on = self._do_all(self._inbox.take_all(wait_s))
         while self._later:
             self._do_later(self._later.popleft())
             # An event that came meanwhile does not wait for the pictures of those before it.
-            going_on = self._do_all(self._take_all(0.0)) and going_on
+            going_on = self._do_all(self._inbox.take_all(0.0)) and going_on
         self._pump()
         return going_on
 
-    def _do_all(self, found: Sequence[_Work]) -> bool:
+    def _do_all(self, found: Sequence[Work]) -> bool:
         """Store and publish the events among `found`, then do the rest; return whether to go on."""
-        self._fresh += [work for work in found if isinstance(work, _Fresh)]
+        self._fresh += [fresh for work in found if isinstance(work, tuple) for fresh in work]
         if self._fresh:
             self._do(self._store)
-        self._later += [work for work in found if isinstance(work, _Later)]
+        self._later += [work for work in found if isinstance(work, Later)]
         for work in found:
-            if work is not None and not isinstance(work, _Fresh | _Later):
+            if work is not None and not isinstance(work, tuple | Later):
                 self._do(work)
         return None not in found
-
-    def _take_all(self, wait_s: float) -> list[_Work]:
-        """Return everything in the inbox; wait for the first piece of work."""
-        found: list[_Work] = []
-        try:
-            found.append(self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait())
-            while True:
-                found.append(self._inbox.get_nowait())
-        except queue.Empty:
-            return found
 
     def _store(self) -> None:
         """Store and publish what is fresh."""
         fresh = self._fresh
         lasting = any(one.lasting for one in fresh)
-        last_seq = self._outbox.append([one.item for one in fresh], lasting=lasting)
+        last_seq = self._outbox.append([one.item for one in fresh], lasting=lasting, synced=False)
         epoch, first_seq = self._outbox.epoch, last_seq - len(fresh) + 1
         # Forgotten only once stored: the machine may be out of memory for a moment.
         self._fresh = []
         self._later += [
-            _Later(partial(self._add_picture, epoch, seq, one.item, one.picture))
+            Later(partial(self._add_picture, epoch, seq, one.item, one.picture))
             for seq, one in enumerate(fresh, start=first_seq)
             if one.picture is not None
         ]
         if self._home_drain is not None:
             self._home_drain.pump()
+        self._outbox.sync()
 
     def _add_picture(self, epoch: str, seq: int, item: SpoolItem, picture: MakePicture) -> None:
         thumbnail = _made(picture)
         if thumbnail is not None:
             self._outbox.add_picture(epoch, seq, replace(item, thumbnail=thumbnail))
 
-    def _do_later(self, later: _Later) -> None:
+    def _do_later(self, later: Later) -> None:
         self._do(later.work)
         self._room.release()
 

@@ -50,6 +50,7 @@ class Outbox:
         self._dropped_before = 0
         self._retry_at_s = 0.0
         self._waiting: dict[int, _Waiting] = {}
+        self._unsynced: list[SpoolItem] = []
         self.alarm: str | None = None
         try:
             self._spool = self._on_disk()
@@ -76,12 +77,13 @@ class Outbox:
         """Return how many events were forgotten since the start because of the quota."""
         return self._dropped_before + self._spool.dropped_events
 
-    def append(self, items: Sequence[SpoolItem], *, lasting: bool = True) -> int:
+    def append(self, items: Sequence[SpoolItem], *, lasting: bool = True, synced: bool = True) -> int:
         """Keep `items` and return the last one's seq.
 
         Args:
             items: At least one.
             lasting: The documents survive a kill from now on; else they may wait, as pictures always do.
+            synced: Those that last survive a power cut too from now on; else from the next `sync` on.
         """
         if self.volatile:
             return self._spool.append(items)
@@ -90,12 +92,22 @@ class Outbox:
             self._wait(last_seq, items, on_disk=False)
             return last_seq
         try:
-            last_seq = self._spool.append([replace(item, thumbnail=None) for item in items])
+            documents = [replace(item, thumbnail=None) for item in items]
+            last_seq = self._spool.append(documents, synced=synced)
         except StorageError as error:
             self._leave_disk(error)
             return self._spool.append(items)
+        self._unsynced += () if synced else items
         self._wait(last_seq, items, on_disk=True)
         return last_seq
+
+    def sync(self) -> None:
+        """Wait until everything that is to last is on the disk."""
+        try:
+            self._spool.sync()
+        except StorageError as error:
+            self._leave_disk(error)
+        self._unsynced = []
 
     def add_picture(self, epoch: str, seq: int, item: SpoolItem) -> None:
         """Give a row the picture that was not made yet when it was appended; `item` is the whole row.
@@ -213,9 +225,11 @@ class Outbox:
         self._spool = self._in_memory(error)
         failing.close()
         # What has its document on the disk goes out from there, later and without its picture.
-        if items := [row.item for row in self._waiting.values() if not row.on_disk]:
+        # Whether those are there that were not synced nobody knows: they are better told twice than never.
+        unwritten = (row.item for row in self._waiting.values() if not row.on_disk)
+        if items := [*self._unsynced, *unwritten]:
             self._spool.append(items)
-        self._waiting = {}
+        self._waiting, self._unsynced = {}, []
 
     def _try_disk(self) -> None:
         self._retry_at_s = self._clock.monotonic_s() + _RETRY_S

@@ -2,7 +2,7 @@
 
 Invariants:
 - What `append` and `keep` returned for survives kill -9 and power cuts (WAL, synchronous=FULL; one commit per
-  call).
+  call); what was appended unsynced survives kill -9, and power cuts once `sync` returned.
 - (epoch, seq) is an event's identity; a new file has a new epoch, and a seq is never used twice in one: a
   clean end writes the last one down, and after any other a thousand are left out, and reported as such.
 - A row goes some time after all consumers acknowledged it, or when the quota drops it, which is remembered
@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.errors import StorageError
+from edge_agent.report.write_ahead import WriteAhead
 from edge_agent.wire.sync import DroppedRange
 
 _log = logging.getLogger(__name__)
@@ -45,10 +46,6 @@ CREATE TEMP VIEW IF NOT EXISTS sized AS SELECT seq,
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _QUOTA_REASON, _KILLED_REASON = "quota", "not used: the agent was killed"
 _ROWS_AT_A_TIME = 200
-# A row is smaller than the usual page of 4 kB, and each commit writes whole ones.
-_PAGE_BYTES = 1024
-# What the log may hold before its pages are written to their places, many changes of one page at once.
-_LOG_PAGES = 3000
 # Numbers of rows that were never written: more than these are never in use at once.
 _RESERVED_AT_MOST = 1000
 
@@ -109,18 +106,27 @@ class Spool:
         """Return up to which seq everybody has everything; where nobody listens, that is all."""
         return min(self._cursors.values(), default=self.last_seq)
 
-    def append(self, items: Sequence[SpoolItem]) -> int:
-        """Keep `items` in one commit and return the last one's seq.
+    def append(self, items: Sequence[SpoolItem], *, synced: bool = True) -> int:
+        """Keep `items` in one commit and return the last one's seq; `synced`: safe from a power cut too.
 
         Raises:
             StorageError: The disk is full or read-only; nothing of `items` was kept.
         """
         try:
-            return self._append(items)
+            return self._append(items, synced=synced)
         except _DamagedFileError:
             self._replace()
             with self._storage_errors():
-                return self._append(items)
+                return self._append(items, synced=True)
+
+    def sync(self) -> None:
+        """Wait until what was appended unsynced is on the disk.
+
+        Raises:
+            StorageError: The disk failed; what was appended since the last call may be gone.
+        """
+        with self._storage_errors():
+            self._ahead.sync()
 
     def reserve(self, count: int) -> int:
         """Take the next numbers for rows that need not last yet; return the last one."""
@@ -183,16 +189,11 @@ class Spool:
         """
         if not self._cursors_changed:
             return
-        with self._mended():
-            # Not worth the wait for the disk: the next event brings it there.
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            try:
-                with self._db:
-                    self._write_cursors()
-                    if self.delivered - self._deleted_to >= _ROWS_AT_A_TIME:
-                        self._delete_delivered()
-            finally:
-                self._db.execute("PRAGMA synchronous = FULL")
+        # Not worth the wait for the disk: the next event brings it there.
+        with self._mended(), self._ahead.unwaiting(), self._db:
+            self._write_cursors()
+            if self.delivered - self._deleted_to >= _ROWS_AT_A_TIME:
+                self._delete_delivered()
 
     def dropped(self) -> tuple[DroppedRange, ...]:
         """Return what the quota made us forget and `cloud` does not know yet, oldest first."""
@@ -217,12 +218,13 @@ class Spool:
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('closed_at_seq', ?)", (str(self.last_seq),))
         self._db.close()
 
-    def _append(self, items: Sequence[SpoolItem]) -> int:
+    def _append(self, items: Sequence[SpoolItem], *, synced: bool) -> int:
         rows = [
             (seq, item.topic, item.document, item.thumbnail)
             for seq, item in enumerate(items, start=self.last_seq + 1)
         ]
-        with self._errors(), self._db:
+        waiting = contextlib.nullcontext() if synced else self._ahead.unwaiting()
+        with self._errors(), waiting, self._db:
             self._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
             self._write_cursors()
             self._grow(sum(item.bytes for item in items))
@@ -305,11 +307,7 @@ class Spool:
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(self._path or ":memory:", timeout=5.0, check_same_thread=False)
-        self._db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA journal_size_limit = 4000000")
+        self._ahead = WriteAhead(self._db, self._path)
         if self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise _DamagedFileError
         self._db.executescript(_SCHEMA)

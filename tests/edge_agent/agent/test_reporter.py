@@ -26,15 +26,15 @@ EVENT_TOPIC = TOPICS.camera("front", "event")
 class World:
     """A reporter between two brokers that take everything."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: type[Outbox] = Outbox) -> None:
         clock = FakeClock()
         self.home, self.cloud = FakeLink(), FakeLink()
-        outbox = Outbox(folder / "s.sqlite", consumers=(HOME, CLOUD), max_bytes=10**7, clock=clock)
+        self.outbox = kind(folder / "s.sqlite", consumers=(HOME, CLOUD), max_bytes=10**7, clock=clock)
         publisher = Publisher(
             self.home, TOPICS, remembered_file=folder / "topics.json", clock=clock, rng=random.Random(1)
         )
         self.reporter = Reporter(
-            outbox,
+            self.outbox,
             home=HomeSide(TOPICS, self.home, publisher),
             cloud=CloudSide(TOPICS, self.cloud, pictures=True),
             cameras=("front",),
@@ -65,11 +65,42 @@ def test_reporter_event_is_heard_at_home_before_its_picture_is_made(tmp_path: Pa
 
     world.start()
     assert until(lambda: TOPICS.available in world.home.topics(), 60.0)
-    world.reporter.event(make_event(1), picture)
+    world.reporter.events([make_event(1)], {make_event(1).id: picture})
     assert until(lambda: world.pictures() != {}, 60.0)
     world.reporter.stop()
     assert EVENT_TOPIC in heard[0]
     assert world.pictures() == {"event-000001": base64.b64encode(b"small").decode()}
+
+
+class SlowDisk(Outbox):
+    """Notes what was heard at home when it is asked to wait for the disk, and what the cloud got then."""
+
+    link: FakeLink
+    cloud: FakeLink
+    then: tuple[list[str], list[str]] | None = None
+
+    def sync(self) -> None:
+        if self.then is None and EVENT_TOPIC in self.link.topics():
+            self.then = self.link.topics(), self.cloud.topics()
+        super().sync()
+
+
+def test_reporter_events_of_one_picture_are_heard_at_home_before_the_disk_and_in_the_cloud_after_it(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, SlowDisk)
+    outbox = world.outbox
+    assert isinstance(outbox, SlowDisk)
+    outbox.link, outbox.cloud = world.home, world.cloud
+    world.start()
+    assert until(lambda: TOPICS.available in world.home.topics(), 60.0)
+    world.reporter.events([make_event(1), make_event(2)])
+    assert until(lambda: len(world.pictures()) == 2, 60.0)
+    world.reporter.stop()
+    assert outbox.then is not None
+    at_home, in_the_cloud = outbox.then
+    assert at_home.count(EVENT_TOPIC) == 2
+    assert TOPICS.up_events not in in_the_cloud
 
 
 def test_reporter_pictures_that_fail_or_find_no_room_cost_no_event(tmp_path: Path) -> None:
@@ -87,7 +118,8 @@ def test_reporter_pictures_that_fail_or_find_no_room_cost_no_event(tmp_path: Pat
 
     world.start()
     for number in range(12):
-        world.reporter.event(make_event(number), made(b"%d" % number if number % 2 else None))
+        event = make_event(number)
+        world.reporter.events([event], {event.id: made(b"%d" % number if number % 2 else None)})
     going_on.set()
     assert until(lambda: world.home.topics().count(EVENT_TOPIC) == 12, 60.0)
     world.reporter.stop()

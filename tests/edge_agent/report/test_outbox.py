@@ -113,6 +113,26 @@ def test_outbox_disk_that_is_full_when_it_is_late_keeps_documents_in_memory(tmp_
     assert topics(outbox) == ["t/2"]
 
 
+def test_outbox_disk_that_fails_to_sync_tells_the_document_from_memory(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path, FakeClock())
+    outbox.append([item(1)])
+    outbox.append([item(2)], synced=False)
+    (tmp_path / "spool.sqlite-wal").unlink()
+    outbox.sync()
+    assert outbox.volatile
+    assert topics(outbox) == ["t/2"]
+
+
+def test_outbox_synced_document_is_not_told_again_when_the_disk_fails_later(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path, FakeClock())
+    outbox.append([item(1)], synced=False)
+    outbox.sync()
+    fill_disk(outbox._spool)
+    outbox.append([SpoolItem("t/2", "x" * 100_000)])
+    assert outbox.volatile
+    assert topics(outbox) == ["t/2"]
+
+
 class OutboxMachine(RuleBasedStateMachine):
     """Whatever happens: no number twice, and nothing gone but what was new in memory when it was killed."""
 

@@ -251,13 +251,15 @@ from pathlib import Path
 from edge_agent.report.spool import Spool, SpoolItem
 spool = Spool(Path(sys.argv[1]), consumers=("home",), max_bytes=10**8)
 while True:
-    print(spool.append([SpoolItem("t", "{}")]), flush=True)
+    print(spool.append([SpoolItem("t", "{}")], synced=sys.argv[2] == "synced"), flush=True)
 """
 
 
-def test_kill_9_loses_nothing_that_was_appended(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["synced", "unsynced"])
+def test_kill_9_loses_nothing_that_was_appended(tmp_path: Path, how: str) -> None:
     path = tmp_path / "spool.sqlite"
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, "-c", CHILD, str(path), how]
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     for line in child.stdout:
         if int(line) >= 30:
