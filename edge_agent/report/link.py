@@ -3,9 +3,10 @@
 paho's own habits that cost messages are kept out: each connection gets a new paho client, so that its
 queue never holds the truth (what was not acknowledged is lost, and its owner sends it again from the spool);
 sessions are kept at the broker, so that commands wait there; reconnects are spread by chance; nothing raised
-by a callback reaches paho's thread; a connection that acknowledges nothing any more is given up.
+by a callback ends a connection; one that acknowledges nothing any more is given up. What is published is sent
+in the thread that publishes it.
 
-Methods may be called from any thread. Callbacks come from paho's thread and must be quick.
+Methods may be called from any thread. Callbacks come from the link's or that thread, and must be quick.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.clock import Clock
+from edge_agent.report.conversation import Conversation
 from edge_agent.report.protocol import Broker, Link, LinkEvents, Message
 from edge_agent.wire.topics import SESSION_PROPERTY
 
 _log = logging.getLogger(__name__)
 
 _CONNECT_S = 10.0
+_CHECK_S = 1.0
 _ACK_S = 30.0
 _STOP_S = 3.0
 _SESSION_S = 7 * 86_400
@@ -115,7 +118,7 @@ class MqttLink:
             connection.drain(_STOP_S)
         self._stopping.set()
         if connection is not None:
-            connection.lost.set()
+            connection.give_up()
         if self._thread is not None:
             self._thread.join(_STOP_S)
 
@@ -192,6 +195,7 @@ class _Connection:
         self._session = secrets.token_hex(8)
         self._will_topic = will.topic
         self._client = self._make_client(will)
+        self._conversation = Conversation(self._client)
 
     def run(self, stopping: threading.Event) -> None:
         """Connect and stay until the connection is lost or `stopping` is set."""
@@ -199,14 +203,16 @@ class _Connection:
             self._connect()
         except (OSError, ValueError) as error:
             self.reason = f"cannot connect: {error}"
-            return
-        self._client.loop_start()
-        try:
-            self._watch(stopping)
+        else:
+            self._converse(stopping)
         finally:
             self.up.clear()
-            self._client.disconnect()
-            self._client.loop_stop()
+            self._conversation.close()
+
+    def give_up(self) -> None:
+        """End `run`; from any thread."""
+        self.lost.set()
+        self._conversation.wake()
 
     def publish(self, message: Message, on_ack: Callable[[bool], None] | None) -> bool:
         if not self.up.is_set():
@@ -221,6 +227,7 @@ class _Connection:
                 self._waiting[info.mid] = (self._clock.monotonic_s(), on_ack)
         if taken is not None and on_ack is not None:
             on_ack(taken)
+        self._conversation.flush()
         return True
 
     def drain(self, timeout_s: float) -> None:
@@ -240,12 +247,13 @@ class _Connection:
         else:
             self._client.connect(broker.host, broker.port, broker.keepalive_s)
 
-    def _watch(self, stopping: threading.Event) -> None:
-        started_s = self._clock.monotonic_s()
-        while not self.lost.wait(1.0):
+    def _converse(self, stopping: threading.Event) -> None:
+        checked_s = started_s = self._clock.monotonic_s()
+        while self._conversation.turn(_CHECK_S) and not (self.lost.is_set() or stopping.is_set()):
             now_s = self._clock.monotonic_s()
-            if stopping.is_set():
-                return
+            if now_s - checked_s < _CHECK_S:
+                continue
+            checked_s = now_s
             if not self.was_up and now_s - started_s > _CONNECT_S:
                 self.reason, self.speaks_other_version = "no answer to CONNECT", True
                 return
@@ -317,7 +325,7 @@ class _Connection:
             self.reason = f"connection lost: {code}" if self.was_up else f"closed before CONNACK: {code}"
             # Some brokers only hang up on a version that they do not speak.
             self.speaks_other_version = not self.was_up
-        self.lost.set()
+        self.give_up()
 
     def _on_publish(
         self, _client: mqtt.Client, _data: object, mid: int, code: ReasonCode, _properties: object
@@ -335,7 +343,7 @@ class _Connection:
 
 
 def _guard(callback: Callable[..., Any], *arguments: object) -> None:
-    """Call back; an exception there is a bug of ours and must not end paho's thread."""
+    """Call back; an exception there is a bug of ours and must not end the connection."""
     try:
         callback(*arguments)
     except Exception:  # noqa: BLE001 - see above
