@@ -84,6 +84,10 @@ class Teaching(Protocol):
         """Teach a detector from what is labelled now and from what will be."""
         ...
 
+    async def get_ready(self) -> None:
+        """Start what teaching needs; returns at once."""
+        ...
+
     def state(self, detector_id: str) -> LiveState | None:
         """Return where it stands, none when the detector is not taught live."""
         ...

@@ -23,6 +23,13 @@ async def begin(services: Used, detector_id: str) -> LiveState:
     return await services.teaching.begin(await run_in_threadpool(_find, services, detector_id))
 
 
+@router.post("/detectors/{detector_id}/teaching/ready", status_code=204)
+async def get_ready(services: Used, detector_id: str) -> None:
+    """Start what live teaching needs: somebody is about to draw; the first lesson comes sooner."""
+    await run_in_threadpool(_find, services, detector_id)
+    await services.teaching.get_ready()
+
+
 @router.get("/detectors/{detector_id}/teaching")
 def show(services: Used, detector_id: str) -> LiveState:
     """Show where live teaching of a detector stands."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +28,7 @@ from cloud.jobs.teaching_protocol import (
     LiveState,
     with_point,
 )
-from cloud.processes import ONE_THREAD, Supervisor, start_child
+from cloud.processes import ONE_THREAD, Child, Supervisor, start_worker
 from cloud.settings import Settings
 from edge_agent.clock import Clock
 from edge_agent.errors import BackendError, ElfowlError
@@ -99,6 +98,12 @@ class TeachingService:
             )
         self._learn_again(detector_id)
         return self._states[detector_id]
+
+    async def get_ready(self) -> None:
+        """Start the worker, for somebody is about to draw; returns at once."""
+        self._loop = asyncio.get_running_loop()
+        self._used_s = self._clock.monotonic_s()
+        self._wake()
 
     def labels_changed(self, detector_id: str) -> None:
         """Let a detector that is taught live learn what changed, others are left alone; from any thread."""
@@ -265,10 +270,10 @@ class TeachingService:
             if await self.retire_if_idle():
                 return
 
-    def _start_worker(self) -> subprocess.Popen[str]:
+    def _start_worker(self) -> Child:
         self._socket_path.unlink(missing_ok=True)
         command = [sys.executable, "-m", "cloud.worker.teach", str(self._socket_path)]
-        return start_child(command, environment={**ONE_THREAD, **self._settings.for_children})
+        return start_worker(command, environment={**ONE_THREAD, **self._settings.for_children})
 
 
 async def _end(task: asyncio.Task[None] | None) -> None:

@@ -34,7 +34,8 @@ class TrainConfig:
         max_steps: However many the windows are.
         batch: Windows in one step.
         learning_rate: Peak of the one-cycle schedule.
-        folds: Parts of the cross-validation when there are few frames.
+        folds: Parts of the cross-validation when there are few frames; 0 holds nothing out, however many
+            there are, so that there is no quality.
         fold_steps_share: Steps of a run that only checks, as a share of those of the run that counts.
         sparsity: Price of an open gate where several subnets are combined.
     """

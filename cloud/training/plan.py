@@ -153,7 +153,9 @@ def plan_runs(
 ) -> list[Run]:
     """Return the trainings to carry out, the one that makes the detector first."""
     everything = Split(tuple(range(len(frames))), ())
-    if len(frames) >= FEW_FRAMES:
+    if not config.folds:
+        splits = [everything]
+    elif len(frames) >= FEW_FRAMES:
         splits = [hold_out(frames)]
     elif len(frames) > 1:
         splits = [everything, *folds(frames, config.folds)]

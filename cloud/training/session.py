@@ -34,6 +34,9 @@ from edge_agent.wire.detection import Detection
 _GROWTH_SHARE = 0.3
 """So many more frames than the adapters were taught from, and they are taught anew."""
 
+_ROUGH_STEPS = 48
+"""Of a first lesson that somebody waits for; the whole one follows."""
+
 _WITH_LEVELS = 64
 """Frames whose features stay in memory, some 10 MB each."""
 
@@ -80,6 +83,7 @@ class TeachingSession:
         self._known: dict[PictureSource, LabelledFrame] = {}
         self._known_fully = 0 if detector is None else len(detector.examples)
         self._is_draft = False
+        self._is_rough = False
 
     @property
     def detector(self) -> FullDetector | None:
@@ -127,7 +131,8 @@ class TeachingSession:
             progress: Told where it stands, from the calling thread.
             cancelled: Asked several times a second.
             soon: Somebody waits: what can be learned in a moment comes first, and where that is not all,
-                `is_draft` says so; the next update learns the rest.
+                `is_draft` says so; the next update learns the rest. A first detector is such a draft, and
+                its quality is not known.
 
         Raises:
             TrainingError: These examples do not give a detector.
@@ -143,12 +148,14 @@ class TeachingSession:
         with one_thread_each():
             is_small = self._is_small_change()
             base = self._detector if is_small or (soon and self._can_wait()) else None
-            result = (
-                self._learn_anew(watch, start_s) if base is None else self._learn_on(base, watch, start_s)
-            )
+            if base is None:
+                self._is_rough = soon and self._detector is None
+                result = self._learn_anew(watch, start_s)
+            else:
+                result = self._learn_on(base, watch, start_s)
         self._detector = result.detector
         self._known = dict(self._frames)
-        self._is_draft = base is not None and not is_small
+        self._is_draft = self._is_rough or (base is not None and not is_small)
         self._save_memory()
         return result
 
@@ -161,7 +168,7 @@ class TeachingSession:
     def _is_small_change(self) -> bool:
         """Tell whether the adapters there are will do: most of the frames went into them."""
         most = max(1, round(self._known_fully * _GROWTH_SHARE))
-        return self._can_go_on() and len(self._frames) - self._known_fully <= most
+        return not self._is_rough and self._can_go_on() and len(self._frames) - self._known_fully <= most
 
     def _can_wait(self) -> bool:
         """Tell whether new adapters can wait: what is new can be learned with those there are."""
@@ -177,7 +184,10 @@ class TeachingSession:
         spec = first_spec(self.frames, self._classes, self._config, subnets)
         self._seen = {source: seen for source, seen in self._seen.items() if seen.samples.has_levels}
         samples = self._look(spec, subnets, watch)
-        result = teach_from(samples, spec, self._config, watch, start_s)
+        config = self._config
+        if self._is_rough:
+            config = replace(config, folds=0, min_steps=_ROUGH_STEPS, max_steps=_ROUGH_STEPS)
+        result = teach_from(samples, spec, config, watch, start_s)
         self._known_fully = len(samples)
         head = full_head(result.detector)
         self._seen = {one.frame.source: _Seen(one, fuse_windows(head, one)) for one in samples}

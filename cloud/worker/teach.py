@@ -36,6 +36,7 @@ from cloud.worker.teacher import Teacher
 from edge_agent.errors import ElfowlError
 from edge_agent.vision.arrays import Rgb
 
+_LOG = logging.getLogger(__name__)
 _MOST_BYTES = 1_500_000_000
 """Beyond this a session that nobody uses is given up after each update; one alone stays."""
 
@@ -109,6 +110,18 @@ def _decode(jpeg: bytes) -> Rgb:
         raise InputError(message) from error
 
 
+def _teach(teacher: Teacher) -> None:
+    """Load everything, then teach."""
+    from cloud.training.config import TrainConfig  # noqa: PLC0415 - below torch: seconds
+    from cloud.worker.warm_up import warm_up  # noqa: PLC0415
+
+    try:
+        warm_up(TrainConfig())
+    except Exception:  # noqa: BLE001 - the thread must live on: the first lesson says what is wrong
+        _LOG.exception("cannot get ready to teach")
+    teacher.run()
+
+
 def main(socket_path: str) -> None:
     """Serve on a socket until the parent ends."""
     exit_with_parent()
@@ -126,7 +139,7 @@ def main(socket_path: str) -> None:
         home.clock,
         is_full=lambda: process.memory_info().rss > _MOST_BYTES,
     )
-    thread = threading.Thread(target=teacher.run, name="teach", daemon=True)
+    thread = threading.Thread(target=_teach, args=(teacher,), name="teach", daemon=True)
     thread.start()
     app = make_app(teacher, states)
     uvicorn.run(app, uds=socket_path, log_level="warning", timeout_graceful_shutdown=1)

@@ -41,10 +41,14 @@ class FakeTeaching:
         self.states: dict[str, LiveState] = {}
         self.changed: list[str] = []
         self.asked: list[bytes] = []
+        self.is_ready = False
 
     async def begin(self, detector_id: str) -> LiveState:
         self.states.setdefault(detector_id, LiveState(detector_id=detector_id, stage="starting"))
         return self.states[detector_id]
+
+    async def get_ready(self) -> None:
+        self.is_ready = True
 
     def state(self, detector_id: str) -> LiveState | None:
         return self.states.get(detector_id)

@@ -45,6 +45,14 @@ export function useLive(detectorId) {
   return { live: on ? live : null, on, turn, begin, cancel, error };
 }
 
+/** Let the worker start while somebody draws the first boxes, so that the first lesson need not wait for it. */
+export function useReady(detectorId, isWanted) {
+  useEffect(() => {
+    // Without it teaching works as well, only the first lesson comes later.
+    if (isWanted) api(`/detectors/${detectorId}/teaching/ready`, { method: "POST" }).catch(() => {});
+  }, [detectorId, isWanted]);
+}
+
 /** What the live detector sees on a frame: null until it is known. */
 export function useLiveBoxes(live, cell) {
   const [seen, setSeen] = useState(null);

@@ -8,7 +8,7 @@ import { cellKey, cellsOf, isVideo, nextUnlabelled, stepped } from "./filmstrip.
 import { moved, resized } from "./geometry.js";
 import { KeySheet, useKeys } from "./keys.js";
 import { LabelBook, isLabelled } from "./labelbook.js";
-import { LiveLine, useLiveBoxes } from "./live.js";
+import { LiveLine, useLiveBoxes, useReady } from "./live.js";
 import { nextProposed, seenWords, unseen } from "./livewords.js";
 import { OfferLine, useOfferedFrames, useOffers } from "./offers.js";
 import { Strip, VideoBar } from "./strip.js";
@@ -77,6 +77,7 @@ export function Teach({ detector, media, onMedia, onLabels, onLabelled, teaching
   const page = here ? book.page(here.media.id, here.index).value : null;
   const seen = useLiveBoxes(teaching.live, here);
   const offers = useOffers(here);
+  useReady(detector.id, teaching.on && here !== null);
   const filling = fillingAt(book, filled, here, media.find((one) => one.id === here?.media.id)?.labelled ?? []);
 
   // The first unlabelled frame is chosen once; it stays when its own labels come.

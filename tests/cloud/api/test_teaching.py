@@ -29,6 +29,15 @@ def test_teaching_begins_is_shown_followed_and_cancelled(cloud: Cloud) -> None:
     assert cloud.client.post(f"{path}/cancel").json()["stage"] == "cancelled"
 
 
+def test_worker_gets_ready_before_anything_is_labelled_and_teaches_nothing(cloud: Cloud) -> None:
+    path = f"{API}/detectors/{add_detector(cloud.home)}/teaching"
+
+    assert cloud.client.post(f"{path}/ready").status_code == 204
+    assert cloud.teaching.is_ready
+    assert cloud.teaching.states == {}
+    assert cloud.client.post(f"{API}/detectors/nix/teaching/ready").status_code == 404
+
+
 def test_saved_labels_reach_the_live_detector_and_refused_ones_do_not(cloud: Cloud) -> None:
     detector_id = add_detector(cloud.home)
     media_id = upload(cloud, detector_id)

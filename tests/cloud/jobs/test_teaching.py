@@ -24,7 +24,7 @@ from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.detection import Detection
 from tests.cloud.homes import jpeg
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SEEN = Detection(label="person", score=0.9, box=(0.1, 0.1, 0.5, 0.5))
 
 

@@ -191,6 +191,7 @@ def test_plan_runs_few_frames_are_all_learned_from(count: int, runs: int) -> Non
     few = count < 30
     assert len(planned[0].split.train) == (count if few else count - round(count * 0.2))
     assert all(run.plan.steps > 0 for run in planned)
+    assert len(plan_runs(frames, list(np.repeat(range(count), 5)), TrainConfig(folds=0))) == 1
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,26 @@ def test_session_many_more_frames_are_learned_anew_and_removed_ones_forgotten(tm
 
 
 @pytest.mark.slow
+def test_session_whose_first_draft_gets_a_frame_more_shows_it_at_once_and_still_learns_the_rest(
+    tmp_path: Path,
+) -> None:
+    session = TeachingSession(["red"], replace(QUICK, min_steps=10, views_per_frame=1))
+    frames = [draw_scene(tmp_path, number) for number in range(3)]
+    session.put_frame(frames[0])
+    rough = session.update(ignore, never, soon=True)
+    session.put_frame(frames[1])
+    more = session.update(ignore, never, soon=True)
+    assert session.is_draft
+    assert more.detector.examples == tuple(frames[:2])
+    assert not any(name.startswith("adapters") for name in changed(rough.detector, more.detector))
+
+    whole = session.update(ignore, never, soon=True)
+
+    assert not session.is_draft
+    assert any(name.startswith("adapters") for name in changed(rough.detector, whole.detector))
+
+
+@pytest.mark.slow
 def test_session_that_somebody_waits_for_learns_what_is_new_first_and_the_rest_after_it(
     tmp_path: Path,
 ) -> None:
@@ -82,8 +102,13 @@ def test_session_that_somebody_waits_for_learns_what_is_new_first_and_the_rest_a
     frames = [draw_scene(tmp_path, number) for number in range(6)]
     for frame in frames[:2]:
         session.put_frame(frame)
+    rough = session.update(ignore, never, soon=True)
+    assert session.is_draft
+    assert rough.quality is None
     first = session.update(ignore, never, soon=True)
     assert not session.is_draft
+    assert first.quality is not None
+    assert any(name.startswith("adapters") for name in changed(rough.detector, first.detector))
     for frame in frames[2:]:
         session.put_frame(frame)
     second = session.update(ignore, never, soon=True)
