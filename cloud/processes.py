@@ -2,6 +2,7 @@
 
 A child of ours watches a pipe and ends when it closes (`exit_with_parent`); a foreign program is started
 through `python -m cloud.processes PROGRAM …`, which asks the kernel to end it with its parent (Linux).
+Workers of ours are forked by a nursery that has loaded their libraries, where there is one.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+from cloud.nursery import Nursery, Nursling
 from edge_agent.clock import Clock
 
 _LOG = logging.getLogger(__name__)
@@ -26,6 +29,35 @@ _STEADY_S = 60.0
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THREADS": "1"}
 """Environment of processes that run networks: more threads collapse on shared cores."""
+
+Child = subprocess.Popen[str] | Nursling
+"""A process of ours."""
+
+_NURSERIES: list[Nursery] = []
+
+
+@contextmanager
+def nursery_for_workers(nursery: Nursery) -> Iterator[None]:
+    """Let `start_worker` have a nursery, which begins to load; it ends with the block."""
+    nursery.open()
+    _NURSERIES.append(nursery)
+    try:
+        yield
+    finally:
+        _NURSERIES.remove(nursery)
+        nursery.close()
+
+
+def start_worker(
+    command: Sequence[str], *, environment: Mapping[str, str] | None = None, stdout: int | None = None
+) -> Child:
+    """Start a worker of ours as `start_child` does; at once where a nursery has its libraries."""
+    whole = {**os.environ, **(environment or {})}
+    for nursery in _NURSERIES:
+        child = nursery.start(command, whole, with_stdout=stdout is not None)
+        if child is not None:
+            return child
+    return start_child(command, environment=environment, stdout=stdout)
 
 
 def start_child(
@@ -45,15 +77,17 @@ def start_child(
     )
 
 
-def stop_child(process: subprocess.Popen[str], grace_s: float = _GRACE_S) -> None:
+def stop_child(process: Child, grace_s: float = _GRACE_S) -> None:
     """End a child: politely, then by force; all its own children go with it."""
     if process.poll() is None:
         process.terminate()
         try:
             process.wait(grace_s)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            # One that is not born yet ends when it is: its standard input is closed.
+            if process.pid:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
     if process.stdin is not None:
         process.stdin.close()
 
@@ -81,7 +115,7 @@ class Supervisor:
     def __init__(
         self,
         name: str,
-        start: Callable[[], subprocess.Popen[str]],
+        start: Callable[[], Child],
         clock: Clock,
         *,
         grace_s: float = _GRACE_S,
@@ -91,7 +125,7 @@ class Supervisor:
         self._clock = clock
         self._start = start
         self._grace_s = grace_s
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Child | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name=f"supervise-{name}", daemon=True)
@@ -118,7 +152,7 @@ class Supervisor:
         """Return the child's process id while it runs."""
         with self._lock:
             process = self._process
-        return process.pid if process is not None and process.poll() is None else None
+        return process.pid or None if process is not None and process.poll() is None else None
 
     def _watch(self) -> None:
         # The thread that starts a child must live as long as the child: the kernel counts it as the parent.
@@ -138,7 +172,7 @@ class Supervisor:
             _LOG.warning("%s ended with code %d; starting it again in %.1f s", self._name, code, wait_s)
             self._stopping.wait(wait_s)
 
-    def _start_once(self) -> subprocess.Popen[str] | None:
+    def _start_once(self) -> Child | None:
         with self._lock:
             if self._stopping.is_set():
                 return None

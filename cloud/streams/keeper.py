@@ -34,6 +34,9 @@ _MOST_LAG_S = 2.0
 _AT_ONCE = 16
 """So many streams are begun at a beat, at most: the next beat sees what they cost."""
 
+_LISTEN_S = 1.5 * LEASE_S
+"""So long one that could not beat waits for the others to beat before it takes what is theirs."""
+
 _MINE_S = 10.0
 """A stream that its worker does not take for so long is anybody's who has room."""
 
@@ -199,7 +202,7 @@ class Keeper:
         self._store()
         lost = self._book.beat(self._id, sights)
         if now_s - self._beaten_s > LEASE_S / 2 and self._beaten_s > float("-inf"):
-            self._deaf_until_s = now_s + LEASE_S
+            self._deaf_until_s = now_s + _LISTEN_S
         self._beaten_s = now_s
         for kept in self._kept.values():
             kept.sight = None

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from edge_agent.camera.backoff import reopen_delay_s
 
 BEAT_S = 1.0
-LEASE_S = 5.0
-"""A holder that says nothing for so long holds nothing any more."""
+LEASE_S = 4.0
+"""A holder that says nothing for so long holds nothing any more; all go by one clock, the database's."""
 
 SETTLED_S = 60.0
 """A holder that watched for so long is not suspected any more of dying of its stream."""
@@ -26,7 +26,8 @@ SETTLED_S = 60.0
 class Lease:
     """What the database knows of a stream's holder; times are UTC seconds since 1970.
 
-    `losses` holders in a row died; the last one was noticed at `lost_s`. `reason` says how it is, in words.
+    `losses` holders in a row died; the last one beat last at `beat_s`, and was missed at `lost_s`.
+    `reason` says how it is, in words.
     """
 
     stream_id: str
@@ -67,5 +68,6 @@ def rest_s(lease: Lease) -> float:
 
 def may_take(lease: Lease, now_s: float) -> bool:
     """Return whether a worker may begin to watch the stream now."""
-    waited_s = now_s - lease.lost_s
+    # Also the time counts in which nobody noticed yet: it was not watched then either.
+    waited_s = now_s - min(lease.lost_s, lease.beat_s or lease.lost_s)
     return lease.holder is None and not 0.0 <= waited_s < rest_s(lease)

@@ -19,11 +19,12 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from cloud.processes import ONE_THREAD, Supervisor, start_child
+from cloud.processes import ONE_THREAD, Child, Supervisor, start_worker
 from cloud.settings import Settings
 from cloud.store import streams
 from cloud.store.database import Database
 from cloud.streams.book import Book
+from cloud.streams.shared_clock import clock_of
 from edge_agent.clock import Clock
 from edge_agent.errors import ElfowlError
 
@@ -54,13 +55,25 @@ class StreamPool:
         *,
         on_event: OnEvent = lambda _event: None,
         command: Command = worker_command,
+        processes: int | None = None,
     ) -> None:
-        """Prepare; `start` begins. `on_event` hears of each event that was stored, from any thread."""
+        """Prepare; `start` begins.
+
+        Args:
+            settings: How many workers, and where things are.
+            database: Where streams are.
+            clock: Where times come from.
+            on_event: Hears of each event that was stored, from any thread.
+            command: What starts a process.
+            processes: How many; none: one for each worker.
+        """
         self._settings, self._database, self._clock = settings, database, clock
         self._on_event, self._command = on_event, command
-        self._book = Book(database, clock)
+        self._shared_clock = clock_of(database, clock)
+        self._book = Book(database, self._shared_clock)
         name = f"pool_{secrets.token_hex(3)}"
-        self._slots = [f"{name}-{number}" for number in range(settings.stream_workers)]
+        count = settings.stream_workers if processes is None else processes
+        self._slots = [f"{name}-{number}" for number in range(count)]
         self._supervisors: list[Supervisor] = []
         self._known: dict[str, int] = {}
         self._judging_from_s = float("-inf")
@@ -139,19 +152,19 @@ class StreamPool:
         """Return for how long a worker did not beat; one that has not begun yet is not silent."""
         with self._database.read() as session:
             beats = [row.beat for row in streams.workers(session) if row.id == worker_id]
-        return self._clock.now_s() - beats[0] if beats else 0.0
+        return self._shared_clock.now_s() - beats[0] if beats else 0.0
 
-    def _starter(self, slot: str) -> Callable[[], subprocess.Popen[str]]:
-        def start() -> subprocess.Popen[str]:
+    def _starter(self, slot: str) -> Callable[[], Child]:
+        def start() -> Child:
             environment = {**ONE_THREAD, **self._settings.for_children}
             environment["ELFOWL_STREAM_HOSTS"] = ",".join(self._settings.stream_hosts)
-            child = start_child(self._command(slot), environment=environment, stdout=subprocess.PIPE)
+            child = start_worker(self._command(slot), environment=environment, stdout=subprocess.PIPE)
             threading.Thread(target=self._hear, args=(child,), name=f"hear-{slot}", daemon=True).start()
             return child
 
         return start
 
-    def _hear(self, child: subprocess.Popen[str]) -> None:
+    def _hear(self, child: Child) -> None:
         for line in child.stdout or ():
             try:
                 event = json.loads(line)["event"]

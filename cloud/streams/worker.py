@@ -19,12 +19,14 @@ import simplejpeg
 
 from cloud.accounts.workspaces import HOME
 from cloud.cache.plan import CachePlan
+from cloud.errors import AwayError
 from cloud.processes import exit_with_parent
 from cloud.settings import Settings, settings_from
 from cloud.store.database import Database
 from cloud.streams.address import AddressRules, recordings_of
 from cloud.streams.book import Book, DetectorKey, Held, Told, Wanted
 from cloud.streams.keeper import Keeper
+from cloud.streams.shared_clock import clock_of
 from cloud.streams.turns import Turns
 from cloud.streams.watcher import StreamDetector, StreamWatch, WatchPorts
 from cloud.subnets.registry import look_in
@@ -37,6 +39,7 @@ from edge_agent.vision.resize import resize
 from edge_agent.wire.event import Event
 
 _TURN_S = 0.2
+_AGAIN_S = 0.5
 _MAX_WIDTH_PX = 1280
 _SMALL_PX = 320
 _JPEG_QUALITY = 80
@@ -75,12 +78,26 @@ def small_jpeg(rgb: Rgb) -> bytes:
     return bytes(simplejpeg.encode_jpeg(small, _JPEG_QUALITY, "RGB"))
 
 
-def serve(slot: str, settings: Settings, database: Database, stopping: threading.Event) -> None:
-    """Watch streams until told to stop."""
+def serve(
+    slot: str,
+    settings: Settings,
+    database: Database,
+    stopping: threading.Event,
+    news: Callable[[Sequence[Event]], None],
+) -> None:
+    """Watch streams until told to stop.
+
+    Args:
+        slot: The worker's place: whoever had it before is dead.
+        settings: Where things are.
+        database: Where streams are.
+        stopping: Set when it shall stop.
+        news: Hears of events that were stored.
+    """
     clock = SystemClock()
-    worker_id, book = f"{slot}.{os.getpid()}", Book(database, clock)
+    worker_id, book = f"{slot}.{os.getpid()}", Book(database, clock_of(database, clock))
     # Whoever had this place before is dead, or this process would not have been started.
-    book.bury(f"{slot}.")
+    _patiently(lambda: book.bury(f"{slot}."), stopping)
     from cloud.streams.eyes import SharedDetector, StreamEyes  # noqa: PLC0415 - torch, seconds
 
     eyes = StreamEyes.of_this_machine(CachePlan.of(settings))
@@ -100,13 +117,25 @@ def serve(slot: str, settings: Settings, database: Database, stopping: threading
         clock=clock,
         rng=random.Random(),  # noqa: S311 - spreads waits, makes ids; keeps no secret
     )
-    _warm(book, open_detector)
-    keeper = Keeper(worker_id, book, clock, lambda held: StreamWatch(held, ports), news=_say, work=turns)
+    _patiently(lambda: _warm(book, open_detector), stopping)
+    keeper = Keeper(worker_id, book, clock, lambda held: StreamWatch(held, ports), news=news, work=turns)
     while not stopping.is_set():
         keeper.turn()
         stopping.wait(_TURN_S)
     keeper.stop()
     turns.close()
+
+
+def _patiently(work: Callable[[], object], stopping: threading.Event) -> None:
+    """Do it, once the database answers: to be started again instead would take far longer."""
+    while not stopping.is_set():
+        try:
+            work()
+        except AwayError as error:
+            _LOG.warning("waiting for the database: %s", error)
+            stopping.wait(_AGAIN_S)
+        else:
+            return
 
 
 def _warm(book: Book, open_detector: Callable[[Sequence[DetectorKey]], StreamDetector]) -> None:
@@ -119,7 +148,8 @@ def _warm(book: Book, open_detector: Callable[[Sequence[DetectorKey]], StreamDet
             _LOG.warning("detector %s, version %d: %s", *key, error)
 
 
-def _say(events: Sequence[Event]) -> None:
+def say(events: Sequence[Event]) -> None:
+    """Tell of events on standard output."""
     for event in events:
         sys.stdout.write(json.dumps({"event": json.loads(event.to_json())}) + "\n")
     sys.stdout.flush()
@@ -134,7 +164,7 @@ def main(slot: str) -> None:
     settings = settings_from()
     look_in(settings.home)
     database = Database(settings.database_url)
-    serve(slot, settings, database, stopping)
+    serve(slot, settings, database, stopping, say)
     database.close()
 
 

@@ -41,6 +41,12 @@ def test_stream_that_kills_its_holders_waits_longer_each_time_but_not_for_ever()
     assert may_take(lost, 900.0), "a clock that was set back keeps nobody waiting"
 
 
+def test_time_in_which_nobody_noticed_that_a_holder_died_counts_as_waited() -> None:
+    lost = Lease("str_1", losses=2, beat_s=1000.0, lost_s=1000.0 + LEASE_S)
+    assert may_take(lost, lost.lost_s)
+    assert not may_take(replace(lost, losses=9), lost.lost_s)
+
+
 def test_streams_of_one_dead_worker_come_back_spread() -> None:
     rests = {rest_s(replace(HELD, stream_id=f"str_{number}", losses=4)) for number in range(8)}
     assert len(rests) == 8
