@@ -72,7 +72,7 @@ def glance(path: Path) -> tuple[int, int]:
     """
     with open_video(path) as (container, stream):
         for frame in container.decode(stream):
-            _check_size(frame, path)
+            check_size(frame, path)
             is_turned = quarter_turns(frame) % 2 == 1
             return (frame.height, frame.width) if is_turned else (frame.width, frame.height)
     message = f"{path.name}: holds no frame that can be decoded; re-export it as MP4"
@@ -93,7 +93,7 @@ def probe(path: Path) -> VideoFacts:
         for frame in container.decode(stream):
             if not times:
                 rotation, size = quarter_turns(frame) * 90, (frame.width, frame.height)
-                _check_size(frame, path)
+                check_size(frame, path)
             times.append(frame.pts)
         fps = float(stream.average_rate or stream.guessed_rate or 0)
         constant = _is_constant(times, stream.time_base, stream.average_rate)
@@ -241,12 +241,17 @@ def to_rgb(frame: VideoFrame, path: Path) -> Rgb:
     Raises:
         InputError: The frame is larger than `MAX_PIXELS`.
     """
-    _check_size(frame, path)
+    check_size(frame, path)
     rgb = frame.to_ndarray(format="rgb24")
     return np.ascontiguousarray(np.rot90(rgb, quarter_turns(frame)), np.uint8)
 
 
-def _check_size(frame: VideoFrame, path: Path) -> None:
+def check_size(frame: VideoFrame, path: Path) -> None:
+    """Refuse a frame that is larger than `MAX_PIXELS`.
+
+    Raises:
+        InputError: It is.
+    """
     if frame.width * frame.height > MAX_PIXELS:
         message = (
             f"{path.name}: frames of {frame.width}x{frame.height} are over {MAX_PIXELS} pixels; scale it down"

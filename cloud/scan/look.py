@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from cloud.scan.eyes import Eyes
-from cloud.scan.plan import ScanSettings, first_looks, next_looks
+from cloud.scan.plan import BEFORE, ScanSettings, Shown, first_looks, next_looks
 from cloud.scan.recording import Sample
 from cloud.watch.kept import Seen
 from edge_agent.pipeline.detector import LabelRule
@@ -17,6 +17,7 @@ from edge_agent.wire.detection import Detection, DetectorRef
 _BATCH = 8
 _FULL = 0xFFFF
 
+_Look = dict[DetectorRef, tuple[Detection, ...]]
 Sights = dict[DetectorRef, list[Seen]]
 
 
@@ -30,7 +31,12 @@ class Part:
 
 
 def go_through(
-    pictures: Iterable[Sample], eyes: Eyes, settings: ScanSettings, *, done: int = 0
+    pictures: Iterable[Sample],
+    eyes: Eyes,
+    settings: ScanSettings,
+    *,
+    done: int = 0,
+    before: Mapping[DetectorRef, Seen] | None = None,
 ) -> Iterator[Part]:
     """Look at a recording and yield each window when it was looked at.
 
@@ -39,18 +45,22 @@ def go_through(
         eyes: Who looks.
         settings: How closely.
         done: Pictures before this one were looked at before: they are only shown to the gate.
+        before: What each detector saw when it looked last before `done`.
     """
     gate, left = MotionGate(), iter(pictures)
+    last_seen, last_index = before or {}, -1
     while window := list(islice(left, settings.window)):
-        open_at = [gate.decide(sample.rgb, sample.at_s).look for sample in window]
-        if window[-1].index < done:
-            continue
-        looks = _look_at(window, open_at, eyes, settings)
-        seen = {
-            ref: [Seen(window[place].index, tuple(looks[place][ref])) for place in sorted(looks)]
-            for ref in eyes.rules
-        }
-        yield Part(seen, window[-1].index + 1, window[-1].at_s)
+        open_at = [gate.decide(sample.brightness, sample.at_s).look for sample in window]
+        if window[-1].index >= done:
+            shown = _shown_before(last_seen, last_index, eyes)
+            looks = _look_at(window, open_at, eyes, settings, shown)
+            seen = {
+                ref: [Seen(window[place].index, looks[place][ref]) for place in sorted(looks)]
+                for ref in eyes.rules
+            }
+            last_seen = {ref: every[-1] for ref, every in seen.items() if every}
+            yield Part(seen, window[-1].index + 1, window[-1].at_s)
+        last_index = window[-1].index
 
 
 def look_at_each(pictures: Iterable[Sample], eyes: Eyes) -> Iterator[tuple[Sample, dict[DetectorRef, Seen]]]:
@@ -79,20 +89,33 @@ def rounded(detections: Sequence[Detection]) -> tuple[Detection, ...]:
     )
 
 
+def _shown_before(seen: Mapping[DetectorRef, Seen], index: int, eyes: Eyes) -> dict[int, Shown]:
+    """Return what the picture of this index showed, if all looked at it."""
+    if set(seen) != set(eyes.rules) or any(one.frame != index for one in seen.values()):
+        return {}
+    return {BEFORE: _shown({ref: one.detections for ref, one in seen.items()}, eyes)}
+
+
+def _shown(look: _Look, eyes: Eyes) -> Shown:
+    surely = [one for ref, seen in look.items() for one in sure(seen, eyes.rules[ref])]
+    return Shown(surely, [one for seen in look.values() for one in seen])
+
+
 def _look_at(
-    window: Sequence[Sample], open_at: Sequence[bool], eyes: Eyes, settings: ScanSettings
-) -> dict[int, dict[DetectorRef, tuple[Detection, ...]]]:
-    looks: dict[int, dict[DetectorRef, tuple[Detection, ...]]] = {}
-    counted: dict[int, list[Detection]] = {}
-    wanted = first_looks(open_at, settings.stride)
+    window: Sequence[Sample],
+    open_at: Sequence[bool],
+    eyes: Eyes,
+    settings: ScanSettings,
+    shown: dict[int, Shown],
+) -> dict[int, _Look]:
+    looks: dict[int, _Look] = {}
+    wanted = first_looks(open_at, settings.stride, after_look=BEFORE in shown)
     while wanted:
         for begin in range(0, len(wanted), _BATCH):
             places = wanted[begin : begin + _BATCH]
             answers = eyes.look([window[place].rgb for place in places])
             for number, place in enumerate(places):
                 looks[place] = {ref: rounded(seen[number]) for ref, seen in answers.items()}
-                counted[place] = [
-                    one for ref, seen in looks[place].items() for one in sure(seen, eyes.rules[ref])
-                ]
-        wanted = next_looks(open_at, counted, settings)
+                shown[place] = _shown(looks[place], eyes)
+        wanted = next_looks(open_at, shown, settings)
     return looks

@@ -2,7 +2,8 @@
 
 First come key frames, which cost little to decode: what they show is found within seconds. Then the whole
 recording is gone through, a few pictures a second, in windows. Of those in which something moves, some are
-looked at; where two of them show the same things near the same places, what lies between is known.
+looked at; where each thing that is surely in one of two looks is in the other too, if only faintly, what lies
+between is known. Else it came, went or flared up between them, and the picture halfway tells more.
 """
 
 from __future__ import annotations
@@ -11,13 +12,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from edge_agent.pipeline.boxes import greedy_pairs, iou_matrix, nearness_matrix, to_arrays
+from edge_agent.pipeline.boxes import greedy_pairs, nearness_matrix, to_arrays
 from edge_agent.wire.detection import Detection
 
-_NEAR_IS_ENOUGH = 1.0
+BEFORE = -1
+"""The place of the last picture before a window, among those of the window."""
 
 Sights = Sequence[Detection]
-"""What was seen in one picture from the thresholds on, by any detector."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one picture showed to any detector: what reaches its threshold, and all of it."""
+
+    sure: Sights
+    every: Sights
 
 
 @dataclass(frozen=True)
@@ -29,63 +38,67 @@ class ScanSettings:
         samples_a_second: Pictures of the second round that can be looked at, in each second.
         window: So many of them are planned together.
         stride: Of those with motion, each one so many is looked at first.
-        same_iou: Boxes that overlap this much in two looks are one thing that stayed about there.
-        reach: Else, centres at most so many box sizes apart.
+        reach: A thing in two looks moved at most so many box sizes from one to the other.
+        least_nearness: It is as near and as alike in size as this, at least; as the tracker demands.
     """
 
     glance_every_s: float = 5.0
     samples_a_second: float = 5.0
     window: int = 24
-    stride: int = 4
-    same_iou: float = 0.3
-    reach: float = 0.6
+    stride: int = 3
+    reach: float = 2.0
+    least_nearness: float = 0.25
 
 
-def first_looks(open_at: Sequence[bool], stride: int) -> list[int]:
+def first_looks(open_at: Sequence[bool], stride: int, *, after_look: bool = False) -> list[int]:
     """Return at which pictures of a window to look first: ends of stretches with motion, and some between.
 
     Args:
         open_at: For each picture whether the gate lets it through.
         stride: At most so many steps from one look to the next.
+        after_look: The picture before the window was looked at: what moves from the first one on is no new
+            stretch.
     """
     looks: list[int] = []
+    last = BEFORE
     for index, is_open in enumerate(open_at):
         if not is_open:
             continue
-        begins = index == 0 or not open_at[index - 1]
+        begins = not (open_at[index - 1] if index else after_look)
         ends = index + 1 == len(open_at) or not open_at[index + 1]
-        if begins or ends or index - looks[-1] >= stride:
+        if begins or ends or index - last >= stride:
             looks.append(index)
+            last = index
     return looks
 
 
-def next_looks(open_at: Sequence[bool], seen: Mapping[int, Sights], settings: ScanSettings) -> list[int]:
+def next_looks(open_at: Sequence[bool], seen: Mapping[int, Shown], settings: ScanSettings) -> list[int]:
     """Return at which pictures to look next: halfway between two looks that do not show the same.
 
     Args:
         open_at: For each picture whether the gate lets it through.
-        seen: What the looks so far showed, by picture.
+        seen: What the looks so far showed, by picture; that at `BEFORE` too, if there was one.
         settings: How closely to look.
     """
-    known = sorted(seen)
     looks = []
-    for left, right in pairwise(known):
+    for left, right in pairwise(sorted(seen)):
         middle = (left + right) // 2
-        if middle > left and all(open_at[left : right + 1]) and not agree(seen[left], seen[right], settings):
+        moves_between = all(open_at[left + 1 : right + 1])
+        if middle > left and moves_between and not agree(seen[left], seen[right], settings):
             looks.append(middle)
     return looks
 
 
-def agree(before: Sights, after: Sights, settings: ScanSettings) -> bool:
-    """Return whether two looks show the same things near the same places."""
-    labels = sorted(one.label for one in before)
-    if labels != sorted(one.label for one in after):
-        return False
-    return all(_agree_of_label(label, before, after, settings) for label in set(labels))
+def agree(before: Shown, after: Shown, settings: ScanSettings) -> bool:
+    """Return whether all that is surely in one of two looks is in the other too, near its place."""
+    return _holds(after.every, before.sure, settings) and _holds(before.every, after.sure, settings)
 
 
-def _agree_of_label(label: str, before: Sights, after: Sights, settings: ScanSettings) -> bool:
-    first, second = (to_arrays([one.box for one in seen if one.label == label]) for seen in (before, after))
-    near = nearness_matrix(first, second, 1.0, settings.reach) > 0
-    same = iou_matrix(first, second) + near * _NEAR_IS_ENOUGH
-    return len(greedy_pairs(same, settings.same_iou)) == len(first)
+def _holds(every: Sights, sure: Sights, settings: ScanSettings) -> bool:
+    return all(_holds_label(label, every, sure, settings) for label in {one.label for one in sure})
+
+
+def _holds_label(label: str, every: Sights, sure: Sights, settings: ScanSettings) -> bool:
+    wanted, there = (to_arrays([one.box for one in some if one.label == label]) for some in (sure, every))
+    near = nearness_matrix(wanted, there, 1.0, settings.reach)
+    return len(greedy_pairs(near, settings.least_nearness)) == len(wanted)

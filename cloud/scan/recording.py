@@ -12,8 +12,13 @@ from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
 
-from cloud.datasets.video import glance, open_video, to_rgb
+import numpy as np
+from av.video.frame import VideoFrame
+
+from cloud.datasets.video import check_size, glance, open_video, quarter_turns, to_rgb
 from cloud.errors import InputError
+from edge_agent.camera.decoded import DecodedFrame, RgbConverter
+from edge_agent.camera.frame import Brightness, Frame
 from edge_agent.vision.arrays import Rgb
 
 SUFFIXES = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".ts", ".m4v"})
@@ -43,13 +48,29 @@ class Header:
     began: float | None
 
 
-@dataclass(frozen=True, eq=False)
 class Sample:
-    """One picture of a recording: its number, and `at_s`, seconds since the first one."""
+    """One picture of a recording; most are never looked at, so it becomes RGB only where one is.
 
-    index: int
-    at_s: float
-    rgb: Rgb
+    Attributes:
+        index: Its number.
+        at_s: Seconds since the first one.
+    """
+
+    def __init__(self, frame: Frame, turns: int = 0) -> None:
+        """Take a picture, and by how many quarter turns, counter-clockwise, players show it."""
+        self.index, self.at_s = frame.index, frame.monotonic_s
+        self._frame = frame
+        self._turns = turns
+
+    @property
+    def rgb(self) -> Rgb:
+        """Return the upright picture `(h, w, 3) uint8 RGB`."""
+        return np.ascontiguousarray(np.rot90(self._frame.rgb, self._turns), np.uint8)
+
+    @property
+    def brightness(self) -> Brightness:
+        """Return how bright it is, not turned."""
+        return self._frame.brightness
 
 
 def read_header(path: Path) -> Header:
@@ -75,6 +96,7 @@ def key_frames(path: Path, fps: float, every_s: float) -> Iterator[Sample]:
     """
     with open_video(path) as (container, stream):
         stream.codec_context.skip_frame = "NONKEY"
+        converter = RgbConverter(None)
         first_s, last_s = None, float("-inf")
         for frame in container.decode(stream):
             if frame.time is None:
@@ -83,20 +105,26 @@ def key_frames(path: Path, fps: float, every_s: float) -> Iterator[Sample]:
             at_s = frame.time - first_s
             if at_s - last_s >= every_s:
                 last_s = at_s
-                yield Sample(round(at_s * fps), at_s, to_rgb(frame, path))
+                yield _sample(frame, path, converter, round(at_s * fps), at_s)
 
 
 def samples(path: Path, fps: float, a_second: float) -> Iterator[Sample]:
-    """Yield about so many pictures of each second; all are decoded, only these are made RGB.
+    """Yield about so many pictures of each second; all are decoded.
 
     Raises:
         InputError: It is no video, or broken.
     """
     step = max(1, round(fps / a_second))
+    converter = RgbConverter(None)
     with open_video(path) as (container, stream):
         for index, frame in enumerate(container.decode(stream)):
             if index % step == 0:
-                yield Sample(index, index / fps, to_rgb(frame, path))
+                yield _sample(frame, path, converter, index, index / fps)
+
+
+def _sample(frame: VideoFrame, path: Path, converter: RgbConverter, index: int, at_s: float) -> Sample:
+    check_size(frame, path)
+    return Sample(DecodedFrame(frame, converter, index, at_s, at_s), quarter_turns(frame))
 
 
 def picture_at(path: Path, at_s: float) -> Rgb:

@@ -151,15 +151,18 @@ def scan_recording(
         wanted = _Some(eyes, [work.ref for work in works])
         tell(0.0, "looking at key frames")
         looked = _glance(home, row, path, wanted, works, settings)
-        for work in works:
-            _store(home, work, [event for seen in _kept(home, work) for event in work.teller.tell(seen)])
         done = min(work.keeper.until for work in works)
+        before: dict[DetectorRef, Seen] = {}
+        for work in works:
+            kept = _kept(home, work)
+            before.update([(work.ref, seen) for seen in kept if seen.frame < done][-1:])
+            _store(home, work, [event for seen in kept for event in work.teller.tell(seen)])
         pictures = stack.enter_context(
             closing(ahead(samples(path, row.fps, settings.samples_a_second), _AHEAD))
         )
         # The next part is looked at while what was seen in this one is told and stored.
-        parts = stack.enter_context(closing(ahead(go_through(pictures, wanted, settings, done=done), 1)))
-        for part in parts:
+        parts = go_through(pictures, wanted, settings, done=done, before=before)
+        for part in stack.enter_context(closing(ahead(parts, 1))):
             looked += len(next(iter(part.seen.values())))
             for work in works:
                 _take(home, work, part)
