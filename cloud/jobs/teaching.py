@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +28,7 @@ from cloud.jobs.teaching_protocol import (
     LiveState,
     with_point,
 )
-from cloud.processes import ONE_THREAD, Supervisor, start_child
+from cloud.processes import ONE_THREAD, Child, Supervisor, start_worker
 from cloud.settings import Settings
 from edge_agent.clock import Clock
 from edge_agent.errors import BackendError, ElfowlError
@@ -271,10 +270,10 @@ class TeachingService:
             if await self.retire_if_idle():
                 return
 
-    def _start_worker(self) -> subprocess.Popen[str]:
+    def _start_worker(self) -> Child:
         self._socket_path.unlink(missing_ok=True)
         command = [sys.executable, "-m", "cloud.worker.teach", str(self._socket_path)]
-        return start_child(command, environment={**ONE_THREAD, **self._settings.for_children})
+        return start_worker(command, environment={**ONE_THREAD, **self._settings.for_children})
 
 
 async def _end(task: asyncio.Task[None] | None) -> None:
