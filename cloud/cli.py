@@ -35,7 +35,6 @@ from cloud.commands import (
     worker,
     workspace,
 )
-from cloud.commands.nursing import nursing
 from cloud.commands.options import AsJson, Home, read_settings
 from edge_agent.errors import ElfowlError
 
@@ -105,10 +104,9 @@ def serve(
     settings = read_settings(
         home, host=host, port=port, broker=broker, broker_port=broker_port, accounts=accounts, engine=engine
     )
-    # Before the server's own libraries are loaded: meanwhile those of its workers are.
-    with nursing(), within(None):
-        from cloud.commands.serve import serve as run
+    from cloud.commands.serve import serve as run
 
+    with within(None):
         run(settings)
 
 

@@ -2,7 +2,6 @@
 
 A child of ours watches a pipe and ends when it closes (`exit_with_parent`); a foreign program is started
 through `python -m cloud.processes PROGRAM …`, which asks the kernel to end it with its parent (Linux).
-Workers of ours are forked by a nursery that has loaded their libraries, where there is one.
 """
 
 from __future__ import annotations
@@ -15,10 +14,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
-from cloud.nursery import Nursery, Nursling
 from edge_agent.clock import Clock
 
 _LOG = logging.getLogger(__name__)
@@ -29,35 +26,6 @@ _STEADY_S = 60.0
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THREADS": "1"}
 """Environment of processes that run networks: more threads collapse on shared cores."""
-
-Child = subprocess.Popen[str] | Nursling
-"""A process of ours."""
-
-_NURSERIES: list[Nursery] = []
-
-
-@contextmanager
-def nursery_for_workers(nursery: Nursery) -> Iterator[None]:
-    """Let `start_worker` have a nursery, which begins to load; it ends with the block."""
-    nursery.open()
-    _NURSERIES.append(nursery)
-    try:
-        yield
-    finally:
-        _NURSERIES.remove(nursery)
-        nursery.close()
-
-
-def start_worker(
-    command: Sequence[str], *, environment: Mapping[str, str] | None = None, stdout: int | None = None
-) -> Child:
-    """Start a worker of ours as `start_child` does; at once where a nursery has its libraries."""
-    whole = {**os.environ, **(environment or {})}
-    for nursery in _NURSERIES:
-        child = nursery.start(command, whole, with_stdout=stdout is not None)
-        if child is not None:
-            return child
-    return start_child(command, environment=environment, stdout=stdout)
 
 
 def start_child(
@@ -77,17 +45,15 @@ def start_child(
     )
 
 
-def stop_child(process: Child, grace_s: float = _GRACE_S) -> None:
+def stop_child(process: subprocess.Popen[str], grace_s: float = _GRACE_S) -> None:
     """End a child: politely, then by force; all its own children go with it."""
     if process.poll() is None:
         process.terminate()
         try:
             process.wait(grace_s)
         except subprocess.TimeoutExpired:
-            # One that is not born yet ends when it is: its standard input is closed.
-            if process.pid:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     if process.stdin is not None:
         process.stdin.close()
 
@@ -115,7 +81,7 @@ class Supervisor:
     def __init__(
         self,
         name: str,
-        start: Callable[[], Child],
+        start: Callable[[], subprocess.Popen[str]],
         clock: Clock,
         *,
         grace_s: float = _GRACE_S,
@@ -125,7 +91,7 @@ class Supervisor:
         self._clock = clock
         self._start = start
         self._grace_s = grace_s
-        self._process: Child | None = None
+        self._process: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name=f"supervise-{name}", daemon=True)
@@ -152,7 +118,7 @@ class Supervisor:
         """Return the child's process id while it runs."""
         with self._lock:
             process = self._process
-        return process.pid or None if process is not None and process.poll() is None else None
+        return process.pid if process is not None and process.poll() is None else None
 
     def _watch(self) -> None:
         # The thread that starts a child must live as long as the child: the kernel counts it as the parent.
@@ -172,7 +138,7 @@ class Supervisor:
             _LOG.warning("%s ended with code %d; starting it again in %.1f s", self._name, code, wait_s)
             self._stopping.wait(wait_s)
 
-    def _start_once(self) -> Child | None:
+    def _start_once(self) -> subprocess.Popen[str] | None:
         with self._lock:
             if self._stopping.is_set():
                 return None

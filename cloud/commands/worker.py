@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from cloud.accounts.workspaces import within
-from cloud.commands.nursing import nursing
 from cloud.commands.options import Home, read_settings
 from cloud.commands.terminal import interruptible
 from edge_agent.errors import ConfigError
@@ -31,14 +30,13 @@ def worker(
     from cloud.actions.open_home import open_home
     from cloud.streams.pool import StreamPool
 
-    with nursing():
-        opened = open_home(settings)
-        pool = StreamPool(settings, opened.database, opened.clock)
-        # Streams of all workspaces are watched.
-        with within(None):
-            pool.start()
-        typer.echo(f"watching with {settings.stream_workers} processes, once there is a stream", err=True)
-        with interruptible() as told_to_stop:
-            told_to_stop.wait()
-        pool.stop()
-        opened.database.close()
+    opened = open_home(settings)
+    pool = StreamPool(settings, opened.database, opened.clock)
+    # Streams of all workspaces are watched.
+    with within(None):
+        pool.start()
+    typer.echo(f"watching with {settings.stream_workers} processes, once there is a stream", err=True)
+    with interruptible() as told_to_stop:
+        told_to_stop.wait()
+    pool.stop()
+    opened.database.close()

@@ -23,7 +23,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from cloud.accounts.workspaces import WORKSPACE_VARIABLE
 from cloud.errors import ConflictError
 from cloud.jobs.progress import AWAY_CODE, ProgressLine, parse_line
-from cloud.processes import ONE_THREAD, Child, start_worker, stop_child
+from cloud.processes import ONE_THREAD, start_child, stop_child
 from cloud.settings import Settings
 from cloud.store import jobs
 from cloud.store.database import Database
@@ -69,7 +69,7 @@ class JobRunner:
         self._on_change = on_change
         self._command = command
         self._lock = threading.Lock()
-        self._children: dict[str, Child] = {}
+        self._children: dict[str, subprocess.Popen[str]] = {}
         self._figures: dict[str, dict[str, float]] = {}
         self._stopping = False
         self._workflow: Callable[[str], None] | None = None
@@ -186,7 +186,7 @@ class JobRunner:
             **self._settings.for_children,
             WORKSPACE_VARIABLE: job.workspace_id,
         }
-        child = start_worker(self._command(job), environment=environment, stdout=subprocess.PIPE)
+        child = start_child(self._command(job), environment=environment, stdout=subprocess.PIPE)
         with self._lock:
             self._children[job_id] = child
         try:
@@ -201,7 +201,7 @@ class JobRunner:
             raise SystemExit(message)
         return child.wait(), last
 
-    def _follow(self, job_id: str, child: Child) -> ProgressLine:
+    def _follow(self, job_id: str, child: subprocess.Popen[str]) -> ProgressLine:
         last = ProgressLine()
         told_s = 0.0
         for line in child.stdout or ():

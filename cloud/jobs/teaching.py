@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -28,7 +29,7 @@ from cloud.jobs.teaching_protocol import (
     LiveState,
     with_point,
 )
-from cloud.processes import ONE_THREAD, Child, Supervisor, start_worker
+from cloud.processes import ONE_THREAD, Supervisor, start_child
 from cloud.settings import Settings
 from edge_agent.clock import Clock
 from edge_agent.errors import BackendError, ElfowlError
@@ -270,10 +271,10 @@ class TeachingService:
             if await self.retire_if_idle():
                 return
 
-    def _start_worker(self) -> Child:
+    def _start_worker(self) -> subprocess.Popen[str]:
         self._socket_path.unlink(missing_ok=True)
         command = [sys.executable, "-m", "cloud.worker.teach", str(self._socket_path)]
-        return start_worker(command, environment={**ONE_THREAD, **self._settings.for_children})
+        return start_child(command, environment={**ONE_THREAD, **self._settings.for_children})
 
 
 async def _end(task: asyncio.Task[None] | None) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from cloud.cache.plan import CachePlan
 from cloud.errors import BusyError
 from cloud.offload.link import Link, LinkLostError, WorkerLink
 from cloud.offload.protocol import Inferred
-from cloud.processes import ONE_THREAD, Child, Supervisor, start_worker
+from cloud.processes import ONE_THREAD, Supervisor, start_child
 from edge_agent.clock import Clock
 from edge_agent.errors import BackendError
 from edge_agent.wire.base import WHOLE, XyxyNorm
@@ -215,10 +216,10 @@ def _sockets(count: int) -> tuple[tempfile.TemporaryDirectory[str], list[Path]]:
     return folder, [Path(folder.name) / f"offload{number}.sock" for number in range(count)]
 
 
-def _starter(command: Sequence[str], sockets: Sequence[Path]) -> Callable[[], Child]:
-    def start() -> Child:
+def _starter(command: Sequence[str], sockets: Sequence[Path]) -> Callable[[], subprocess.Popen[str]]:
+    def start() -> subprocess.Popen[str]:
         for socket in sockets:
             socket.unlink(missing_ok=True)
-        return start_worker(command, environment=ONE_THREAD)
+        return start_child(command, environment=ONE_THREAD)
 
     return start

@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from cloud.processes import ONE_THREAD, Child, Supervisor, start_worker
+from cloud.processes import ONE_THREAD, Supervisor, start_child
 from cloud.settings import Settings
 from cloud.store import streams
 from cloud.store.database import Database
@@ -154,17 +154,17 @@ class StreamPool:
             beats = [row.beat for row in streams.workers(session) if row.id == worker_id]
         return self._shared_clock.now_s() - beats[0] if beats else 0.0
 
-    def _starter(self, slot: str) -> Callable[[], Child]:
-        def start() -> Child:
+    def _starter(self, slot: str) -> Callable[[], subprocess.Popen[str]]:
+        def start() -> subprocess.Popen[str]:
             environment = {**ONE_THREAD, **self._settings.for_children}
             environment["ELFOWL_STREAM_HOSTS"] = ",".join(self._settings.stream_hosts)
-            child = start_worker(self._command(slot), environment=environment, stdout=subprocess.PIPE)
+            child = start_child(self._command(slot), environment=environment, stdout=subprocess.PIPE)
             threading.Thread(target=self._hear, args=(child,), name=f"hear-{slot}", daemon=True).start()
             return child
 
         return start
 
-    def _hear(self, child: Child) -> None:
+    def _hear(self, child: subprocess.Popen[str]) -> None:
         for line in child.stdout or ():
             try:
                 event = json.loads(line)["event"]
