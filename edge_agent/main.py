@@ -15,6 +15,7 @@ from edge_agent.agent.runner import Agent
 from edge_agent.agent.thrift import give_back_memory
 from edge_agent.clock import SystemClock
 from edge_agent.config import load_config
+from edge_agent.runtime.network_file import keep_networks_in
 from edge_agent.runtime.profiles import find_profile
 from edge_agent.vision.resize import choose_numpy
 
@@ -46,7 +47,7 @@ def run_agent(config_file: Path, *, verbose: bool = False) -> None:
     profile = find_profile(config.profile)
     config = config.model_copy(update={"profile": profile.name})
     check_authorities(config)
-    prepare_process(profile.ram_for_us_bytes)
+    prepare_process(profile.ram_for_us_bytes, config.state_dir)
     stopping = threading.Event()
 
     def stop(number: int, _frame: object) -> None:
@@ -58,15 +59,17 @@ def run_agent(config_file: Path, *, verbose: bool = False) -> None:
     Agent(config).run(stopping)
 
 
-def prepare_process(ram_for_us_bytes: int) -> None:
+def prepare_process(ram_for_us_bytes: int, state_dir: Path) -> None:
     """Let this process take no more memory than it needs, and its threads wait little for each other.
 
     Args:
         ram_for_us_bytes: What the profile allows.
+        state_dir: A folder on the disk.
     """
     sys.setswitchinterval(_SWITCH_S)
     if ram_for_us_bytes <= _SMALL_BYTES:
         spare_memory()
+        keep_networks_in(state_dir)
     else:
         _keep_heap_small(_LARGE_BYTES)
     give_back_memory()

@@ -199,7 +199,7 @@ def main() -> None:
         diary = run_bare(film)
     else:
         config = load_config(Path(sys.argv[3]))
-        prepare_process(find_profile(config.profile).ram_for_us_bytes)
+        prepare_process(find_profile(config.profile).ram_for_us_bytes, config.state_dir)
         diary = run_agent(mode, film, config)
     settled_s, settled_cpu_s = diary.settled or (time.monotonic(), time.process_time())
     told = {

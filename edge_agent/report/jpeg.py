@@ -41,6 +41,8 @@ def by_pyav(rgb: NDArray[np.uint8], quality: int) -> bytes:
         raise _cannot(rgb)
     codec = VideoCodecContext.create("mjpeg", "w")
     codec.height, codec.width = rgb.shape[:2]
+    # Left alone, each picture gets a thread a core, with an encoder's memory each, and marks between parts.
+    codec.thread_count = 1
     codec.pix_fmt, codec.time_base = "yuvj420p", Fraction(1, 1)
     step = str(max(_BEST_STEP, round(_BEST_STEP + (95 - quality) / _STEPS_A_QUALITY)))
     codec.options = {"qmin": step, "qmax": step}

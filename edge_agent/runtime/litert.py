@@ -11,6 +11,7 @@ import numpy as np
 from edge_agent.errors import ArtifactError, BackendError
 from edge_agent.runtime.backend import NetworkBackend, Raw, Tensor
 from edge_agent.runtime.chatter import without_greeting
+from edge_agent.runtime.network_file import on_disk
 from edge_agent.wire.manifest import InputSpec
 
 LITERT_MODULE = "ai_edge_litert.interpreter"
@@ -35,9 +36,13 @@ class LiteRtNetwork:
         """
         interpreter_type = importlib.import_module(module).Interpreter
         try:
-            with without_greeting():
-                self._interpreter: Any = interpreter_type(model_content=model, num_threads=threads)
+            with without_greeting(), on_disk(model) as file:
+                source = {"model_path": file.path} if file else {"model_content": model}
+                self._interpreter: Any = interpreter_type(**source, num_threads=threads)
                 self._interpreter.allocate_tensors()
+                if file:
+                    # The first run is the last one that looks into the file.
+                    self._interpreter.invoke()
         except (ValueError, RuntimeError, TypeError) as error:
             message = f"{module.split('.', maxsplit=1)[0]} cannot load the network: {_one_line(error)}"
             raise BackendError(message) from error
@@ -48,6 +53,8 @@ class LiteRtNetwork:
         self._input_index: int = details[0]["index"]
         self.input = _tensor(details[0])
         self._output_details = self._all_outputs()
+        if file:
+            file.leave()
 
     def outputs(self, names: Sequence[str]) -> dict[str, Tensor]:
         """Return what the network answers under these names; see `Network.outputs`."""

@@ -1,0 +1,76 @@
+"""Networks on the disk: the same answers, no name, and memory where the disk is no help."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_agent.errors import BackendError
+from edge_agent.runtime.bundle import open_bundle
+from edge_agent.runtime.litert import LITERT_MODULE, LiteRtNetwork
+from edge_agent.runtime.network_file import keep_networks_in, on_disk
+from edge_agent.runtime.select import open_backend
+from edge_agent.starter.location import starter_bundle_path
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    keep_networks_in(tmp_path)
+    yield tmp_path
+    keep_networks_in(None)
+
+
+def mapped_kb() -> list[int]:
+    """Return how much is in memory of each mapped file that has no name any more."""
+    kilobytes, nameless = [], False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match(r"^[0-9a-f]+-[0-9a-f]+ r", line):
+            nameless = line.endswith("(deleted)")
+        elif nameless and line.startswith("Rss:"):
+            kilobytes.append(int(line.split()[1]))
+    return kilobytes
+
+
+def test_network_on_the_disk_answers_the_same_and_takes_no_memory(tmp_path: Path) -> None:
+    bundle = open_bundle(starter_bundle_path())
+    pixels = np.random.default_rng(1).integers(0, 256, (1, 288, 384, 3), np.uint8)
+    in_memory = open_backend(bundle).infer(pixels)
+    before_kb = mapped_kb()
+    keep_networks_in(tmp_path)
+    try:
+        backend = open_backend(bundle)
+    finally:
+        keep_networks_in(None)
+    assert list(tmp_path.iterdir()) == []
+    answers = backend.infer(pixels)
+    assert len(mapped_kb()) == len(before_kb) + 1
+    assert sum(mapped_kb()) - sum(before_kb) < 1000, "the file has 4.6 MB"
+    assert answers.keys() == in_memory.keys()
+    assert all(np.array_equal(answers[name], in_memory[name]) for name in answers)
+
+
+def test_network_on_the_disk_has_its_bytes_and_no_name(disk: Path) -> None:
+    with on_disk(b"weights") as file:
+        assert file is not None
+        assert Path(file.path).read_bytes() == b"weights"
+        assert list(disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", [None, Path("/nowhere"), Path("/proc")])
+def test_network_stays_in_memory_where_the_disk_is_no_help(folder: Path | None) -> None:
+    keep_networks_in(folder)
+    try:
+        with on_disk(b"weights") as file:
+            assert file is None
+    finally:
+        keep_networks_in(None)
+
+
+@pytest.mark.usefixtures("disk")
+def test_network_on_the_disk_that_is_none_is_refused() -> None:
+    with pytest.raises(BackendError, match="cannot load the network"):
+        LiteRtNetwork(b"no network" * 100, 1, LITERT_MODULE)
