@@ -23,10 +23,11 @@ from edge_agent.camera.picture_source import PictureSource
 from edge_agent.camera.sight import SightWatch
 from edge_agent.clock import Clock
 from edge_agent.errors import ElfowlError
+from edge_agent.pipeline.cadence import SPARING
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
 from edge_agent.pipeline.detector import Detector, LabelRule
 from edge_agent.pipeline.events import CameraIdentity
-from edge_agent.pipeline.result import PipelineResult
+from edge_agent.pipeline.result import PipelineResult, PipelineSettings
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.detection import FrameSize
 from edge_agent.wire.event import Event
@@ -78,7 +79,9 @@ class StreamWatch:
         self._wanted = held.wanted
         self._source = source or _capture(held.wanted, ports)
         identity = CameraIdentity(STREAM_DEVICE, held.wanted.name, held.epoch)
-        self._pipeline = CameraPipeline(identity, None, {}, rng=ports.rng)
+        self._pipeline = CameraPipeline(
+            identity, None, {}, rng=ports.rng, settings=PipelineSettings(look=SPARING)
+        )
         self._pipeline.set_snapshots(available=True, blurred=False)
         self._log = SightLog(ports.clock.now_s())
         self._news: queue.SimpleQueue[Wanted] = queue.SimpleQueue()

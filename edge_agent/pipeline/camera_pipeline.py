@@ -11,6 +11,7 @@ from edge_agent.camera.frame import Frame
 from edge_agent.errors import BackendError
 from edge_agent.pipeline.attributes import AttributeReader, told_nothing
 from edge_agent.pipeline.boxes import from_crop, nearness
+from edge_agent.pipeline.cadence import asks, foretold
 from edge_agent.pipeline.confirm import median_score
 from edge_agent.pipeline.decide import Situation, Standing, decide_offload, instead_of_local, is_in_doubt
 from edge_agent.pipeline.detector import Detector, LabelRule, rule_for
@@ -125,9 +126,7 @@ class CameraPipeline:
             gone = self._tracker.forget_all()
             return self._result(frame, events=self._events.step((), gone, self._rule, _moment(frame)))
         self._events.quiet = pause == "events"
-        at_s = frame.monotonic_s
-        asked = self._tracker.wants_look(at_s) or self._events.wants_look(at_s)
-        gate = self._gate.decide(frame.brightness, at_s, asked=asked)
+        gate = self._is_worth_a_look(frame)
         situation = self._situation(frame, gate, conditions)
         if instead_of_local(situation) is not None and (
             self._detector is None or conditions.permit.reachable
@@ -136,11 +135,7 @@ class CameraPipeline:
         if self._detector is None or not gate.look:
             wanted = self._ask(frame, situation, conditions, ())
             return self._result(frame, gate=gate, wanted=wanted)
-        detections = [
-            d
-            for d in self._detector.detect(frame.rgb, min_score=self._least_score())
-            if d.label in self._rules and self._events.scene.admits(d)
-        ]
+        detections = self._detect(frame, self._detector)
         step = self._tracker.update(detections, frame.monotonic_s, tall=_tall(frame))
         self._look_closer(frame, step.alive)
         events = self._events.step(step.alive, step.gone, self._rule, _moment(frame))
@@ -199,6 +194,21 @@ class CameraPipeline:
         gone = self._tracker.forget_all()
         events = self._events.step((), gone, self._rule, Moment(time_s, monotonic_s, size))
         return PipelineResult(events=tuple(events), counts=count_labels(self._rules, ()))
+
+    def _detect(self, frame: Frame, detector: Detector) -> list[Detection]:
+        try:
+            seen = detector.detect(frame.rgb, min_score=self._least_score())
+        except BackendError:
+            self._gate.look_failed()
+            raise
+        return [d for d in seen if d.label in self._rules and self._events.scene.admits(d)]
+
+    def _is_worth_a_look(self, frame: Frame) -> GateDecision:
+        at_s, looked_s, tracks = frame.monotonic_s, self._tracker.last_update_s, self._tracker.tracks
+        look = self._settings.look
+        asked = asks(tracks, at_s, looked_s, self._gate.moved_s, look) or self._events.wants_look(at_s)
+        known = foretold(tracks, at_s, looked_s, self._events.scene, _tall(frame), look)
+        return self._gate.decide(frame.brightness, at_s, asked=asked, foretold=known)
 
     def _look_closer(self, frame: Frame, tracks: Sequence[Track]) -> None:
         if self._attributes is None:

@@ -6,21 +6,27 @@ what is there: it opens by itself every few seconds, and stays open as long as s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_agent.camera.frame import Brightness
 from edge_agent.pipeline.zones import cells_inside
 from edge_agent.vision.arrays import Bool, Float32, Rgb
+from edge_agent.wire.base import XyxyNorm
 from edge_agent.wire.rules import Point
 
-# Looked at in any case, while the background is learned.
+# While the background is learned, of which the first and the last are looked at in any case.
 _FIRST_PICTURES = 5
 
-GateReason = Literal["start", "motion", "linger", "asked", "forced", "asleep"]
+# Less than half of the time between two pictures: one that comes a little early is not left out.
+_EARLY_S = 0.05
+
+GateReason = Literal["start", "motion", "linger", "asked", "forced", "foretold", "asleep"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class GateSettings:
         noise_factor: Changes must be this many times the place's usual restlessness.
         cluster_cells: Changed cells in a neighbourhood of 3 by 3 that count as motion.
         forced_every_s: Look at least this often.
-        linger_s: Keep looking for so long after motion.
+        linger_s: Look once more when nothing has moved for so long.
         adapt_s: Time constant with which the background follows the scene.
         recent_s: Time constant of what counts as a moment ago.
         rest_s: Time constant with which the background takes over what changed and then came to rest.
@@ -49,7 +55,7 @@ class GateSettings:
     forced_every_s: float = 10.0
     linger_s: float = 1.0
     adapt_s: float = 8.0
-    recent_s: float = 1.5
+    recent_s: float = 0.8
     rest_s: float = 2.0
     flood_share: float = 0.6
 
@@ -61,6 +67,27 @@ class GateDecision:
     look: bool
     reason: GateReason
     changed_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """What is known before a picture comes.
+
+    Attributes:
+        boxes: Where followed things should be, with the room that their movement may take; fractions of the
+            picture, perhaps partly outside of it.
+        wait_s: A look may wait for so long after the last one, if nothing moves elsewhere.
+        rest_wait_s: The same if nothing moves at all: what changed came to rest.
+    """
+
+    boxes: tuple[XyxyNorm, ...]
+    wait_s: float
+    rest_wait_s: float
+
+
+def is_due(wait_s: float, at_s: float, looked_s: float) -> bool:
+    """Return whether a look that may wait for so long after the last one may no longer wait."""
+    return at_s - looked_s >= wait_s - _EARLY_S
 
 
 class MotionGate:
@@ -77,7 +104,10 @@ class MotionGate:
         self._last_s = 0.0
         self._learned = 0
         self._looked_s = 0.0
-        self._moved_s = float("-inf")
+        self.moved_s = float("-inf")
+        """When something moved last, or all was new; monotonic seconds."""
+        self._looked_at: Bool = np.zeros((0, 0), dtype=np.bool_)
+        self._resting: Bool = np.zeros((0, 0), dtype=np.bool_)
 
     @property
     def masks(self) -> tuple[Sequence[Point], ...]:
@@ -88,13 +118,16 @@ class MotionGate:
     def masks(self, polygons: tuple[Sequence[Point], ...]) -> None:
         self._masks, self._seen = polygons, None
 
-    def decide(self, shown: Rgb | Brightness, at_s: float, *, asked: bool = False) -> GateDecision:
+    def decide(
+        self, shown: Rgb | Brightness, at_s: float, *, asked: bool = False, foretold: Foretold | None = None
+    ) -> GateDecision:
         """Return whether to look at a picture.
 
         Args:
             shown: How bright it is, or (h, w, 3) uint8.
             at_s: Its moment, monotonic seconds.
             asked: The tracker wants to look in any case: something appeared or went missing.
+            foretold: What need not be looked at though it moves; none: all that moves is looked at.
         """
         if not self.settings.enabled:
             return GateDecision(look=True, reason="asked")
@@ -105,25 +138,52 @@ class MotionGate:
         if self._learned < _FIRST_PICTURES:
             restless = np.abs(_without_exposure(grey - self._background))
             self._adapt(self._background, grey, restless, None, at_s)
-            return self._open(at_s, "start", 1.0)
-        moved, share = self._compare(grey, self._background, at_s)
-        if moved:
-            self._moved_s = at_s
-        reason = self._reason(at_s, moved=moved, asked=asked)
-        if reason == "asleep":
+            if asked or self._learned == _FIRST_PICTURES or self._is_overdue(at_s):
+                return self._open(at_s, "start", 1.0)
+            return GateDecision(look=False, reason="asleep", changed_share=1.0)
+        changed, share = self._compare(grey, self._background, at_s)
+        reason = self._reason(changed, at_s, asked=asked, foretold=foretold)
+        if reason in {"foretold", "asleep"}:
             return GateDecision(look=False, reason=reason, changed_share=share)
+        self._looked_at = _reaching(changed)
         return self._open(at_s, reason, share)
 
-    def _reason(self, at_s: float, *, moved: bool, asked: bool) -> GateReason:
-        if moved:
+    def look_failed(self) -> None:
+        """Open at the next picture: nothing came of the last look."""
+        self._looked_s = float("-inf")
+
+    def _reason(self, changed: Bool, at_s: float, *, asked: bool, foretold: Foretold | None) -> GateReason:
+        changes = self._has_cluster(changed)
+        moves = changes if foretold is None else self._has_cluster(changed & ~self._resting)
+        if moves:
+            self.moved_s = at_s
+        if changes and not (foretold and self._is_foretold(changed, moves, at_s, foretold)):
             return "motion"
         if asked:
             return "asked"
-        if at_s - self._moved_s <= self.settings.linger_s:
+        if changes:
+            return "foretold"
+        settings = self.settings
+        if self._looked_s <= self.moved_s <= at_s - settings.linger_s:
             return "linger"
-        return "forced" if at_s - self._looked_s >= self.settings.forced_every_s else "asleep"
+        return "forced" if self._is_overdue(at_s) else "asleep"
 
-    def _compare(self, grey: Float32, background: Float32, at_s: float) -> tuple[bool, float]:
+    def _is_overdue(self, at_s: float) -> bool:
+        return at_s - self._looked_s >= self.settings.forced_every_s
+
+    def _is_foretold(self, changed: Bool, moves: bool, at_s: float, foretold: Foretold) -> bool:
+        """Return whether nothing moves but what is known to, and all was looked at lately enough for that."""
+        if self._looked_at.shape != changed.shape or is_due(foretold.rest_wait_s, at_s, self._looked_s):
+            return False
+        if not moves:
+            return True
+        if is_due(foretold.wait_s, at_s, self._looked_s):
+            return False
+        known = self._resting | self._looked_at | cells_of(foretold.boxes, changed.shape)
+        return not self._has_cluster(changed & ~known)
+
+    def _compare(self, grey: Float32, background: Float32, at_s: float) -> tuple[Bool, float]:
+        """Return which cells that are not masked changed, and their share; let the background follow."""
         # A darkness that all cells share is no restlessness: it would hide what moves for long afterwards.
         restless = np.abs(_without_exposure(grey - background))
         limit = np.maximum(self.settings.min_difference, self.settings.noise_factor * self._noise)
@@ -135,10 +195,13 @@ class MotionGate:
         if share > self.settings.flood_share:
             self._learn(grey, at_s)
             self._learned = _FIRST_PICTURES
-            return True, share
+            return counted, share
         self._adapt(background, grey, restless, changed if changed.any() else None, at_s)
+        return counted, share
+
+    def _has_cluster(self, changed: Bool) -> bool:
         cells = self.settings.cluster_cells
-        return count >= cells and _has_cluster(counted, cells), share
+        return int(np.count_nonzero(changed)) >= cells and bool(_neighbours(changed).max() >= cells)
 
     def _unmasked(self, grey: Float32) -> Bool | None:
         """Return which cells are outside of all masks; none when there are no masks."""
@@ -154,7 +217,8 @@ class MotionGate:
         self._background = grey
         self._recent = grey.copy()
         self._noise = np.full_like(grey, self.settings.min_difference / self.settings.noise_factor)
-        self._last_s = at_s
+        self._resting = np.zeros(grey.shape, np.bool_)
+        self._last_s = self.moved_s = at_s
         self._learned = 1
 
     def _adapt(
@@ -183,8 +247,10 @@ class MotionGate:
             np.copyto(restless, 0.0, where=changed)
             # What moves is learned slowly, so that a passer-by leaves no ghost. What came to rest (a parked
             # car, the ground that one left) sinks in soon: it would keep the detector running for nothing.
-            resting = np.abs(since_recent) <= self.settings.min_difference
-            rates = np.where(resting, self._share(passed_s, self.settings.rest_s), rate * np.float32(0.2))
+            self._resting = np.abs(since_recent) <= self.settings.min_difference
+            rates = np.where(
+                self._resting, self._share(passed_s, self.settings.rest_s), rate * np.float32(0.2)
+            )
             difference *= np.where(changed, rates, rate)
         self._noise += restless
         background += difference
@@ -221,8 +287,24 @@ def small_grey(shown: Rgb | Brightness, width_px: int) -> Float32:
     return np.asarray(sums * np.float32(0.25 * brightness.step), dtype=np.float32)
 
 
-def _has_cluster(changed: Bool, cells: int) -> bool:
+def cells_of(boxes: Iterable[XyxyNorm], shape: tuple[int, ...]) -> Bool:
+    """Return which cells of a grid (h, w) over the picture boxes touch."""
+    height, width = shape
+    covered = np.zeros((height, width), dtype=np.bool_)
+    for x1, y1, x2, y2 in boxes:
+        left, top = max(0, math.floor(x1 * width)), max(0, math.floor(y1 * height))
+        covered[top : max(0, math.ceil(y2 * height)), left : max(0, math.ceil(x2 * width))] = True
+    return covered
+
+
+def _reaching(changed: Bool) -> Bool:
+    """Return the changed cells and those around them."""
+    return np.asarray(_neighbours(changed) > 0, np.bool_)
+
+
+def _neighbours(changed: Bool) -> NDArray[np.uint8]:
+    """Return how many cells of each one's neighbourhood of 3 by 3 changed."""
     padded = np.zeros((changed.shape[0] + 2, changed.shape[1] + 2), dtype=np.uint8)
     padded[1:-1, 1:-1] = changed
     rows = padded[:-2] + padded[1:-1] + padded[2:]
-    return bool((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]).max() >= cells)
+    return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:], np.uint8)

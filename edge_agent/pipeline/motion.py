@@ -23,6 +23,8 @@ _SIZE_S = 0.6
 # A thing that is not seen is not followed further than this.
 _MAX_PREDICTION_S = 1.0
 _MOVE_SHARE = 0.25
+# A sight further off than that, in sizes, was not foretold.
+_FORETOLD_SIZES = 0.4
 
 
 class _Axis:
@@ -57,6 +59,7 @@ class Motion:
     Attributes:
         path_norm: Way so far, in picture widths.
         still_since_s: When it came to rest where it is.
+        foretold_since_s: Since when it is seen where it was foretold.
     """
 
     def __init__(self, box: XyxyNorm, at_s: float, tall: float = 1.0) -> None:
@@ -66,7 +69,7 @@ class Motion:
         self._x = _Axis((box[0] + box[2]) / 2, size)
         self._y = _Axis((box[1] + box[3]) / 2, size / tall)
         self._anchor = (self._x.position, self._y.position)
-        self._last_s = self.still_since_s = at_s
+        self._last_s = self.still_since_s = self.foretold_since_s = at_s
         self.path_norm = 0.0
 
     def predicted(self, at_s: float) -> tuple[float, float, float, float]:
@@ -78,8 +81,12 @@ class Motion:
     def see(self, box: XyxyNorm, at_s: float, tall: float) -> None:
         """Take a new sight; `tall` is the picture's height in widths."""
         passed_s, size = max(at_s - self._last_s, 1e-3), self._size(tall)
-        self._x.see((box[0] + box[2]) / 2, passed_s, size)
-        self._y.see((box[1] + box[3]) / 2, passed_s, size / tall)
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        off = math.hypot(x - self._x.predicted(passed_s), (y - self._y.predicted(passed_s)) * tall)
+        if off > _FORETOLD_SIZES * size:
+            self.foretold_since_s = at_s
+        self._x.see(x, passed_s, size)
+        self._y.see(y, passed_s, size / tall)
         share = 1.0 - math.exp(-passed_s / _SIZE_S)
         self._width += share * (box[2] - box[0] - self._width)
         self._height += share * (box[3] - box[1] - self._height)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge_agent.camera.frame import Frame
+from edge_agent.pipeline.cadence import LookSettings
 from edge_agent.pipeline.decide import OffloadPermit, OffloadSettings
 from edge_agent.pipeline.events import EventSettings, SeenObject
 from edge_agent.pipeline.gate import GateDecision, GateSettings
@@ -21,6 +22,7 @@ class PipelineSettings:
     """Settings of all parts of one camera's pipeline."""
 
     gate: GateSettings = field(default_factory=GateSettings)
+    look: LookSettings = field(default_factory=LookSettings)
     track: TrackSettings = field(default_factory=TrackSettings)
     events: EventSettings = field(default_factory=EventSettings)
     offload: OffloadSettings = field(default_factory=OffloadSettings)

@@ -36,8 +36,6 @@ _Similarity = Callable[[Float32, Float32], Float32]
 Verdict = Literal["confirmed", "denied"]
 
 _SCORES_KEPT = 10
-# Fewer sights confirm nothing, however good they are.
-_LEAST_SIGHTS = 3
 _TRAIL_KEPT = 64
 
 
@@ -63,7 +61,6 @@ class TrackSettings:
         tentative_misses: Looks without it that end a track nobody heard of.
         stationary_after_s: Standing still for so long makes it stationary.
         cloud_hold_s: How long a thing that only the cloud can see is kept between two answers.
-        ask_for_s: A thing that is not sure yet asks for more looks for so long.
     """
 
     birth_margin: float = 0.12
@@ -82,7 +79,6 @@ class TrackSettings:
     tentative_misses: int = 3
     stationary_after_s: float = 5.0
     cloud_hold_s: float = 30.0
-    ask_for_s: float = 2.0
 
 
 @dataclass
@@ -205,18 +201,6 @@ class Tracker:
     def tracks(self) -> tuple[Track, ...]:
         """Return all followed things, announced or not."""
         return tuple(self._tracks)
-
-    def wants_look(self, at_s: float) -> bool:
-        """Return whether something just appeared or went missing, so that the next picture matters.
-
-        What stays unsure for long does not ask for ever: it would keep the detector running in a still scene.
-        """
-        return any(
-            t.misses > 0
-            if t.announced
-            else not t.cloud and (t.sights < _LEAST_SIGHTS or at_s - t.first_s <= self._settings.ask_for_s)
-            for t in self._tracks
-        )
 
     def update(
         self, detections: Sequence[Detection], at_s: float, *, by: Answerer = "local", tall: float = 1.0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_agent.pipeline.gate import GateDecision, GateSettings, MotionGate, small_grey
+from edge_agent.pipeline.gate import Foretold, GateDecision, GateSettings, MotionGate, cells_of, small_grey
 from edge_agent.vision.arrays import Rgb
+from edge_agent.wire.base import XyxyNorm
 
 HEIGHT_PX, WIDTH_PX = 144, 256
 
@@ -47,7 +48,13 @@ def test_gate_first_picture_opens() -> None:
 def test_gate_still_scene_with_noise_sleeps_but_for_forced_looks() -> None:
     decisions = still(MotionGate(), Camera(noise=6.0), seconds=40)
     reasons = [d.reason for d in decisions if d.look]
-    assert reasons == ["start"] * 5 + ["forced"] * 3
+    assert reasons == ["start"] * 2 + ["forced"] * 3
+
+
+def test_gate_while_it_learns_looks_at_what_is_asked_for() -> None:
+    gate, camera = MotionGate(), Camera()
+    looks = [gate.decide(camera.picture(), i * 0.2, asked=i == 2).look for i in range(5)]
+    assert looks == [True, False, True, False, True]
 
 
 @pytest.mark.parametrize("light", [-60.0, 60.0])
@@ -70,13 +77,20 @@ def test_gate_small_moving_thing_opens_at_once() -> None:
     assert 0.0 < decision.changed_share < 0.05
 
 
-def test_gate_after_motion_lingers_then_sleeps() -> None:
+def test_gate_after_motion_looks_once_more_then_sleeps() -> None:
     gate, camera = MotionGate(GateSettings(linger_s=1.0)), Camera()
     still(gate, camera, seconds=5)
     gate.decide(camera.picture((120, 60, 24, 36)), 5.0)
     after = still(gate, camera, seconds=3, start_s=5.2)
-    assert [d.reason for d in after[:4]] == ["linger"] * 4
-    assert not after[-1].look
+    assert [d.reason for d in after] == ["asleep"] * 4 + ["linger"] + ["asleep"] * 10
+
+
+def test_gate_after_motion_does_not_linger_where_it_looked_already() -> None:
+    gate, camera = MotionGate(GateSettings(linger_s=1.0)), Camera()
+    still(gate, camera, seconds=5)
+    gate.decide(camera.picture((120, 60, 24, 36)), 5.0)
+    assert gate.decide(camera.picture(), 5.2, asked=True).reason == "asked"
+    assert not any(d.look for d in still(gate, camera, seconds=3, start_s=5.4))
 
 
 def test_gate_thing_that_stays_sinks_into_the_background() -> None:
@@ -136,7 +150,7 @@ def test_gate_movement_counts_only_outside_of_a_mask(x_px: int, opens: bool) -> 
 
 
 def test_gate_mask_set_later_holds_from_the_next_picture_on_and_can_be_taken_back() -> None:
-    gate, camera = MotionGate(GateSettings(linger_s=0.0)), Camera()
+    gate, camera = MotionGate(), Camera()
     still(gate, camera, seconds=5)
     box = (40, 60, 24, 36)
     assert gate.decide(camera.picture(box), 5.0).look
@@ -160,7 +174,74 @@ def test_gate_change_of_all_that_is_not_masked_is_a_flood() -> None:
     gate.masks = (((0.0, 0.0), (0.8, 0.0), (0.8, 1.0), (0.0, 1.0)),)
     still(gate, camera, seconds=5)
     assert gate.decide(camera.picture((200, 0, 56, 144)), 5.0).changed_share > 0.9
-    assert not gate.decide(camera.picture((200, 0, 56, 144)), 7.0).look, "learned anew"
+    assert not gate.decide(camera.picture((200, 0, 56, 144)), 5.2).look, "learned anew"
+
+
+WALKER = (0.4, 0.3, 0.7, 0.9)
+"""Around a thing that walks from 120 px to the right, in fractions of the picture."""
+
+
+def walk(gate: MotionGate, camera: Camera, known: Foretold, *, pictures: int) -> list[str]:
+    still(gate, camera, seconds=5)
+    boxes = [(120 + 2 * i, 60, 16, 36) for i in range(pictures)]
+    return [
+        gate.decide(camera.picture(box), 5.0 + i * 0.2, foretold=known).reason for i, box in enumerate(boxes)
+    ]
+
+
+def test_gate_thing_that_moves_where_it_should_is_looked_at_as_often_as_it_needs() -> None:
+    reasons = walk(MotionGate(), Camera(), Foretold((WALKER,), wait_s=0.6, rest_wait_s=1.0), pictures=10)
+    assert reasons == ["foretold" if i % 3 else "motion" for i in range(10)]
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.2])
+def test_gate_thing_that_wants_every_look_gets_it(wait_s: float) -> None:
+    known = Foretold((WALKER,), wait_s=wait_s, rest_wait_s=1.0)
+    assert walk(MotionGate(), Camera(), known, pictures=10) == ["motion"] * 10
+
+
+def test_gate_what_moves_elsewhere_is_looked_at_at_once() -> None:
+    gate, camera = MotionGate(), Camera()
+    known = Foretold((WALKER,), wait_s=1.0, rest_wait_s=1.0)
+    assert walk(gate, camera, known, pictures=3)[-1] == "foretold"
+    two = camera.picture((126, 60, 16, 36))
+    two[20:44, 30:46] = 220
+    assert gate.decide(two, 5.6, foretold=known).reason == "motion"
+
+
+def test_gate_what_moves_where_nothing_was_found_a_moment_ago_waits_too() -> None:
+    gate, camera = MotionGate(), Camera()
+    nothing = Foretold((), wait_s=0.6, rest_wait_s=1.0)
+    still(gate, camera, seconds=5)
+    # It comes and goes at one place, as a leaf in the wind does.
+    leaf = [camera.picture((120 + i % 2, 60, 16, 24)) for i in range(7)]
+    reasons = [gate.decide(one, 5.0 + i * 0.2, foretold=nothing).reason for i, one in enumerate(leaf)]
+    assert reasons[:3] == ["motion", "foretold", "foretold"]
+    assert reasons.count("motion") == 3
+
+
+def test_gate_what_came_to_rest_is_looked_at_once_in_its_time() -> None:
+    gate, camera = MotionGate(), Camera()
+    wanted = Foretold((), wait_s=0.0, rest_wait_s=1.0)
+    still(gate, camera, seconds=5)
+    parked = [camera.picture((120, 60, 24, 36)) for _ in range(30)]
+    looks = [gate.decide(one, 5.0 + i * 0.2, foretold=wanted).look for i, one in enumerate(parked)]
+    assert looks[0]
+    assert sum(looks[15:]) <= 3
+
+
+@pytest.mark.parametrize(
+    ("box", "cells"),
+    [
+        ((0.0, 0.0, 1.0, 1.0), 32),
+        ((0.3, 0.3, 0.6, 0.7), 6),
+        ((-0.5, -0.5, 0.1, 0.1), 1),
+        ((1.2, 0.2, 1.5, 0.8), 0),
+        ((-0.5, 0.0, -0.1, 1.0), 0),
+    ],
+)
+def test_cells_of_boxes_are_those_that_they_touch(box: XyxyNorm, cells: int) -> None:
+    assert np.count_nonzero(cells_of([box], (4, 8))) == cells
 
 
 def test_gate_switched_off_always_opens() -> None:
@@ -180,3 +261,12 @@ def test_small_grey_of_any_size_keeps_grey_levels(shape: tuple[int, int]) -> Non
     assert grey.dtype == np.float32
     assert grey.size > 0
     assert np.all(grey == 77)
+
+
+@pytest.mark.parametrize("pictures", [1, 30], ids=["while it learns", "in a still scene"])
+def test_gate_opens_again_after_a_look_that_failed(pictures: int) -> None:
+    gate, camera = MotionGate(), Camera()
+    still(gate, camera, seconds=pictures / 5)
+    gate.look_failed()
+    looks = [gate.decide(camera.picture(), (pictures + i) * 0.2).look for i in range(2)]
+    assert looks == [True, False]

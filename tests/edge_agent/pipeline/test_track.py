@@ -146,27 +146,6 @@ def test_tracker_announced_thing_gone_is_given_up_after_its_patience(still: bool
     assert following.update([], last_s + limit_s + 0.1).gone
 
 
-def test_tracker_wants_look_while_something_is_new_or_missing() -> None:
-    following = tracker()
-    assert not following.wants_look(0.0)
-    (track,) = following.update([person(0.3)], 0.0).alive
-    assert following.wants_look(0.2)
-    track.announced = True
-    assert not following.wants_look(0.2)
-    following.update([], 0.2)
-    assert following.wants_look(0.4)
-
-
-def test_tracker_thing_that_stays_unsure_stops_asking_for_looks() -> None:
-    following = tracker()
-    looks = 0
-    for i in range(100):
-        if following.wants_look(i * 0.2) or i % 50 == 0:
-            following.update([person(0.3, 0.45)], i * 0.2)
-            looks += 1
-    assert 3 <= looks <= 13
-
-
 @pytest.mark.parametrize(("step_s", "joined"), [(0.1, False), (0.2, False), (0.5, True), (1.0, True)])
 def test_tracker_sure_box_beside_joins_only_as_far_as_its_time_reaches(step_s: float, joined: bool) -> None:
     following = tracker()
