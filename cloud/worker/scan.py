@@ -36,7 +36,7 @@ from edge_agent.wire.event import Event
 from edge_agent.wire.sync import BatchItem, EventBatch
 
 STARTER = "starter"
-_AHEAD = 48
+_AHEAD = 24
 _ITEMS = 500
 
 
