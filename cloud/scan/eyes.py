@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -14,9 +14,7 @@ from edge_agent.pipeline.detector import LabelRule, label_rules
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.detection import Detection, DetectorRef
 
-FLOOR = 0.1
-"""Weaker detections tell nothing, not even of a thing that is followed."""
-
+_FAINT_SHARE, _LEAST_FLOOR = 0.35, 0.05
 _MOST_AT_ONCE = 4
 
 Looks = dict[DetectorRef, list[list[Detection]]]
@@ -32,12 +30,17 @@ class Eyes(Protocol):
         ...
 
     def look(self, pictures: Sequence[Rgb]) -> Looks:
-        """Return what is seen in pictures `(h, w, 3) uint8 RGB` from a score of `FLOOR` on.
+        """Return what is seen in pictures `(h, w, 3) uint8 RGB`, at least from the score of `floor_of` on.
 
         Raises:
             BackendError: A network failed.
         """
         ...
+
+
+def floor_of(rules: Iterable[LabelRule]) -> float:
+    """Return the score below which a detection tells nothing: not even that a thing is still there."""
+    return max(_LEAST_FLOOR, _FAINT_SHARE * min((rule.threshold for rule in rules), default=0.0))
 
 
 class BundleEyes:
@@ -53,8 +56,10 @@ class BundleEyes:
             self._idle.put(one)
         self._pool = ThreadPoolExecutor(1 + len(others), thread_name_prefix="look")
         self._rules: dict[DetectorRef, dict[str, LabelRule]] = {}
-        for slug, rule in label_rules(detector).items():
+        rules = label_rules(detector)
+        for slug, rule in rules.items():
             self._rules.setdefault(rule.detector, {})[slug] = rule
+        self._floor = floor_of(rules.values())
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -82,7 +87,7 @@ class BundleEyes:
     def _look_at(self, rgb: Rgb) -> tuple[HeadDetections, ...]:
         detector = self._idle.get()
         try:
-            return detector.detect_heads(rgb, min_score=FLOOR)
+            return detector.detect_heads(rgb, min_score=self._floor)
         finally:
             self._idle.put(detector)
 

@@ -1,9 +1,9 @@
 """Decides at which pictures of a recording detectors look. Pure: no pictures, no files, no clock.
 
-First come key frames, which cost little to decode: what they show is found within seconds. Then the whole
-recording is gone through, a few pictures a second, in windows. Of those in which something moves, some are
-looked at; where each thing that is surely in one of two looks is in the other too, if only faintly, what lies
-between is known. Else it came, went or flared up between them, and the picture halfway tells more.
+First come key frames of long ones, which cost little to decode: what they show is found within seconds. Then
+the whole recording is gone through, a few pictures a second, in windows. Of those in which something moves,
+some are looked at; where each thing that is surely in one of two looks is in the other too, if only faintly,
+what lies between is known. Else it came, went or flared up between them, and the picture halfway tells more.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class ScanSettings:
 
     Attributes:
         glance_every_s: Key frames nearer to each other than this are passed over in the first round.
+        glance_from_s: Shorter recordings have no first round: they are gone through in seconds.
         samples_a_second: Pictures of the second round that can be looked at, in each second.
         window: So many of them are planned together.
         stride: Of those with motion, each one so many is looked at first.
@@ -43,6 +44,7 @@ class ScanSettings:
     """
 
     glance_every_s: float = 5.0
+    glance_from_s: float = 120.0
     samples_a_second: float = 5.0
     window: int = 24
     stride: int = 3

@@ -16,7 +16,7 @@ from cloud.detector.full import FullDetector
 from cloud.detector.shared import SharedRunner
 from cloud.ingest.batches import store_batch
 from cloud.notify.outbox import note_events
-from cloud.scan.eyes import FLOOR, BundleEyes, Eyes, Looks, SeveralEyes
+from cloud.scan.eyes import BundleEyes, Eyes, Looks, SeveralEyes, floor_of
 from cloud.scan.look import Part, go_through, look_at_each
 from cloud.scan.plan import ScanSettings
 from cloud.scan.recording import ahead, key_frames, samples
@@ -53,6 +53,7 @@ class FullEyes:
             }
             for one in found
         }
+        self._floor = floor_of(rule for rules in self._rules.values() for rule in rules.values())
 
     @property
     def rules(self) -> Mapping[DetectorRef, Mapping[str, LabelRule]]:
@@ -63,7 +64,7 @@ class FullEyes:
         """Return what each sees in each picture."""
         return {
             ref: [[_renamed(one, self._slugs[ref]) for one in each] for each in seen]
-            for ref, seen in self._runner.detect_many(pictures, score_floor=FLOOR).items()
+            for ref, seen in self._runner.detect_many(pictures, score_floor=self._floor).items()
         }
 
 
@@ -193,12 +194,14 @@ def _begin(home: Home, row: RecordingRow, ref: DetectorRef, eyes: Eyes, stack: E
 def _glance(
     home: Home, row: RecordingRow, path: Path, eyes: Eyes, works: Sequence[_Work], settings: ScanSettings
 ) -> int:
-    """Look at key frames, so that something is found soon; not again after they were looked at once."""
+    """Look at key frames of a long recording, so that something is found soon; once."""
     if all(work.scan.glanced for work in works):
         return 0
     found: dict[DetectorRef, list[Event]] = {work.ref: [] for work in works}
     count = 0
-    for _, seen in look_at_each(key_frames(path, row.fps, settings.glance_every_s), eyes):
+    is_long = row.duration >= settings.glance_from_s
+    pictures = key_frames(path, row.fps, settings.glance_every_s) if is_long else ()
+    for _, seen in look_at_each(pictures, eyes):
         count += 1
         for work in works:
             found[work.ref] += glanced(work.scanned, work.ref, work.rules, seen[work.ref])

@@ -24,7 +24,7 @@ from tests.cloud.homes import make_home
 from tests.cloud.scan.squares import APPEARANCES, COUNT, FPS, SquareEyes, write_squares
 
 BEGAN = 1_700_000_000.0
-SETTINGS = ScanSettings(window=10, glance_every_s=4.0)
+SETTINGS = ScanSettings(window=10, glance_every_s=4.0, glance_from_s=0.0)
 
 
 @pytest.fixture(scope="module")
