@@ -27,6 +27,7 @@ from edge_agent.pipeline.cadence import SPARING
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
 from edge_agent.pipeline.detector import Detector, LabelRule
 from edge_agent.pipeline.events import CameraIdentity
+from edge_agent.pipeline.gate import GateSettings
 from edge_agent.pipeline.result import PipelineResult, PipelineSettings
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.detection import FrameSize
@@ -37,6 +38,8 @@ _WAIT_S = 0.5
 _JOIN_S = 10.0
 _DELAYS = 300
 _AGAIN_S = 10.0
+# A change that came to rest need not be looked at in every picture.
+_SPARING = PipelineSettings(gate=GateSettings(recent_s=0.4), look=SPARING)
 _BEING_OPENED = "not opened yet"
 
 
@@ -79,9 +82,7 @@ class StreamWatch:
         self._wanted = held.wanted
         self._source = source or _capture(held.wanted, ports)
         identity = CameraIdentity(STREAM_DEVICE, held.wanted.name, held.epoch)
-        self._pipeline = CameraPipeline(
-            identity, None, {}, rng=ports.rng, settings=PipelineSettings(look=SPARING)
-        )
+        self._pipeline = CameraPipeline(identity, None, {}, rng=ports.rng, settings=_SPARING)
         self._pipeline.set_snapshots(available=True, blurred=False)
         self._log = SightLog(ports.clock.now_s())
         self._news: queue.SimpleQueue[Wanted] = queue.SimpleQueue()

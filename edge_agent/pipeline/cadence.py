@@ -50,7 +50,7 @@ class LookSettings:
     apart: float = 1.5
 
 
-SPARING = LookSettings(sparing=True, rest_share=0.25)
+SPARING = LookSettings(sparing=True, rest_share=0.5)
 """For where many streams share a processor."""
 
 

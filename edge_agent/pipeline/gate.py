@@ -42,7 +42,7 @@ class GateSettings:
         forced_every_s: Look at least this often.
         linger_s: Look once more when nothing has moved for so long.
         adapt_s: Time constant with which the background follows the scene.
-        recent_s: Time constant of what counts as a moment ago.
+        recent_s: What came to rest is as it was so long ago, or up to twice that.
         rest_s: Time constant with which the background takes over what changed and then came to rest.
         flood_share: More changed cells than this are a change of light or camera: learn anew.
     """
@@ -55,7 +55,7 @@ class GateSettings:
     forced_every_s: float = 10.0
     linger_s: float = 1.0
     adapt_s: float = 8.0
-    recent_s: float = 0.8
+    recent_s: float = 1.2
     rest_s: float = 2.0
     flood_share: float = 0.6
 
@@ -101,6 +101,8 @@ class MotionGate:
         self._background: Float32 | None = None
         self._noise: Float32 = np.zeros((0, 0), dtype=np.float32)
         self._recent: Float32 = np.zeros((0, 0), dtype=np.float32)
+        self._next_recent = self._recent
+        self._next_recent_s = 0.0
         self._last_s = 0.0
         self._learned = 0
         self._looked_s = 0.0
@@ -215,7 +217,8 @@ class MotionGate:
 
     def _learn(self, grey: Float32, at_s: float) -> None:
         self._background = grey
-        self._recent = grey.copy()
+        self._recent = self._next_recent = grey.copy()
+        self._next_recent_s = at_s
         self._noise = np.full_like(grey, self.settings.min_difference / self.settings.noise_factor)
         self._resting = np.zeros(grey.shape, np.bool_)
         self._last_s = self.moved_s = at_s
@@ -240,22 +243,22 @@ class MotionGate:
         rate = max(self._share(passed_s, self.settings.adapt_s), np.float32(1.0 / self._learned))
         restless -= self._noise
         restless *= rate
-        difference, since_recent = grey - background, grey - self._recent
+        difference = grey - background
         if changed is None:
             difference *= rate
         else:
             np.copyto(restless, 0.0, where=changed)
             # What moves is learned slowly, so that a passer-by leaves no ghost. What came to rest (a parked
             # car, the ground that one left) sinks in soon: it would keep the detector running for nothing.
-            self._resting = np.abs(since_recent) <= self.settings.min_difference
+            self._resting = np.abs(grey - self._recent) <= self.settings.min_difference
             rates = np.where(
                 self._resting, self._share(passed_s, self.settings.rest_s), rate * np.float32(0.2)
             )
             difference *= np.where(changed, rates, rate)
         self._noise += restless
         background += difference
-        since_recent *= self._share(passed_s, self.settings.recent_s)
-        self._recent += since_recent
+        if is_due(self.settings.recent_s, at_s, self._next_recent_s):
+            self._recent, self._next_recent, self._next_recent_s = self._next_recent, grey, at_s
 
     @staticmethod
     def _share(passed_s: float, constant_s: float) -> np.float32:
