@@ -14,13 +14,19 @@ from math import prod
 import torch
 from torch.nn import functional
 
-from cloud.cache.key import ModelKey
+from cloud.cache.key import HOME_SCOPE, ModelKey
 from cloud.cache.slots import Slots
-from cloud.detector.light import LightHead
+from cloud.detector.full import FullDetector
+from cloud.detector.light import LightHead, LightNetwork
 from cloud.errors import InputError
-from cloud.offload.gathered import Levels, Outputs
+from cloud.offload.gathered import Levels, Outputs, run_loose
 
 _FIRST_ROWS = 256
+_LEAST_HEADS = 64
+"""As many as a batch may have, however little memory there is."""
+
+_MOST_CLASSES = 8
+"""A class more costs 18 bytes a head; the few detectors with more classes stay outside."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,45 @@ class HeadBank:
         grown = self._rows.new_empty(min(self._most, 2 * len(self._rows)), self._form.numbers)
         grown[: len(self._rows)] = self._rows
         self._rows = grown
+
+
+class BankedHeads:
+    """Runs light heads out of banks, one for each form; what has no place in one runs of its own tensors.
+
+    For one thread. Answers are the same: stored heads are in half precision, as rows are.
+    """
+
+    def __init__(self, budget_bytes: int, device: torch.device) -> None:
+        """Hold heads in so many bytes, of each form: a worker sees one, unless subnets were changed."""
+        self._budget_bytes, self._device = budget_bytes, device
+        self._banks: dict[HeadForm, HeadBank] = {}
+
+    def __len__(self) -> int:
+        return sum(len(bank) for bank in self._banks.values())
+
+    def run(self, detectors: Sequence[FullDetector], neck_levels: Levels) -> Outputs:
+        """Return the outputs of detectors with light heads of equal widths, each on its own row of levels."""
+        heads = [_banked(one) for one in detectors]
+        known = [one for one in heads if one is not None]
+        if len(known) < len(detectors):
+            return run_loose(detectors, neck_levels)
+        first = known[0][1]
+        channels = tuple(level.shape[1] for level in neck_levels)
+        form = HeadForm(channels, _MOST_CLASSES, first.score_width, first.box_width)
+        bank = self._banks.get(form)
+        if bank is None:
+            most = max(_LEAST_HEADS, self._budget_bytes // (2 * form.numbers))
+            bank = self._banks[form] = HeadBank(form, most, self._device)
+        return bank.run(known, neck_levels)
+
+
+def _banked(detector: FullDetector) -> tuple[ModelKey, LightHead] | None:
+    """Return a detector's head and what names it; none when it has no place in a bank."""
+    network, sha256 = detector.taught_head, detector.spec.weights_sha256
+    # Only what was loaded from a file is named by its digest, and all in half precision.
+    if not isinstance(network, LightNetwork) or sha256 is None or len(detector.labels) > _MOST_CLASSES:
+        return None
+    return ModelKey(HOME_SCOPE, sha256), network.head
 
 
 def _run(parts: dict[str, torch.Tensor], levels: Levels, score_width: int) -> Outputs:

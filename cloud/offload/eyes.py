@@ -12,9 +12,10 @@ import torch
 
 from cloud.cache.figures import TierFigures
 from cloud.cache.plan import CachePlan
+from cloud.offload.bank import BankedHeads
 from cloud.offload.batcher import Seen, Waiting
 from cloud.offload.cached import CachedDetectors
-from cloud.offload.gathered import Question, Trunks, detect_each, trunks_here
+from cloud.offload.gathered import Question, RunLight, Trunks, detect_each, run_loose, trunks_here
 from cloud.offload.pictures import decoded
 from edge_agent.errors import ElfowlError
 
@@ -29,8 +30,8 @@ _NOTHING = np.zeros((64, 64, 3), np.uint8)
 class DetectorEyes:
     """Looks at pictures together, each with its own detector. Looking is for one thread, loading for any."""
 
-    def __init__(self, trunks: Trunks, detectors: CachedDetectors) -> None:
-        self._trunks, self._detectors = trunks, detectors
+    def __init__(self, trunks: Trunks, detectors: CachedDetectors, run_lights: RunLight = run_loose) -> None:
+        self._trunks, self._detectors, self._run_lights = trunks, detectors, run_lights
 
     @classmethod
     def of_this_machine(cls, plan: CachePlan) -> DetectorEyes:
@@ -44,7 +45,10 @@ class DetectorEyes:
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
         trunks = trunks_here()
-        return cls(trunks, CachedDetectors.of_this_process(plan, trunks.device))
+        # On a processor a head's own tensors are as near as a row of an array.
+        on_gpu = trunks.device.type != "cpu"
+        run_lights = BankedHeads(plan.gpu_bytes, trunks.device).run if on_gpu else run_loose
+        return cls(trunks, CachedDetectors.of_this_process(plan, trunks.device), run_lights)
 
     @property
     def most_at_once(self) -> int:
@@ -62,7 +66,7 @@ class DetectorEyes:
                     questions[place] = Question(detector, decoded(waiting.jpeg), part=waiting.part)
                 except ElfowlError as error:
                     answers[place] = error
-            found = detect_each(list(questions.values()), self._trunks)
+            found = detect_each(list(questions.values()), self._trunks, self._run_lights)
         for (place, question), one in zip(questions.items(), found, strict=True):
             answers[place] = one if isinstance(one, ElfowlError) else Seen(question.detector.ref, one)
         return [answers[place] for place in range(len(batch))]
@@ -71,7 +75,7 @@ class DetectorEyes:
         """Load a detector and run it once, for the first run is slow; who asks later hears what is wrong."""
         try:
             with self._detectors.use(folder) as detector:
-                found = detect_each([Question(detector, _NOTHING)], self._trunks)
+                found = detect_each([Question(detector, _NOTHING)], self._trunks, self._run_lights)
         except ElfowlError as error:
             found = [error]
         if isinstance(found[0], ElfowlError):

@@ -8,7 +8,7 @@ pictures that ask for them. Answers are those of every detector alone.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
@@ -101,7 +101,19 @@ class Question:
         return look_size(self.detector.input_size_px, (width_px, height_px), part)
 
 
-def detect_each(questions: Sequence[Question], trunks: Trunks) -> list[list[Detection] | ElfowlError]:
+def run_loose(detectors: Sequence[FullDetector], neck_levels: Levels) -> Outputs:
+    """Return the outputs of detectors with light heads of equal widths, of their own tensors."""
+    networks = (one.taught_head for one in detectors)
+    return run_light([one.head for one in networks if isinstance(one, LightNetwork)], neck_levels)
+
+
+RunLight = Callable[[Sequence[FullDetector], Levels], Outputs]
+"""Runs light heads of equal widths, each on its own row of the neck's levels."""
+
+
+def detect_each(
+    questions: Sequence[Question], trunks: Trunks, run_lights: RunLight = run_loose
+) -> list[list[Detection] | ElfowlError]:
     """Return what each picture's own detector sees in it, or why it cannot tell.
 
     The heads must be where the trunks are.
@@ -109,12 +121,14 @@ def detect_each(questions: Sequence[Question], trunks: Trunks) -> list[list[Dete
     answers: list[list[Detection] | ElfowlError] = [[] for _ in questions]
     for places in _alike(_look_key(one) for one in questions):
         some = [questions[place] for place in places]
-        for place, answer in zip(places, _look_once(some, trunks), strict=True):
+        for place, answer in zip(places, _look_once(some, trunks, run_lights), strict=True):
             answers[place] = answer
     return answers
 
 
-def _look_once(questions: Sequence[Question], trunks: Trunks) -> list[list[Detection] | ElfowlError]:
+def _look_once(
+    questions: Sequence[Question], trunks: Trunks, run_lights: RunLight
+) -> list[list[Detection] | ElfowlError]:
     """Answer questions whose detectors have subnets and input in common."""
     first = questions[0].detector
     # Many detectors on one picture look at it once.
@@ -131,19 +145,19 @@ def _look_once(questions: Sequence[Question], trunks: Trunks) -> list[list[Detec
             own_rows = [rows[id(questions[place].rgb)] for place in places]
             # Whole batches need no copy of the maps.
             whole = own_rows == list(range(len(boxed)))
-            scores, boxes = _run_heads(some, levels if whole else tuple(level[own_rows] for level in levels))
+            seen = levels if whole else tuple(level[own_rows] for level in levels)
+            scores, boxes = _run_heads(some, seen, run_lights)
             for row, place in enumerate(places):
                 outputs = scores[row : row + 1], boxes[row : row + 1]
                 answers[place] = _decoded(questions[place], outputs, boxed[own_rows[row]])
     return answers
 
 
-def _run_heads(detectors: Sequence[FullDetector], levels: Levels) -> Outputs:
+def _run_heads(detectors: Sequence[FullDetector], levels: Levels, run_lights: RunLight) -> Outputs:
     """Return the outputs of heads that run together, on the processor; each looks at its own row."""
     head = detectors[0].taught_head
     if isinstance(head, LightNetwork):
-        networks = [one.taught_head for one in detectors if isinstance(one.taught_head, LightNetwork)]
-        scores, boxes = run_light([network.head for network in networks], head.neck(levels))
+        scores, boxes = run_lights(detectors, head.neck(levels))
     else:
         scores, boxes = head(levels)
     return scores.cpu(), boxes.cpu()

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import simplejpeg
 import torch
 
 from cloud.cache.key import ModelKey
+from cloud.cache.plan import CachePlan
 from cloud.cache.slots import Slots
-from cloud.detector.light import LightHead, rounded
+from cloud.detector.files import save_detector
+from cloud.detector.full import FullDetector
+from cloud.detector.light import LightHead, LightNetwork, rounded
 from cloud.errors import BusyError, InputError
-from cloud.offload.bank import HeadBank, HeadForm
-from cloud.offload.gathered import Levels, run_light
+from cloud.offload.bank import BankedHeads, HeadBank, HeadForm
+from cloud.offload.batcher import Seen, Waiting
+from cloud.offload.cached import CachedDetectors
+from cloud.offload.eyes import DetectorEyes
+from cloud.offload.gathered import Levels, OnnxTrunks, run_light
+from cloud.settings import Settings
 from tests.cloud.cache.made_up import body, ref_to
+from tests.cloud.detector.test_shared import assert_same, light_detector, some_pictures
 
 CHANNELS = (6, 4, 2)
 FORM = HeadForm(CHANNELS, 3, 8, 16)
@@ -88,3 +99,31 @@ def test_row_in_use_is_given_to_nobody_else() -> None:
     assert mine not in others
     assert slots.take(key("mine")) == mine
     assert slots.needed == 3
+
+
+def saved_light(folder: Path, number: int, *names: str) -> Path:
+    """Save a light detector that finds something here and there; return its folder."""
+    detector = light_detector(number, *names)
+    assert isinstance(detector.taught_head, LightNetwork)
+    torch.nn.init.zeros_(detector.taught_head.head.get_parameter("scores.bias"))
+    place = folder / detector.ref.id / "v1"
+    spec = detector.spec.model_copy(update={"architecture": "light_stride8"})
+    save_detector(FullDetector(spec, detector.taught_head), place)
+    return place
+
+
+def test_worker_with_a_bank_sees_what_one_without_it_sees_and_keeps_each_head_once(tmp_path: Path) -> None:
+    labels = (("cat",), ("cat", "dog", "cow"), ("hat",), tuple(f"thing_{number}" for number in range(9)))
+    folders = [saved_light(tmp_path / "detectors", at, *some) for at, some in enumerate(labels)]
+    jpegs = [simplejpeg.encode_jpeg(picture, 90, "RGB") for picture in some_pictures(4)]
+    plan, bank = CachePlan.of(Settings(home=tmp_path)), BankedHeads(1_000_000, CPU)
+    loose = DetectorEyes(OnnxTrunks(), CachedDetectors(plan, CPU))
+    banked = DetectorEyes(OnnxTrunks(), CachedDetectors(plan, CPU), bank.run)
+    # The last one has more classes than rows have room for, and takes who is looked at with it along.
+    for asked, held in (((0, 1, 2, 0), 3), ((2, 1), 3), ((0, 3), 3)):
+        batch = [Waiting(folders[at], jpegs[at], 0.0, 1.0, lambda _: None) for at in asked]
+        seen, alone = ([one for one in eyes.see(batch) if isinstance(one, Seen)] for eyes in (banked, loose))
+        assert [one.detector.id for one in seen] == [f"d{at}" for at in asked]
+        assert all(one.detections for one in seen)
+        assert_same([list(one.detections) for one in seen], [list(one.detections) for one in alone])
+        assert len(bank) == held
