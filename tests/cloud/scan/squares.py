@@ -29,14 +29,14 @@ def write_squares(path: Path, *, gop: int = 40) -> Path:
         stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
         stream.codec_context.time_base = Fraction(1, FPS)
         for number in range(COUNT):
-            frame = av.VideoFrame.from_ndarray(_picture(number), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, FPS)
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return path
 
 
-def _picture(number: int) -> Rgb:
+def picture(number: int) -> Rgb:
     rgb = np.full((HEIGHT_PX, WIDTH_PX, 3), 60, np.uint8)
     for first, end in APPEARANCES:
         if first <= number < end:
