@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -17,6 +18,9 @@ from cloud.api.door import caller_of
 from cloud.api.services import Used
 from cloud.cache.figures import TierFigures, added_up
 from cloud.errors import DeniedError
+from cloud.planning.figures import load_figures
+from cloud.planning.wanted import Watched, stream_workers_wanted
+from cloud.streams.demand import watched_now
 
 router = APIRouter(tags=["server"])
 
@@ -37,7 +41,8 @@ _GAUGES: Final = {
     "pinned_bytes": "Bytes that stay in any case",
     "budget_bytes": "Bytes that may be held",
 }
-_OFFLOAD_GAUGES: Final = ("waiting", "workers")
+_OFFLOAD_GAUGES: Final = ("waiting", "workers", "workers_wanted")
+_KNOWN: Final = load_figures()
 
 
 class ModelCacheView(BaseModel):
@@ -69,21 +74,31 @@ async def metrics(request: Request, services: Used) -> Response:
     """Tell Prometheus what is counted; its `authorization` is a token of a manager."""
     _refuse_guests(request)
     registry = CollectorRegistry()
-    registry.register(_Told(services.offload.figures(), await services.offload.cache_figures()))
+    watched = await asyncio.to_thread(watched_now, services.database)
+    told = _Told(services.offload.figures(), await services.offload.cache_figures(), watched)
+    registry.register(told)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Told(Collector):
     """What was told at one moment, as Prometheus wants it."""
 
-    def __init__(self, offload: dict[str, float], caches: Sequence[Sequence[TierFigures]]) -> None:
-        self._offload, self._caches = offload, caches
+    def __init__(
+        self, offload: dict[str, float], caches: Sequence[Sequence[TierFigures]], watched: Watched
+    ) -> None:
+        self._offload, self._caches, self._watched = offload, caches, watched
 
     def collect(self) -> Iterator[Metric]:
         """Yield all of it."""
         for name, value in self._offload.items():
             family = GaugeMetricFamily if name in _OFFLOAD_GAUGES else CounterMetricFamily
             yield family(f"elfowl_offload_{name}", f"Offload: {name.replace('_', ' ')}", value=value)
+        yield GaugeMetricFamily("elfowl_streams", "Streams to be watched", value=self._watched.streams)
+        yield GaugeMetricFamily(
+            "elfowl_stream_workers_wanted",
+            "Processes that it takes to watch the streams",
+            value=stream_workers_wanted(self._watched, _KNOWN),
+        )
         for name, words in _COUNTERS.items():
             yield self._of_tiers(
                 CounterMetricFamily(f"elfowl_model_cache_{name}", words, labels=("worker", "tier"))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cloud.errors import BusyError, QuotaError
+from cloud.planning.wanted import Rate, offload_workers_wanted
 
 _FIRST_GUESS_MS = 80.0
 _SMOOTHING = 0.2
@@ -79,6 +80,7 @@ class Admission:
         self._coming_bytes = 0
         self._usual_ms = _FIRST_GUESS_MS
         self._best_ms = _FIRST_GUESS_MS
+        self._asked = Rate()
         self.refused_busy = 0
         self.refused_quota = 0
 
@@ -86,6 +88,10 @@ class Admission:
     def waiting(self) -> int:
         """Return how many pictures wait or are looked at."""
         return self._waiting
+
+    def workers_wanted(self, now_s: float) -> int:
+        """Return how many workers it takes to answer what devices ask within their quotas."""
+        return offload_workers_wanted(self._waiting, self._asked.per_s(now_s), self._usual_ms)
 
     @contextmanager
     def coming(self, device: str, announced_bytes: int, now_s: float) -> Iterator[None]:
@@ -96,6 +102,7 @@ class Admission:
             BusyError: There is no room.
         """
         self._check_device(device, 0, now_s)
+        self._asked.note(now_s)
         self._check_room(announced_bytes, self._expected_ms(1))
         self._of_device[device] += 1
         self._coming_bytes += announced_bytes

@@ -54,6 +54,7 @@ class OffloadService:
             "retried": self._pool.retried,
             "waiting": self._admission.waiting,
             "workers": self._pool.up,
+            "workers_wanted": self._admission.workers_wanted(self._clock.monotonic_s()),
         }
 
     async def cache_figures(self) -> list[tuple[TierFigures, ...]]:

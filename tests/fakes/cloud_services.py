@@ -88,7 +88,7 @@ class FakeOffload:
         self.caches: list[tuple[TierFigures, ...]] = []
 
     def figures(self) -> dict[str, float]:
-        return {"answered": len(self.asked), "waiting": 0}
+        return {"answered": len(self.asked), "waiting": 0, "workers_wanted": 1}
 
     async def cache_figures(self) -> list[tuple[TierFigures, ...]]:
         return self.caches
