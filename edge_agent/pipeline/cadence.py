@@ -41,7 +41,7 @@ class LookSettings:
     """
 
     share: float = 0.5
-    rest_share: float = 0.0
+    rest_share: float = 0.05
     most_s: float = 1.0
     at_once_misses: int = 3
     ask_for_s: float = 2.0
