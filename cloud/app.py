@@ -52,7 +52,7 @@ from cloud.settings import Settings
 from cloud.store import detectors, devices, events, scope
 from cloud.store.files import write_file
 from cloud.store.tables import Job
-from cloud.streams.pool import StreamPool
+from cloud.streams.pool import OnEvent, StreamPool
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.errors import ElfowlError
 from edge_agent.wire.correction import Correction
@@ -75,8 +75,15 @@ class _Running:
     teaching: TeachingService
 
 
-def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, clock: Clock | None = None, *, watching: StreamPool | None = None
+) -> FastAPI:
     """Return the application; nothing runs before it is served.
+
+    Args:
+        settings: Where things are.
+        clock: Where times come from.
+        watching: What watches streams, if it was begun before.
 
     Raises:
         ConfigError: It would listen for others without an access token.
@@ -87,7 +94,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            async with _serving(app, settings, clock):
+            async with _serving(app, settings, clock, watching):
                 yield
         except ElfowlError as error:
             # Whoever serves the application can tell it in one line.
@@ -117,7 +124,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 
 
 @asynccontextmanager
-async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncIterator[None]:
+async def _serving(
+    app: FastAPI, settings: Settings, clock: Clock, watching: StreamPool | None
+) -> AsyncIterator[None]:
     """Start everything in order; whatever was started is stopped, also when a later start fails."""
     home = open_home(settings, clock)
     database, sightings = home.database, Sightings()
@@ -127,11 +136,14 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         repository = open_repository(settings, clock)
         broker, accounts = await _open_broker(stack, settings, clock)
         stack.enter_context(_uploads_in(settings.cache_path / "uploads"))
-        offload = OffloadService(settings, clock, pool=choose_engine(settings).offload_pool(clock))
+        engine = choose_engine(settings)
+        offload = OffloadService(settings, clock, pool=engine.offload_pool(clock))
         stack.push_async_callback(offload.stop)
         teaching = TeachingService(settings, clock, on_state=lambda state: _tell_lesson(live, state))
         stack.push_async_callback(teaching.stop)
-        jobs = JobRunner(settings, database, clock, on_change=_job_listener(app, offload))
+        jobs = JobRunner(
+            settings, database, clock, on_change=_job_listener(app, offload), command=engine.job_command
+        )
         alerts = _start_alerts(stack, home)
 
         def record(correction: Correction) -> object:
@@ -168,7 +180,10 @@ async def _serving(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             accounts=accounts,
         )
         app.state.services = services
-        for part in (subscriber, jobs, _watching(home, live, alerts)):
+        watching = watching or engine.stream_pool(database, clock)
+        watching.tell(_event_teller(live, alerts))
+        # What watches comes first: of all parts it is the one that nobody else stands in for.
+        for part in (watching, subscriber, jobs):
             await asyncio.to_thread(part.start)
             stack.push_async_callback(asyncio.to_thread, part.stop)
         offload.warm()
@@ -227,14 +242,14 @@ def _expecter(offload: OffloadService) -> Callable[[str, int], None]:
     return expect
 
 
-def _watching(home: Home, live: LiveFeed, alerts: AlertSender) -> StreamPool:
-    """Return what watches streams; their events are news as those of cameras are."""
+def _event_teller(live: LiveFeed, alerts: AlertSender) -> OnEvent:
+    """Return what hears of events of streams: they are news as those of cameras are."""
 
     def tell(event: dict[str, Any]) -> None:
         live.publish({"type": "event", "event": event})
         alerts.hurry()
 
-    return StreamPool(home.settings, home.database, home.clock, on_event=tell)
+    return tell
 
 
 @contextlib.contextmanager

@@ -104,10 +104,12 @@ def serve(
     settings = read_settings(
         home, host=host, port=port, broker=broker, broker_port=broker_port, accounts=accounts, engine=engine
     )
-    from cloud.commands.serve import serve as run
+    from cloud.commands.watching import watching
 
-    with within(None):
-        run(settings)
+    with within(None), watching(settings) as pool:
+        from cloud.commands.serve import serve as run
+
+        run(settings, pool)
 
 
 @app.command()

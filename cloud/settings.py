@@ -40,7 +40,11 @@ class Settings(BaseModel):
         description="'off': whoever reaches the server may do everything, by the access token if one is set",
     )
     engine: Literal["local", "ray"] = Field(
-        "local", description="where offload workers run: 'ray' lets them run in a cluster"
+        "local", description="where workers run: 'ray' lets them run in a cluster"
+    )
+    jobs_engine: Literal["local", "ray"] = Field(
+        "local",
+        description="where jobs run; 'ray': in the cluster, whose machines have the home folder at its path",
     )
     ray_address: str | None = Field(
         None,
@@ -198,6 +202,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "access_token": "ELFOWL_ACCESS_TOKEN",
         "accounts": "ELFOWL_ACCOUNTS",
         "engine": "ELFOWL_ENGINE",
+        "jobs_engine": "ELFOWL_JOBS_ENGINE",
         "ray_address": "ELFOWL_RAY_ADDRESS",
         "offload_workers": "ELFOWL_OFFLOAD_WORKERS",
         "offload_gpus": "ELFOWL_OFFLOAD_GPUS",

@@ -14,8 +14,8 @@ from cloud.actions.accounts import AccountDesk
 from cloud.api.guard import is_loopback
 from cloud.api.services import Services
 from cloud.app import create_app
-from cloud.ingest.broker import refuse_taken
 from cloud.settings import Settings
+from cloud.streams.pool import StreamPool
 from edge_agent.errors import ElfowlError
 
 _SHUTDOWN_S = 5
@@ -65,16 +65,19 @@ def prepare_routes(app: FastAPI) -> None:
         route.matches(nowhere)
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, watching: StreamPool) -> None:
     """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: Where things are, and on which ports.
+        watching: What watches streams.
 
     Raises:
         ConfigError: A port is taken, or a setting is wrong.
         StorageError: The home folder cannot be used.
     """
-    app = create_app(settings)
+    app = create_app(settings, watching=watching)
     prepare_routes(app)
-    refuse_taken(settings.host, settings.port, "choose another with --port, or stop what listens there")
     logging.getLogger("uvicorn.error").addFilter(_OneClearLine())
     config = uvicorn.Config(
         app,

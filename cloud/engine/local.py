@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from cloud.cache.plan import CachePlan
+from cloud.jobs import runner
 from cloud.offload.pool import WorkerPool, worker_command
 from cloud.settings import Settings
+from cloud.store.database import Database
+from cloud.streams.pool import StreamPool
 from edge_agent.clock import Clock
 
 
@@ -18,3 +21,12 @@ class LocalEngine:
         """Return workers of this machine."""
         command = worker_command(CachePlan.of(self._settings))
         return WorkerPool.supervised(self._settings.offload_workers, command, clock)
+
+    def stream_pool(self, database: Database, clock: Clock) -> StreamPool:
+        """Return workers of this machine."""
+        return StreamPool(self._settings, database, clock)
+
+    @property
+    def job_command(self) -> runner.Command:
+        """Return what starts a job on this machine."""
+        return runner.worker_command

@@ -20,6 +20,7 @@ from typing import Any
 import ray
 from ray.exceptions import ActorDiedError, RayError
 
+from cloud.engine.cluster import join
 from cloud.engine.keeping import ActorEndedError, ActorLostError, KeeperPlan, Post
 from cloud.engine.line import Line
 from cloud.engine.ray_actor import Looker
@@ -30,8 +31,6 @@ from cloud.offload.protocol import Answer, Ask
 from cloud.processes import exit_with_parent
 from edge_agent.clock import Clock, SystemClock
 
-_LOG = logging.getLogger(__name__)
-_KNOCK_S = 1.0
 _TOKEN_BYTES = 32
 
 
@@ -90,23 +89,6 @@ async def _told(reference: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever th
         raise ActorLostError(str(error).partition("\n")[0]) from error
 
 
-def _join(address: str | None, clock: Clock) -> None:
-    """Join the cluster; waits until there is one."""
-    while True:
-        try:
-            ray.init(
-                address=address or "auto",
-                namespace="elfowl",
-                configure_logging=False,
-                log_to_driver=False,
-            )
-        except (ConnectionError, RuntimeError) as error:
-            _LOG.warning("no cluster of Ray at %s: %s", address or "this machine", error)
-            clock.sleep(_KNOCK_S)
-        else:
-            return
-
-
 async def _keep(plan: KeeperPlan, sockets: Sequence[Path], clock: Clock) -> None:
     shared = SharedFolders(plan.cache)
     bringer = Bringer(shared)
@@ -121,9 +103,8 @@ def main(plan_json: str, *sockets: str) -> None:
     """Keep workers until the parent ends."""
     exit_with_parent()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     plan, clock = KeeperPlan.model_validate_json(plan_json), SystemClock()
-    _join(plan.address, clock)
+    join(plan.address, clock)
     # Ray would print where the process was when it was told to end.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     asyncio.run(_keep(plan, [Path(one) for one in sockets], clock))

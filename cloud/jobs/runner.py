@@ -34,7 +34,9 @@ from edge_agent.errors import StorageError
 _LOG = logging.getLogger(__name__)
 _QUEUE = "jobs"
 _MEDIA_QUEUE = "media"
-_MEDIA_KINDS = frozenset({"prepare", "import"})
+MEDIA_KINDS = frozenset({"prepare", "import"})
+"""Jobs of files that come in, most of them short."""
+
 _EXECUTOR = "elfowl"
 _UPDATE_S = 0.2
 _AGAIN_S = 1.0
@@ -149,7 +151,7 @@ class JobRunner:
         if self._workflow is None:
             message = "the job runner is not started"
             raise RuntimeError(message)
-        queue = _MEDIA_QUEUE if job.kind in _MEDIA_KINDS else _QUEUE
+        queue = _MEDIA_QUEUE if job.kind in MEDIA_KINDS else _QUEUE
         with SetWorkflowID(job.id):
             DBOS.enqueue_workflow(queue, self._workflow, job.id)
 

@@ -122,6 +122,7 @@ class Keeper:
         *,
         news: Callable[[Sequence[Event]], None] = lambda _events: None,
         work: Work | None = None,
+        listens: bool = False,
     ) -> None:
         """Prepare.
 
@@ -132,6 +133,7 @@ class Keeper:
             watch: Makes what watches a stream.
             news: Hears of events that were stored.
             work: Says how much this worker has to do; none: next to nothing.
+            listens: The database was away just now: others may not have come to beat yet.
         """
         self._id, self._book, self._clock = worker_id, book, clock
         self._watch, self._news, self._work = watch, news, work
@@ -139,7 +141,8 @@ class Keeper:
         self._waiting: list[tuple[Held, Told]] = []
         self._kept: dict[str, _Kept] = {}
         self._beaten_s = self._moved_s = float("-inf")
-        self._deaf_until_s = self._look_again_s = float("-inf")
+        self._look_again_s = float("-inf")
+        self._deaf_until_s = clock.monotonic_s() + _LISTEN_S if listens else float("-inf")
         self._free_since_s: dict[str, float] = {}
         self._is_deaf = False
 

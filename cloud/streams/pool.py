@@ -86,9 +86,19 @@ class StreamPool:
         found = (one.process_id for one in self._supervisors)
         return tuple(one for one in found if one is not None)
 
+    @property
+    def commands(self) -> tuple[Sequence[str], ...]:
+        """Return what starts each of its processes."""
+        return tuple(self._command(slot) for slot in self._slots)
+
+    def tell(self, on_event: OnEvent) -> None:
+        """Let somebody hear of each event that is stored from now on, from any thread."""
+        self._on_event = on_event
+
     def start(self) -> None:
-        """Begin to look whether there is anything to watch."""
-        self._thread.start()
+        """Begin to look whether there is anything to watch; once, however often it is called."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def stop(self) -> None:
         """End the workers; they say when they stopped watching."""
@@ -103,7 +113,7 @@ class StreamPool:
 
     def _run(self) -> None:
         is_away = False
-        while not self._stopping.wait(_LOOK_S):
+        while not self._stopping.is_set():
             try:
                 self._look()
             except (ElfowlError, SQLAlchemyError) as error:
@@ -116,6 +126,7 @@ class StreamPool:
                 self._judging_from_s = self._clock.monotonic_s() + _HUNG_S
             else:
                 is_away = False
+            self._stopping.wait(_LOOK_S)
 
     def _look(self) -> None:
         if not self._supervisors:

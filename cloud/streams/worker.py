@@ -97,7 +97,7 @@ def serve(
     clock = SystemClock()
     worker_id, book = f"{slot}.{os.getpid()}", Book(database, clock_of(database, clock))
     # Whoever had this place before is dead, or this process would not have been started.
-    _patiently(lambda: book.bury(f"{slot}."), stopping)
+    waited = _patiently(lambda: book.bury(f"{slot}."), stopping)
     from cloud.streams.eyes import SharedDetector, StreamEyes  # noqa: PLC0415 - torch, seconds
 
     eyes = StreamEyes.of_this_machine(CachePlan.of(settings))
@@ -117,8 +117,10 @@ def serve(
         clock=clock,
         rng=random.Random(),  # noqa: S311 - spreads waits, makes ids; keeps no secret
     )
-    _patiently(lambda: _warm(book, open_detector), stopping)
-    keeper = Keeper(worker_id, book, clock, lambda held: StreamWatch(held, ports), news=news, work=turns)
+    waited = _patiently(lambda: _warm(book, open_detector), stopping) or waited
+    keeper = Keeper(
+        worker_id, book, clock, lambda held: StreamWatch(held, ports), news=news, work=turns, listens=waited
+    )
     while not stopping.is_set():
         keeper.turn()
         stopping.wait(_TURN_S)
@@ -126,21 +128,25 @@ def serve(
     turns.close()
 
 
-def _patiently(work: Callable[[], object], stopping: threading.Event) -> None:
-    """Do it, once the database answers: to be started again instead would take far longer."""
+def _patiently(work: Callable[[], object], stopping: threading.Event) -> bool:
+    """Do it, once the database answers: a new start would take far longer; return whether it was away."""
+    waited = False
     while not stopping.is_set():
         try:
             work()
         except AwayError as error:
             _LOG.warning("waiting for the database: %s", error)
             stopping.wait(_AGAIN_S)
+            waited = True
         else:
-            return
+            break
+    return waited
 
 
 def _warm(book: Book, open_detector: Callable[[Sequence[DetectorKey]], StreamDetector]) -> None:
     """Look once with some detectors of the streams before taking any: the first look takes seconds."""
-    wanted = book.look().wanted.values()
+    # Nobody is buried yet: who could not beat, as the database was away, lives all the same.
+    wanted = book.look(bury=False).wanted.values()
     for key in list(dict.fromkeys(key for one in wanted for key in one.detectors))[:_WARMED]:
         try:
             open_detector([key]).detect(_NOTHING)

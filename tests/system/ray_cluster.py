@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.system.loop import wait_until
@@ -18,10 +19,10 @@ _TRIES = 5
 
 
 class RayCluster:
-    """Nodes that are processes of this machine, each with two cores, as Ray counts them."""
+    """Nodes that are processes of this machine, each with some cores, as Ray counts them."""
 
-    def __init__(self, cluster: Any, home: Path) -> None:  # noqa: ANN401 - the library's own
-        self._cluster, self._home = cluster, home
+    def __init__(self, cluster: Any, home: Path, cores: int) -> None:  # noqa: ANN401 - the library's own
+        self._cluster, self._home, self._cores = cluster, home, cores
         self._nodes: list[Any] = []
 
     @property
@@ -33,7 +34,7 @@ class RayCluster:
         before = len(self._alive())
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("ELFOWL_HOME", str(self._home))
-            options = {"wait": False, "num_cpus": 2, "object_store_memory": _STORE_BYTES}
+            options = {"wait": False, "num_cpus": self._cores, "object_store_memory": _STORE_BYTES}
             self._nodes.append(_in_time(lambda: self._cluster.add_node(**options)))
         wait_until(lambda: len(self._alive()) > before, _PATIENCE_S, self._alive)
 
@@ -41,8 +42,19 @@ class RayCluster:
         """End the oldest node and all that runs on it as a power cut would."""
         self._cluster.remove_node(self._nodes.pop(0), allow_graceful=False)
 
+    def kill_node_of(self, process_id: int) -> None:
+        """End the node on which a process runs."""
+        raylet = psutil.Process(process_id).ppid()
+        (node,) = [one for one in self._nodes if raylet in _process_ids(one)]
+        self._nodes.remove(node)
+        self._cluster.remove_node(node, allow_graceful=False)
+
     def _alive(self) -> list[Any]:
         return list(self._cluster.global_state._live_node_ids())
+
+
+def _process_ids(node: Any) -> set[int]:  # noqa: ANN401 - the library's own
+    return {info.process.pid for infos in node.all_processes.values() for info in infos}
 
 
 def _in_time(start: Callable[[], Any]) -> Any:  # noqa: ANN401 - the library's own
@@ -57,7 +69,7 @@ def _in_time(start: Callable[[], Any]) -> Any:  # noqa: ANN401 - the library's o
 
 
 @contextmanager
-def ray_cluster(home: Path) -> Iterator[RayCluster]:
+def ray_cluster(home: Path, cores: int = 2) -> Iterator[RayCluster]:
     """Run a cluster whose nodes have a home folder of their own; nothing runs any more afterwards."""
     pytest.importorskip("ray", reason="needs elfowl[cluster]")
     from ray.cluster_utils import Cluster
@@ -70,12 +82,17 @@ def ray_cluster(home: Path) -> Iterator[RayCluster]:
         environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
         environment.setenv("RAY_gcs_server_port_wait_time_s", "240")
         environment.setenv("RAY_worker_register_timeout_seconds", "600")
+        # As docs/growing.md says; a busy machine may still take its time to answer.
+        environment.setenv("RAY_health_check_initial_delay_ms", "1000")
+        environment.setenv("RAY_health_check_period_ms", "1000")
+        environment.setenv("RAY_health_check_timeout_ms", "10000")
+        environment.setenv("RAY_health_check_failure_threshold", "3")
         head = {
             "num_cpus": 0, "include_dashboard": False, "temp_dir": folder,
             "object_store_memory": _STORE_BYTES,
         }  # fmt: skip
         cluster = _in_time(lambda: Cluster(initialize_head=True, head_node_args=head))
         try:
-            yield RayCluster(cluster, home)
+            yield RayCluster(cluster, home, cores)
         finally:
             cluster.shutdown()

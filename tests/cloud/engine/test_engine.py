@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from cloud.actions.open_home import open_home
 from cloud.engine.engine import choose_engine
 from cloud.engine.local import LocalEngine
 from cloud.engine.ray_engine import RayEngine
+from cloud.jobs.runner import worker_command
 from cloud.settings import Settings, settings_from
+from cloud.store.tables import Job
 from edge_agent.errors import ConfigError
 
 
@@ -25,6 +29,37 @@ def test_engine_of_a_cluster_is_chosen_without_loading_its_library() -> None:
     loaded_before = "ray" in sys.modules
     assert isinstance(choose_engine(settings), RayEngine)
     assert ("ray" in sys.modules) == loaded_before
+
+
+WITH_RAY = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs elfowl[cluster]")
+JOB = Job(id="job_1", kind="train", detector_id="det_1", params={"seed": 3})
+
+
+@pytest.mark.parametrize("jobs_engine", ["local", pytest.param("ray", marks=WITH_RAY)])
+def test_job_runs_in_the_cluster_only_where_its_machines_have_the_home_folder(
+    tmp_path: Path, jobs_engine: Literal["local", "ray"]
+) -> None:
+    settings = Settings(home=tmp_path, engine=jobs_engine, jobs_engine=jobs_engine)
+    command, local = choose_engine(settings).job_command(JOB), worker_command(JOB)
+    module = "cloud.worker" if jobs_engine == "local" else "cloud.engine.ray_job"
+    assert command == [sys.executable, "-m", module, *local[3:]]
+    brief = Job(id="job_2", kind="prepare", detector_id="det_1", params={"media_id": "med_1"})
+    assert choose_engine(settings).job_command(brief) == worker_command(brief)
+
+
+@WITH_RAY
+@pytest.mark.parametrize(
+    ("database", "where"),
+    [(None, ["cloud.streams.worker"] * 2), ("postgresql://db/owls", ["cloud.engine.ray_watchers"])],
+)
+def test_streams_are_watched_in_the_cluster_once_its_machines_reach_the_tables(
+    tmp_path: Path, database: str | None, where: list[str]
+) -> None:
+    settings = Settings(home=tmp_path, engine="ray", database=database)
+    home = open_home(Settings(home=tmp_path))
+    pool = choose_engine(settings).stream_pool(home.database, home.clock)
+    assert [command[2] for command in pool.commands] == where
+    home.database.close()
 
 
 def test_engine_that_is_not_installed_says_how_to_get_it(

@@ -73,12 +73,12 @@ class Office(Scene):
         super().__init__(folder)
         self.watches: list[FakeWatch] = []
 
-    def keeper(self, name: str, work: Work | None = None) -> Keeper:
+    def keeper(self, name: str, work: Work | None = None, *, listens: bool = False) -> Keeper:
         def watch(held: Held) -> FakeWatch:
             self.watches.append(FakeWatch(held, SightLog(self.clock.now_s())))
             return self.watches[-1]
 
-        return Keeper(name, self.book, self.clock, watch, work=work)
+        return Keeper(name, self.book, self.clock, watch, work=work, listens=listens)
 
     def add(self, count: int) -> None:
         """Ask for so many streams more."""
@@ -251,6 +251,21 @@ def test_worker_with_room_takes_what_another_one_has_no_room_for(office: Office)
         office.turn(full, idle)
     assert full.streams == ()
     assert len(idle.streams) == 10
+
+
+def test_worker_that_waited_for_the_database_takes_nothing_from_those_that_waited_too(office: Office) -> None:
+    first = office.keeper("w1")
+    office.turn(first)
+    office.turn(first)
+    assert first.streams == ("str_1",)
+    office.clock.advance(3 * LEASE_S)
+    newcomer = office.keeper("w2", listens=True)
+    office.turn(newcomer)
+    office.turn(first, newcomer)
+    assert (first.streams, newcomer.streams) == (("str_1",), ())
+    for _ in range(3 * int(LEASE_S)):
+        office.turn(newcomer)
+    assert newcomer.streams == ("str_1",), "the other one died in the end"
 
 
 def test_workers_that_were_all_deaf_take_nothing_from_each_other_once_they_hear_again(office: Office) -> None:
