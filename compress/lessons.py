@@ -14,6 +14,7 @@ from torch import nn
 
 from compress.accuracy import above, agreement_f1, average_precision
 from compress.errors import ExportError
+from compress.pictures import LATEST_SHARE
 from compress.protocol import Compressible, Rgb, TruthBox
 from compress.teacher import Answer, AnswerStore, Asked, Regrid, answer_of, in_threads
 from compress.views import Points, mosaic, plain, view_size
@@ -22,7 +23,6 @@ from edge_agent.wire.detection import Detection
 Note = Callable[[int, int], None]
 """Told how many of how many views the full detector has answered; may raise to stop."""
 
-_HELD_OUT_SHARE = 0.15
 _LEAST_HELD_OUT = 4
 _SMALL_SHARE = 0.4
 """Objects of less than this share of the picture's height or width fit into quarters of it."""
@@ -96,7 +96,7 @@ def gather(
     if not pictures:
         message = f"detector {detector.ref.name} has no pictures to learn from: add some of its camera"
         raise ExportError(message)
-    apart = min(plan.held_out, max(_LEAST_HELD_OUT, round(_HELD_OUT_SHARE * len(pictures))))
+    apart = min(plan.held_out, max(_LEAST_HELD_OUT, round(LATEST_SHARE * len(pictures))))
     apart = min(apart, len(pictures) // 2)
     taught, held_out = pictures[: len(pictures) - apart], pictures[len(pictures) - apart :]
     asked = Asked(detector, detector.input_size_px)

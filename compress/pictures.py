@@ -21,7 +21,11 @@ CALIBRATION_PICTURES = 24
 
 AGREEMENT_PICTURES = 500
 LESSON_PICTURES = 300
+LATEST_SHARE = 0.15
+"""Of the pictures to learn from: a search compares networks on them and teaches none with them."""
+
 _LESSON_SHARE = 0.4
+_MOST_LATEST = 36
 MAX_HELD_OUT = 200
 GOLDEN_PICTURES = 3
 
@@ -46,9 +50,9 @@ class CameraPictures:
     """The detector's pictures as the camera gave them, kept once for all candidates.
 
     `held_out` are `.npy` files of `(h, w, 3) uint8`, `truth` their objects, `names` their names; `unlabelled`
-    are files of pictures that are neither tested nor calibrated on; `calibration` are those for int8, also as
-    files: two networks of different size can only be compared on what the camera gave. Smaller networks
-    learn from `lessons`: those that calibrate are of them, and no other picture here is.
+    are files of pictures that are neither tested nor tuned on; `calibration` are those for int8. Smaller
+    networks learn from `lessons`: those that calibrate are of them. Thresholds are tuned by `tuned_files`:
+    those that calibrate and the latest lessons, on which networks are compared but never taught.
     """
 
     held_out: tuple[Path, ...]
@@ -56,7 +60,7 @@ class CameraPictures:
     truth: tuple[tuple[TruthBox, ...], ...]
     unlabelled: tuple[Path, ...]
     calibration: tuple[Rgb, ...]
-    calibration_files: tuple[Path, ...]
+    tuned_files: tuple[Path, ...]
     golden: tuple[Rgb, ...]
     digest: str
     lessons: tuple[Path, ...] = ()
@@ -66,7 +70,7 @@ class CameraPictures:
 class StoredPictures:
     """Where the pictures lie for one size of network.
 
-    `held_out`, `calibration_files` and `unlabelled` are `.npy` files of `(h, w, 3) uint8` as the camera gave
+    `held_out`, `tuned_files` and `unlabelled` are `.npy` files of `(h, w, 3) uint8` as the camera gave
     them, `truth` and `names` the objects and the names of the first; `calibration_file` and `golden_file`
     hold `(n, h, w, 3) uint8` at the network's size, also here as arrays.
     """
@@ -77,7 +81,7 @@ class StoredPictures:
     calibration_file: Path
     golden: Rgb
     golden_file: Path
-    calibration_files: tuple[Path, ...] = ()
+    tuned_files: tuple[Path, ...] = ()
     unlabelled: tuple[Path, ...] = ()
     names: tuple[str, ...] = ()
 
@@ -104,6 +108,8 @@ def keep_pictures(
     digest = hashlib.sha256()
     calibration = tuple(frames[index] for index in chosen)
     taught = frames[:first] if lessons else ()
+    count = min(_MOST_LATEST, round(LATEST_SHARE * first)) if first < len(frames) else 0
+    latest = [index for index in range(first - count, first) if index not in chosen]
 
     def noted(name: str, pictures: Iterable[Rgb]) -> tuple[Path, ...]:
         return tuple(_noted(folder / f"{name}_{n:04d}.npy", rgb, digest) for n, rgb in enumerate(pictures))
@@ -114,7 +120,7 @@ def keep_pictures(
         truth=tuple(picture.truth for picture in held_out),
         unlabelled=noted("other", (_shrunk(rgb) for rgb in others)),
         calibration=calibration,
-        calibration_files=noted("tuned", calibration),
+        tuned_files=noted("tuned", (*calibration, *(_shrunk(frames[index]) for index in latest))),
         golden=tuple(picture.rgb() for picture in choose_golden(held_out))
         or tuple(evenly(calibration, GOLDEN_PICTURES)),
         digest="",
@@ -135,7 +141,7 @@ def fit_pictures(pictures: CameraPictures, input_size_px: tuple[int, int], folde
         calibration_file=_saved(folder / "calibration.npy", calibration),
         golden=np.stack(golden),
         golden_file=_saved(folder / "golden.npy", golden),
-        calibration_files=pictures.calibration_files,
+        tuned_files=pictures.tuned_files,
         unlabelled=pictures.unlabelled,
         names=pictures.names,
     )

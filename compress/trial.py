@@ -150,7 +150,7 @@ def _compared(child: Child, spec: BundleSpec, trial: Trial, how: Tryout, *, full
             "do": "look",
             "measure": full_run,
             "pictures": [str(file) for file in how.pictures.held_out],
-            "tuned": [str(file) for file in how.pictures.calibration_files],
+            "tuned": [str(file) for file in how.pictures.tuned_files],
             "unlabelled": [str(file) for file in how.pictures.unlabelled],
             "golden": str(how.pictures.golden_file),
             "floor": max(SCORE_FLOOR, min(label.threshold for label in spec.detector.labels) - MOST_SHIFT),

@@ -89,6 +89,9 @@ def test_keep_pictures_measures_agreement_on_later_pictures_than_those_learned_f
     assert learned == list(range(30))
     assert set(places(kept.calibration)) <= set(learned)
     assert min(places(map(np.load, kept.unlabelled))) == 30
+    tuned = places(map(np.load, kept.tuned_files))
+    assert set(tuned) == {*places(kept.calibration), 26, 27, 28, 29}
+    assert len(tuned) == len(set(tuned))
 
 
 def test_teacher_shows_only_the_pictures_to_learn_from(tmp_path: Path) -> None:
