@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge_agent.report.spool import SpoolItem
 
@@ -22,14 +23,22 @@ class Fresh:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Events of one picture, to be stored together; `heard` is set once home could hear of them."""
+
+    fresh: tuple[Fresh, ...]
+    heard: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
 class Later:
     """Work with a camera's picture, for which nobody waits."""
 
     work: Callable[[], None]
 
 
-Work = Callable[[], None] | tuple[Fresh, ...] | Later | None
-"""Anything to be done; events of one picture; work that can wait; none: stop."""
+Work = Callable[[], None] | Batch | Later | None
+"""Anything to be done; events; work that can wait; none: stop."""
 
 
 class Inbox:

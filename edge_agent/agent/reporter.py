@@ -1,9 +1,10 @@
 """The reporting thread: owns the spool and everything said over MQTT.
 
-Others leave work in its inbox and go on at once. Events found there together are stored with one commit, and
-only what is stored is published. They come before all other work, and before their own pictures and key
-frames are made. Who listens at home hears of an event as soon as no kill can take it any more. That it is on
-the disk, safe from a power cut, is waited for right after that, before the cloud hears, which keeps count.
+Others leave work in its inbox and go on: at once, or with events a moment later. Events found there together
+are stored with one commit, and only what is stored is published. They come before all other work, and before
+their own pictures and key frames are made. Who listens at home hears of an event as soon as no kill can take
+it any more. That it is on the disk, safe from a power cut, is waited for right after that, before the cloud
+hears, which keeps count.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from edge_agent.agent.inbox import Fresh, Inbox, Later, MakePicture, Work
+from edge_agent.agent.inbox import Batch, Fresh, Inbox, Later, MakePicture, Work
 from edge_agent.clock import Clock
 from edge_agent.errors import ProtocolError
 from edge_agent.report.commands import (
@@ -46,6 +47,8 @@ _log = logging.getLogger(__name__)
 _TICK_S = 0.5
 # Acknowledgements that a kill forgets only make events go out again.
 FLUSH_S = 300.0
+# What the reporter needs at most for events, unless it makes a picture just now: then nobody waits for it.
+_HEARD_S = 0.003
 # Each picture that is still to be made holds a whole one of the camera's in memory.
 _PICTURES_AT_MOST = 8
 
@@ -147,15 +150,21 @@ class Reporter:
             hook.start(self._post_done)
 
     def events(self, events: Sequence[Event], pictures: Mapping[str, MakePicture] | None = None) -> None:
-        """Leave events to be stored and published together, by one commit.
+        """Leave events to be stored and published together, by one commit; wait a moment for that.
+
+        Who goes on at once takes turns with the reporter, and each of its steps waits for one.
 
         Args:
             events: In their order.
             pictures: Makes the small picture of an event, by its id, once that is published: in the
                 reporter's thread, or right here where too many wait for theirs already.
         """
-        if events:
-            self._inbox.put(tuple(self._fresh_of(event, (pictures or {}).get(event.id)) for event in events))
+        if not events:
+            return
+        makers = pictures or {}
+        batch = Batch(tuple(self._fresh_of(event, makers.get(event.id)) for event in events))
+        self._inbox.put(batch)
+        batch.heard.wait(_HEARD_S)
 
     def afterwards(self, work: Callable[[], None]) -> None:
         """Leave work with a camera's picture, done once no event waits; done right here where much waits."""
@@ -251,12 +260,16 @@ class Reporter:
 
     def _do_all(self, found: Sequence[Work]) -> bool:
         """Store and publish the events among `found`, then do the rest; return whether to go on."""
-        self._fresh += [fresh for work in found if isinstance(work, tuple) for fresh in work]
+        batches = [work for work in found if isinstance(work, Batch)]
+        self._fresh += [fresh for batch in batches for fresh in batch.fresh]
         if self._fresh:
             self._do(self._store)
+            for batch in batches:
+                batch.heard.set()
+            self._do(self._outbox.sync)
         self._later += [work for work in found if isinstance(work, Later)]
         for work in found:
-            if work is not None and not isinstance(work, tuple | Later):
+            if work is not None and not isinstance(work, Batch | Later):
                 self._do(work)
         return None not in found
 
@@ -275,7 +288,6 @@ class Reporter:
         ]
         if self._home_drain is not None:
             self._home_drain.pump()
-        self._outbox.sync()
 
     def _add_picture(self, epoch: str, seq: int, item: SpoolItem, picture: MakePicture) -> None:
         thumbnail = _made(picture)
