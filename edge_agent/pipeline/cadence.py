@@ -105,10 +105,11 @@ def foretold(
     if not settings.sparing:
         return None
     boxes = tuple(roomy(track.motion.predicted(at_s), tall, settings.margin) for track in tracks)
-    if is_crowded(tracks, at_s, tall, settings):
-        return Foretold(boxes, 0.0, settings.most_s)
-    waits_s = [wait_s(track, at_s, looked_s, scene, settings) for track in tracks]
-    return Foretold(boxes, min(waits_s, default=settings.most_s), settings.most_s)
+    waits_s = (wait_s(track, at_s, looked_s, scene, settings) for track in tracks)
+    first_s = min(waits_s, default=settings.most_s)
+    # Asked last: of many things there are many pairs.
+    crowded = first_s > 0.0 and is_crowded(tracks, at_s, tall, settings)
+    return Foretold(boxes, 0.0 if crowded else first_s, settings.most_s)
 
 
 def wait_s(track: Track, at_s: float, looked_s: float, scene: Scene, settings: LookSettings) -> float:
@@ -127,6 +128,8 @@ def is_steady(track: Track, looked_s: float, settings: LookSettings) -> bool:
 
 def is_crowded(tracks: Sequence[Track], at_s: float, tall: float, settings: LookSettings) -> bool:
     """Return whether things that move are so near each other that they could be taken for one another."""
+    if all(track.stationary for track in tracks):
+        return False
     boxes = [roomy(track.motion.predicted(at_s), tall, settings.apart / 2) for track in tracks]
     return any(
         iou(first, second) > 0.0
