@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge_agent.clock import SystemClock
+from edge_agent.clock import Clock, SystemClock
 from edge_agent.report.link import Broker, LinkEvents, Message, MqttLink
+from tests.fakes.clock import FakeClock
 
 CONNACK, PUBACK = b"\x20\x02\x00\x00", b"\x40\x02"
 LARGE_BYTES = 8_000_000
@@ -46,17 +47,22 @@ class SlowBroker:
 class World:
     """A link that is up."""
 
-    def __init__(self, broker: SlowBroker) -> None:
+    def __init__(self, broker: SlowBroker, clock: Clock | None = None) -> None:
         self.up, self.down = threading.Event(), threading.Event()
         self.link = MqttLink(
             Broker("127.0.0.1", broker.port, "client", protocol="3.1.1"),
             will=Message("will", b"x"),
             subscriptions=(),
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             rng=random.Random(1),
         )
-        self.link.start(LinkEvents(self.up.set, lambda _why: self.down.set(), lambda *_: None))
+        self.why = ""
+        self.link.start(LinkEvents(self.up.set, self._ended, lambda *_: None))
         assert self.up.wait(60)
+
+    def _ended(self, why: str) -> None:
+        self.why = why
+        self.down.set()
 
 
 @pytest.fixture
@@ -107,6 +113,17 @@ def test_conversation_of_a_closed_socket_ends_and_says_so(broker: SlowBroker) ->
     broker.peer.shutdown(socket.SHUT_RDWR)
     assert world.down.wait(60)
     assert not world.link.publish(Message("t", b"too late"))
+    world.link.stop()
+
+
+def test_conversation_with_a_side_that_takes_nothing_any_more_is_given_up(broker: SlowBroker) -> None:
+    clock = FakeClock()
+    world = World(broker, clock)
+    assert world.link.publish(Message("large", b"x" * LARGE_BYTES))
+    clock.advance(31.0)
+    assert world.down.wait(60)
+    assert world.why.startswith("nothing acknowledged")
+    assert not broker.heard
     world.link.stop()
 
 
