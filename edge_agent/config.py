@@ -121,7 +121,7 @@ class OffloadConfig(_Section):
     daily_bytes: int = Field(50_000_000, ge=0)
     timeout_ms: int = Field(2_000, gt=0, le=60_000)
     unsure_band: float = Field(
-        0.04, ge=0.0, le=0.5, description="ask while a score is this near to its threshold"
+        0.04, ge=0.0, le=0.5, description="ask while a score is this near to its threshold; 0: never"
     )
 
 

@@ -12,9 +12,9 @@ from edge_agent.errors import BackendError
 from edge_agent.pipeline.attributes import AttributeReader, told_nothing
 from edge_agent.pipeline.boxes import from_crop, nearness
 from edge_agent.pipeline.cadence import asks, foretold
-from edge_agent.pipeline.confirm import median_score
-from edge_agent.pipeline.decide import Situation, Standing, decide_offload, instead_of_local, is_in_doubt
+from edge_agent.pipeline.decide import Situation, decide_offload, instead_of_local
 from edge_agent.pipeline.detector import Detector, LabelRule, rule_for
+from edge_agent.pipeline.doubts import Doubts
 from edge_agent.pipeline.events import CameraIdentity, EventBuilder, Moment, SeenObject, count_labels
 from edge_agent.pipeline.gate import GateDecision, MotionGate
 from edge_agent.pipeline.merge import plan_merge
@@ -79,6 +79,7 @@ class CameraPipeline:
         self._camera_rules: CameraRules | None = None
         self._camera_threshold: float | None = None
         self._whole_asked_s = float("-inf")
+        self._doubts = Doubts(self._settings.offload)
         self._attributes: AttributeReader | None = None
 
     @property
@@ -121,6 +122,7 @@ class CameraPipeline:
             BackendError: The detector failed; the scene stays as it was.
         """
         conditions = conditions or Conditions()
+        self._doubts.note_picture()
         pause = self._pause(frame.time_s)
         if pause == "detection":
             gone = self._tracker.forget_all()
@@ -139,7 +141,7 @@ class CameraPipeline:
         step = self._tracker.update(detections, frame.monotonic_s, tall=_tall(frame))
         self._look_closer(frame, step.alive)
         events = self._events.step(step.alive, step.gone, self._rule, _moment(frame))
-        unsure = self._unsure(frame.monotonic_s)
+        unsure = self._doubts.among(step.alive, frame.monotonic_s, self._own_threshold)
         wanted = self._ask(frame, replace(situation, unsure=bool(unsure)), conditions, unsure)
         return self._result(
             frame, gate=gate, wanted=wanted, events=events, detections=detections, inferred=True
@@ -232,6 +234,9 @@ class CameraPipeline:
         known = track.cloud.detector if track.cloud else _UNKNOWN_DETECTOR
         return rule_for(self._rules, track.label, known)
 
+    def _own_threshold(self, track: Track) -> float:
+        return self._rule(track).threshold
+
     def _threshold(self, label: str) -> float:
         return rule_for(self._rules, label, _UNKNOWN_DETECTOR).threshold
 
@@ -268,28 +273,13 @@ class CameraPipeline:
             return None
         part, shown = part_around([track.box for track in about]) if about else (WHOLE, ())
         about = [about[place] for place in shown]
+        if reason == "unsure":
+            self._doubts.note_question()
         for track in about:
             track.asked_s = frame.monotonic_s
         numbers = tuple(track.number for track in about)
         ids = [event_id for track in about if (event_id := self._events.event_id(track))]
         return OffloadWanted(reason, frame, part, numbers, ids[0] if ids else None)
-
-    def _unsure(self, at_s: float) -> tuple[Track, ...]:
-        return tuple(
-            track
-            for track in self._tracker.tracks
-            if track.misses == 0 and is_in_doubt(self._standing(track, at_s), self._settings.offload)
-        )
-
-    def _standing(self, track: Track, at_s: float) -> Standing:
-        return Standing(
-            middle=median_score(track.scores),
-            best_middle=track.best_middle,
-            threshold=self._rule(track).threshold,
-            followed_s=at_s - track.first_s,
-            since_asked_s=at_s - track.asked_s,
-            settled=track.cloud is not None,
-        )
 
     def _usable(self, wanted: OffloadWanted, reply: OffloadReply) -> list[Detection]:
         return [
@@ -312,6 +302,7 @@ class CameraPipeline:
                 track.see(detection, asked_s, "cloud", self._settings.track, _tall(wanted.frame))
         for track in plan.denied:
             track.cloud = CloudAnswer("denied", wanted.reason, detector, 0.0)
+            self._doubts.note_denial(track, asked_s)
         for detection in plan.missed:
             if not self._is_surely_new(detection, detector, wanted):
                 continue

@@ -41,7 +41,7 @@ class Situation:
     Attributes:
         has_local_model: The camera has a detector that works.
         worth_a_look: The motion gate is open for this picture.
-        unsure: The verdict about something in it is in doubt; see `is_in_doubt`.
+        unsure: The verdict about something in it is in doubt; see `doubt`.
         hot: The camera is too hot to run its detector.
         behind: The detector cannot keep up.
         explicit: Somebody asked for this picture.
@@ -62,23 +62,61 @@ class OffloadSettings:
     """How often to ask.
 
     A question costs tens of kilobytes, so it has to be able to turn a verdict. Scores of a network that was
-    compressed to 8 bits differ from the full one's by some hundredths; further from the threshold than
-    `band` the cloud nearly always says what the camera said. `doubt_after_s` leaves out things that are
-    merely coming into view: their scores cross the band on the way up.
+    compressed to 8 bits differ from the full one's by some hundredths, those of a network that is a tenth of
+    it by tenths. So the allowance goes to the nearest to the threshold first: the band is narrow while little
+    of it is left, and wide after a quiet time. `doubt_after_s` leaves out things that are merely coming into
+    view: their scores cross the band on the way up.
 
     Attributes:
+        share: Of a camera's pictures, so many may be asked about; see `Allowance`.
+        saved: So many questions at most are saved up while there is nothing to ask.
         band: A verdict is in doubt while the middle score is this near to the threshold.
+        wider_below: So many times the band, below the threshold, while all of `saved` is left.
+        wider_above: The same above it; beyond, the camera's word outweighs the cloud's.
         doubt_after_s: A thing is followed for so long before it is asked about.
         object_cooldown_s: An object without an answer is asked about at most this often.
         whole_every_s: Least time between two pictures that the cloud looks at in place of the camera.
         adopt_margin: What nobody asked about, but the cloud sees, counts from so far over the threshold.
     """
 
+    share: float = 0.02
+    saved: float = 10.0
     band: float = 0.04
+    wider_below: float = 5.0
+    wider_above: float = 3.0
     doubt_after_s: float = 0.6
     object_cooldown_s: float = 300.0
     whole_every_s: float = 1.0
     adopt_margin: float = 0.2
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How many questions about doubts are left; each picture of the camera adds a little.
+
+    Never more than one, and `share` of the pictures so far, were asked. What somebody wishes to know, and
+    what the cloud sees in the camera's place, is not counted.
+    """
+
+    questions: float = 1.0
+
+    def after_picture(self, settings: OffloadSettings) -> Allowance:
+        """Return what is left once the camera gave another picture."""
+        return Allowance(min(max(1.0, settings.saved), self.questions + settings.share))
+
+    def after_question(self) -> Allowance:
+        """Return what is left once something was asked."""
+        return Allowance(self.questions - 1.0)
+
+    @property
+    def is_left(self) -> bool:
+        """Return whether a question may be asked."""
+        return self.questions >= 1.0
+
+    def band(self, settings: OffloadSettings) -> float:
+        """Return how near to the threshold a score must be to be worth a question now."""
+        spare = max(0.0, self.questions - 1.0) / max(1.0, settings.saved - 1.0)
+        return settings.band * (1.0 + max(0.0, settings.wider_below - 1.0) * min(1.0, spare))
 
 
 @dataclass(frozen=True)
@@ -92,6 +130,7 @@ class Standing:
         followed_s: How long it is followed.
         since_asked_s: When the cloud was last asked about it.
         settled: The cloud has answered.
+        known_wrong: The cloud saw nothing at this very place lately.
     """
 
     middle: float
@@ -100,6 +139,7 @@ class Standing:
     followed_s: float
     since_asked_s: float = float("inf")
     settled: bool = False
+    known_wrong: bool = False
 
 
 def decide_offload(
@@ -130,16 +170,23 @@ def instead_of_local(situation: Situation) -> OffloadReason | None:
     return "behind" if situation.behind else None
 
 
-def is_in_doubt(standing: Standing, settings: OffloadSettings) -> bool:
-    """Return whether the cloud's answer about a thing could turn the camera's verdict.
+def doubt(standing: Standing, settings: OffloadSettings, band: float) -> float | None:
+    """Return how far a thing is from where an answer would surely matter; none: it is not worth a question.
 
     A thing that once was clearly seen stays believed: it dips because it is turned away, hidden or far,
     and is still there. What the cloud has answered is not asked again.
+
+    Args:
+        standing: Of the thing.
+        settings: How often to ask.
+        band: How near to the threshold a score must be; see `Allowance.band`.
     """
-    if standing.settled or standing.since_asked_s < settings.object_cooldown_s:
-        return False
+    if standing.settled or standing.known_wrong or standing.since_asked_s < settings.object_cooldown_s:
+        return None
     if standing.followed_s < settings.doubt_after_s:
-        return False
-    if standing.best_middle > standing.threshold + settings.band:
-        return False
-    return abs(standing.middle - standing.threshold) <= settings.band
+        return None
+    above = min(band, settings.band * settings.wider_above)
+    over = standing.middle - standing.threshold
+    if standing.best_middle > standing.threshold + above or over > above:
+        return None
+    return abs(over) if -over <= band else None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from edge_agent.errors import BackendError
 from edge_agent.pipeline.camera_pipeline import CameraPipeline
-from edge_agent.pipeline.decide import OffloadPermit
+from edge_agent.pipeline.decide import OffloadPermit, OffloadSettings
 from edge_agent.pipeline.gate import GateSettings
 from edge_agent.pipeline.result import Conditions, OffloadWanted, PipelineResult, PipelineSettings
 from edge_agent.pipeline.zones import Zone
@@ -27,6 +27,7 @@ from tests.edge_agent.pipeline.scenes import (
     LOCAL,
     START_S,
     ScriptedDetector,
+    always_looking,
     frame,
     person,
     pipeline,
@@ -342,7 +343,8 @@ def test_offload_thing_that_nobody_asked_about_is_told_only_when_it_is_surely_an
 def test_offload_shows_a_part_around_what_is_in_doubt_and_asks_about_what_is_in_it() -> None:
     detector = ScriptedDetector()
     looks = [[person(0.1, 0.53), person(0.25, 0.53), person(0.85, 0.47)]] * 8
-    wanted = [r.offload_wanted for r in run(pipeline(detector), detector, looks, conditions=ASK)]
+    settings = replace(always_looking(), offload=OffloadSettings(share=1.0))
+    wanted = [r.offload_wanted for r in run(pipeline(detector, settings), detector, looks, conditions=ASK)]
     asked = [one for one in wanted if one]
     assert [len(one.track_numbers) for one in asked] == [2, 1]
     assert [one.crop[0] for one in asked] == pytest.approx([0.0, 0.5])
@@ -375,6 +377,19 @@ def test_offload_answered_object_is_never_asked_about_again(seen: list[Detection
     looks = [[person(0.3, 0.47)]] * 20
     assert looks_with_question(run(camera, detector, looks, start_s=1.2, conditions=ASK)) == 0
     assert looks_with_question(run(camera, detector, looks, start_s=500.0, conditions=ASK)) <= 1
+
+
+def test_offload_after_a_quiet_time_asks_about_what_is_faint_and_only_once_about_a_place() -> None:
+    detector = ScriptedDetector()
+    camera = pipeline(detector)
+    run(camera, detector, [[]] * 600, conditions=ASK)
+    faint = [[person(0.3, 0.4)]] * 6
+    looked = run(camera, detector, faint, start_s=120.0, conditions=ASK)
+    (wanted,) = [r.offload_wanted for r in looked if r.offload_wanted]
+    assert not answer(camera, wanted, at_s=121.2).events
+    run(camera, detector, [[]] * 5, start_s=121.2, conditions=ASK)
+    assert looks_with_question(run(camera, detector, faint, start_s=123.0, conditions=ASK)) == 0
+    assert looks_with_question(run(camera, detector, faint, start_s=500.0, conditions=ASK)) == 1
 
 
 def test_offload_object_that_was_clearly_seen_is_not_asked_about_when_it_dips() -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_agent.pipeline.decide import (
+    Allowance,
     OffloadPermit,
     OffloadSettings,
     Situation,
     Standing,
     decide_offload,
+    doubt,
     instead_of_local,
-    is_in_doubt,
 )
 
 MAY = OffloadPermit(allowed=True)
@@ -102,25 +105,74 @@ WAVERING = Standing(middle=0.5, best_middle=0.5, threshold=0.5, followed_s=5.0)
 
 
 @pytest.mark.parametrize(
-    ("standing", "in_doubt"),
+    ("standing", "distance"),
     [
-        (WAVERING, True),
+        (WAVERING, 0.0),
         # about to be confirmed, about to be dropped, and clear either way; the band is 0.04
-        (replace(WAVERING, middle=0.465, best_middle=0.465), True),
-        (replace(WAVERING, middle=0.535, best_middle=0.535), True),
-        (replace(WAVERING, middle=0.455, best_middle=0.455), False),
-        (replace(WAVERING, middle=0.545, best_middle=0.545), False),
+        (replace(WAVERING, middle=0.465, best_middle=0.465), 0.035),
+        (replace(WAVERING, middle=0.535, best_middle=0.535), 0.035),
+        (replace(WAVERING, middle=0.455, best_middle=0.455), None),
+        (replace(WAVERING, middle=0.545, best_middle=0.545), None),
         # once clearly seen, a dip is no doubt; once nearly seen, it is
-        (replace(WAVERING, middle=0.49, best_middle=0.8), False),
-        (replace(WAVERING, middle=0.49, best_middle=0.53), True),
+        (replace(WAVERING, middle=0.49, best_middle=0.8), None),
+        (replace(WAVERING, middle=0.49, best_middle=0.53), 0.01),
         # it only just came into view
-        (replace(WAVERING, followed_s=0.5), False),
-        (replace(WAVERING, followed_s=0.7), True),
+        (replace(WAVERING, followed_s=0.5), None),
+        (replace(WAVERING, followed_s=0.7), 0.0),
         # asked a while ago without an answer, and answered
-        (replace(WAVERING, since_asked_s=299.0), False),
-        (replace(WAVERING, since_asked_s=301.0), True),
-        (replace(WAVERING, since_asked_s=301.0, settled=True), False),
+        (replace(WAVERING, since_asked_s=299.0), None),
+        (replace(WAVERING, since_asked_s=301.0), 0.0),
+        (replace(WAVERING, since_asked_s=301.0, settled=True), None),
+        # the cloud saw nothing there a while ago
+        (replace(WAVERING, known_wrong=True), None),
     ],
 )
-def test_is_in_doubt_only_when_an_answer_could_turn_the_verdict(standing: Standing, in_doubt: bool) -> None:
-    assert is_in_doubt(standing, OffloadSettings()) is in_doubt
+def test_doubt_with_little_left_is_near_the_threshold_only(
+    standing: Standing, distance: float | None
+) -> None:
+    assert doubt(standing, OffloadSettings(), 0.04) == pytest.approx(distance)
+
+
+@pytest.mark.parametrize(
+    ("standing", "distance"),
+    [
+        (replace(WAVERING, middle=0.4, best_middle=0.45), 0.1),
+        (replace(WAVERING, middle=0.6, best_middle=0.61), 0.1),
+        # a score so far above outweighs what the cloud says
+        (replace(WAVERING, middle=0.65, best_middle=0.65), None),
+        (replace(WAVERING, middle=0.29, best_middle=0.3), None),
+    ],
+)
+def test_doubt_with_much_left_reaches_further_below_the_threshold_than_above(
+    standing: Standing, distance: float | None
+) -> None:
+    assert doubt(standing, OffloadSettings(), 0.2) == pytest.approx(distance)
+
+
+@given(st.lists(st.booleans(), max_size=400), st.floats(0.0, 1.0), st.floats(0.0, 40.0))
+def test_allowance_however_much_is_in_doubt_keeps_to_its_share(
+    in_doubt: list[bool], share: float, saved: float
+) -> None:
+    allowed, left, asked = OffloadSettings(share=share, saved=saved), Allowance(), 0
+    for pictures, doubtful in enumerate(in_doubt, 1):
+        left = left.after_picture(allowed)
+        assert allowed.band <= left.band(allowed) <= allowed.band * allowed.wider_below + 1e-9
+        if doubtful and left.is_left:
+            left, asked = left.after_question(), asked + 1
+        assert 0.0 <= left.questions <= max(1.0, saved)
+        assert asked <= 1.0 + share * pictures + 1e-6
+
+
+def test_allowance_after_a_quiet_time_widens_the_band_to_its_most() -> None:
+    allowed, left = OffloadSettings(), Allowance()
+    assert left.band(allowed) == allowed.band
+    for _ in range(600):
+        left = left.after_picture(allowed)
+    assert left.band(allowed) == pytest.approx(0.2)
+
+
+def test_doubt_where_the_owner_sets_no_band_is_never_found() -> None:
+    allowed = OffloadSettings(band=0.0)
+    band = Allowance(allowed.saved).band(allowed)
+    assert band == 0.0
+    assert doubt(replace(WAVERING, middle=0.49, best_middle=0.49), allowed, band) is None
