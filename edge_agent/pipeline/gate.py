@@ -23,6 +23,7 @@ from edge_agent.wire.rules import Point
 # While the background is learned, of which the first and the last are looked at in any case.
 _FIRST_PICTURES = 5
 
+_STRANGE_SHARE = 0.5
 # Less than half of the time between two pictures: one that comes a little early is not left out.
 _EARLY_S = 0.05
 
@@ -108,6 +109,8 @@ class MotionGate:
         self._looked_s = 0.0
         self.moved_s = float("-inf")
         """When something moved last, or all was new; monotonic seconds."""
+        # When the movement began that there is now.
+        self._stirred_s = float("-inf")
         self._looked_at: Bool = np.zeros((0, 0), dtype=np.bool_)
         self._resting: Bool = np.zeros((0, 0), dtype=np.bool_)
 
@@ -158,6 +161,8 @@ class MotionGate:
         changes = self._has_cluster(changed)
         moves = changes if foretold is None else self._has_cluster(changed & ~self._resting)
         if moves:
+            if at_s - self.moved_s > self.settings.linger_s:
+                self._stirred_s = at_s
             self.moved_s = at_s
         if changes and not (foretold and self._is_foretold(changed, moves, at_s, foretold)):
             return "motion"
@@ -181,8 +186,12 @@ class MotionGate:
             return True
         if is_due(foretold.wait_s, at_s, self._looked_s):
             return False
-        known = self._resting | self._looked_at | cells_of(foretold.boxes, changed.shape)
-        return not self._has_cluster(changed & ~known)
+        strange = changed & ~self._resting & ~cells_of(foretold.boxes, changed.shape)
+        if not self._has_cluster(strange):
+            return True
+        # What moves where the last look found nothing is looked at the less, the longer it does.
+        wait_s = _STRANGE_SHARE * (self._looked_s - self._stirred_s)
+        return not is_due(wait_s, at_s, self._looked_s) and not self._has_cluster(strange & ~self._looked_at)
 
     def _compare(self, grey: Float32, background: Float32, at_s: float) -> tuple[Bool, float]:
         """Return which cells that are not masked changed, and their share; let the background follow."""
