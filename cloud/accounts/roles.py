@@ -107,6 +107,7 @@ manager  POST           /media/{media_id}/frames/{index}/proposals/accept
 manager  POST           /media/{media_id}/frames/{index}/proposals/reject
 viewer   GET            /detectors/{detector_id}/teaching
 manager  POST           /detectors/{detector_id}/teaching
+manager  POST           /detectors/{detector_id}/teaching/ready
 viewer   GET            /detectors/{detector_id}/teaching/events
 manager  POST           /detectors/{detector_id}/teaching/cancel
 manager  GET            /media/{media_id}/frames/{index}/live
