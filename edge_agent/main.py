@@ -64,7 +64,7 @@ def prepare_process(ram_for_us_bytes: int, state_dir: Path) -> None:
 
     Args:
         ram_for_us_bytes: What the profile allows.
-        state_dir: A folder on the disk.
+        state_dir: Where the agent keeps files; networks too, where memory is scarce.
     """
     sys.setswitchinterval(_SWITCH_S)
     if ram_for_us_bytes <= _SMALL_BYTES:

@@ -45,7 +45,7 @@ class Broker:
 
 @dataclass(frozen=True)
 class LinkEvents:
-    """What the owner of a link wants to know; called from paho's thread."""
+    """What the owner of a link wants to know; called from the link's thread."""
 
     up: Callable[[], None]
     down: Callable[[str], None]
