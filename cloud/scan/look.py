@@ -13,6 +13,7 @@ from cloud.scan.recording import Sample
 from cloud.watch.kept import Seen
 from edge_agent.pipeline.detector import LabelRule
 from edge_agent.pipeline.gate import MotionGate
+from edge_agent.pipeline.track import TrackSettings
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.detection import Detection, DetectorRef
 
@@ -78,7 +79,7 @@ def look_at_each(pictures: Iterable[Sample], eyes: Eyes) -> Iterator[tuple[Sampl
 
 def sure(detections: Sequence[Detection], rules: Mapping[str, LabelRule]) -> list[Detection]:
     """Return the detections that reach the thresholds of their labels."""
-    return [one for one in detections if one.label in rules and one.score >= rules[one.label].threshold]
+    return [one for one in detections if _over(one, rules) >= 0.0]
 
 
 def rounded(detections: Sequence[Detection]) -> tuple[Detection, ...]:
@@ -167,5 +168,12 @@ def _shown_by_all(seen: Mapping[DetectorRef, Seen], index: int, eyes: Eyes) -> S
 
 
 def _shown(look: _Look, eyes: Eyes) -> Shown:
-    surely = [one for ref, seen in look.items() for one in sure(seen, eyes.rules[ref])]
-    return Shown(surely, [one for seen in look.values() for one in seen])
+    every = [(one, _over(one, eyes.rules[ref])) for ref, seen in look.items() for one in seen]
+    surely = [one for one, over in every if over >= 0.0]
+    almost = [one for one, over in every if -TrackSettings.birth_margin <= over < 0.0]
+    return Shown(surely, [*surely, *almost], [one for one, _ in every])
+
+
+def _over(one: Detection, rules: Mapping[str, LabelRule]) -> float:
+    """Return by how much a score is over its threshold."""
+    return one.score - rules[one.label].threshold if one.label in rules else float("-inf")

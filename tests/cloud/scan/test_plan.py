@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.scan.plan import BEFORE, ScanSettings, Shown, agree, first_looks, next_looks
+from cloud.scan.plan import BEFORE, ScanSettings, Shown, first_looks, next_looks
 from edge_agent.wire.detection import Detection
 
 SETTINGS = ScanSettings()
@@ -17,7 +17,9 @@ def thing(x: float = 0.2, label: str = "person", score: float = 0.9) -> Detectio
 
 
 def shown(*things: Detection) -> Shown:
-    return Shown([one for one in things if one.score >= 0.5], things)
+    ordered = sorted(things, key=lambda one: -one.score)
+    surely, likely = ([one for one in ordered if one.score >= least] for least in (0.5, 0.4))
+    return Shown(surely, likely, ordered)
 
 
 @pytest.mark.parametrize(
@@ -50,26 +52,44 @@ def test_first_looks_are_never_far_apart_while_something_moves(open_at: list[boo
         assert not is_open or any(at in looks for at in nearby)
 
 
+P, FAR, DIM, FAINT = thing(), thing(0.7), thing(score=0.45), thing(score=0.2)
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "expected"),
+    ("row", "expected"),
     [
-        ([], [], True),
-        ([thing()], [], False),
-        ([thing()], [thing(0.22)], True),
-        ([thing()], [thing(0.8)], False),
-        ([thing()], [thing(label="dog")], False),
-        ([thing(), thing(0.6)], [thing(0.61), thing(0.21)], True),
-        ([thing(), thing(0.6)], [thing(0.61), thing(0.62)], False),
-        ([thing()], [thing(score=0.2)], True),
-        ([thing(score=0.2)], [], True),
-        ([thing(), thing(0.6)], [thing(0.61), thing(0.8, score=0.2)], False),
+        ([[], [], []], []),
+        ([[P], [P], [P]], []),
+        ([[P, FAR], [thing(0.21), thing(0.71)], [P, FAR]], []),
+        # The first came, or the last went; if it is there faintly all the same, nobody cares.
+        ([[], [P], [P]], [2]),
+        ([[P], [P], []], [6]),
+        ([[FAINT], [P], [P]], []),
+        # In company it does not matter when exactly.
+        ([[FAR], [FAR, P], [FAR, P]], []),
+        # Seen once, by itself, with something else, or hardly again: it may be a flicker.
+        ([[], [P], []], [2, 6]),
+        ([[FAR], [FAR, P], [FAR]], [2, 6]),
+        ([[FAR], [FAR, P], [FAR, DIM], [FAR]], [2, 6, 10]),
+        # What is there at the end of a window is seen by the next one.
+        ([[FAR], [FAR, P]], []),
+        ([[FAR], [FAR, DIM], [FAR]], []),
+        ([[FAR], [FAR, thing(label="dog")], [FAR, P]], [2, 6]),
     ],
 )
-def test_looks_agree_when_what_is_surely_in_one_is_in_the_other(
-    before: list[Detection], after: list[Detection], expected: bool
+def test_looks_that_leave_something_open_ask_for_another_one(
+    row: list[list[Detection]], expected: list[int]
 ) -> None:
-    assert agree(shown(*before), shown(*after), SETTINGS) is expected
-    assert agree(shown(*after), shown(*before), SETTINGS) is expected
+    seen = {4 * number: shown(*things) for number, things in enumerate([*row, row[-1]])}
+    assert next_looks([True] * (4 * len(row) + 1), seen, SETTINGS) == expected
+
+
+def test_nothing_is_asked_where_nothing_moves_nor_of_what_was_seen_often() -> None:
+    open_at = [True] * 9
+    once = {0: shown(FAR), 4: shown(FAR, P), 8: shown(FAR)}
+    assert next_looks([*open_at[:2], False, *open_at[3:]], once, SETTINGS) == [6]
+    often = {at: shown(FAR, DIM) if at % 2 else shown(FAR, P) for at in range(1, 5)}
+    assert next_looks(open_at, {0: shown(FAR), **often, 8: shown(FAR)}, SETTINGS) == []
 
 
 @given(st.lists(st.booleans(), max_size=40), st.integers(0, 40), st.booleans())

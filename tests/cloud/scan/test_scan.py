@@ -79,7 +79,7 @@ def test_version_that_looked_looks_no_more_and_another_one_does(home: Home, reco
     assert len(told(home)) == 2 * len(before)
 
 
-@pytest.mark.parametrize("breaks_at", [3, 15, 25])
+@pytest.mark.parametrize("breaks_at", [3, 12, 20])
 def test_scan_that_was_killed_goes_on_and_tells_the_same(
     home: Home, recording: RecordingRow, tmp_path: Path, breaks_at: int
 ) -> None:
