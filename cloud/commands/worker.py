@@ -35,8 +35,8 @@ def worker(
     # Streams of all workspaces are watched.
     with within(None):
         pool.start()
-    typer.echo(f"watching with {settings.stream_workers} processes, once there is a stream", err=True)
     with interruptible() as told_to_stop:
+        typer.echo(f"watching with {settings.stream_workers} processes, once there is a stream", err=True)
         told_to_stop.wait()
     pool.stop()
     opened.database.close()

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -187,6 +190,17 @@ def test_cluster_teaches_compresses_answers_and_watches_and_goes_on_when_a_node_
         lost = [gap for gap in grown.gaps() if gap["kind"] == "lost"]
         assert len(lost) == 1
         print(f"watched again {back_s:.1f} s after its node died")  # noqa: T201 - a figure for people
+
+
+def test_another_machine_comes_to_watch_and_goes_in_order(grown: Grown, tmp_path: Path) -> None:
+    assert grown.database.url
+    program = str(Path(sys.executable).with_name("elfowl-cloud"))
+    command = [program, "worker", "--processes", "1", "--home", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as machine:
+        assert machine.stderr is not None
+        assert any("watching with 1 processes" in line for line in iter(machine.stderr.readline, ""))
+        machine.send_signal(signal.SIGTERM)
+        assert machine.wait(120) == 0
 
 
 def worker_of(grown: Grown) -> int:
