@@ -19,6 +19,8 @@ from edge_agent.pipeline.track import Track
 from edge_agent.pipeline.zones import crossing_side, foot_of, zones_of
 from edge_agent.wire.base import XyxyNorm
 
+# A look that is due so long after a time is not taken for one before it.
+_AFTER_S = 0.06
 # Fewer sights confirm nothing, however good they are.
 _LEAST_SIGHTS = 3
 
@@ -81,7 +83,9 @@ def asks_after_s(track: Track, looked_s: float, settings: LookSettings) -> float
             return math.inf
         if track.misses < settings.at_once_misses:
             return 0.0
-        return settings.share * (looked_s - track.last_s)
+        lost_s = looked_s - track.last_s
+        # It ends when its time is over, not at the next look after that.
+        return min(settings.share * lost_s, max(0.0, track.patience_s + _AFTER_S - lost_s))
     if track.cloud is not None:
         return math.inf
     if track.sights < _LEAST_SIGHTS:

@@ -112,6 +112,7 @@ class Track:
         trail: Moments and boxes of the last sights.
         motion: How it moves.
         stationary: It stands still.
+        patience_s: It is gone when not seen for longer than this.
         cloud: What the cloud said about it, if asked.
         asked_s: When the cloud was last asked about it.
     """
@@ -131,6 +132,7 @@ class Track:
     best_middle: float = 0.0
     sure_s: float = 0.0
     stationary: bool = False
+    patience_s: float = 0.0
     cloud: CloudAnswer | None = None
     asked_s: float = float("-inf")
     motion: Motion = field(init=False)
@@ -164,6 +166,7 @@ class Track:
         self.sights += 1
         self.local_sights += by == "local"
         self.stationary = at_s - self.motion.still_since_s >= settings.stationary_after_s
+        self.patience_s = settings.stationary_lost_s if self.stationary else settings.max_lost_s
 
 
 @dataclass(frozen=True)
@@ -301,13 +304,12 @@ class Tracker:
             return track.misses >= settings.tentative_misses
         if track.misses >= settings.min_misses and _is_outside(track.motion.predicted(at_s)):
             return True
-        patience_s = settings.stationary_lost_s if track.stationary else settings.max_lost_s
         if (
-            at_s - track.sure_s > max(patience_s, settings.max_unsure_s)
+            at_s - track.sure_s > max(track.patience_s, settings.max_unsure_s)
             and track.sights > settings.min_misses
         ):
             return True
-        return track.misses >= settings.min_misses and lost_s > patience_s
+        return track.misses >= settings.min_misses and lost_s > track.patience_s
 
 
 def _is_outside(predicted: XyxyNorm) -> bool:

@@ -59,11 +59,12 @@ def walking(pictures: int, step: float = 0.01) -> list[list[Detection]]:
         ([*standing(5), [], []], True, 0.0),
         ([*standing(5), [], [], []], True, 0.3),
         ([*standing(5), *[[]] * 10], True, 1.0),
-        ([*standing(50), *[[]] * 39], True, 3.9),
+        ([*walking(5), *[[]] * 12], True, 0.66),
+        ([*standing(50), *[[]] * 32], True, 1.66),
     ],
     ids=[
         "seen once", "seen twice", "unsure", "unsure for more than 2 s", "in view",
-        "missing twice", "missing 0.6 s", "missing 2 s", "missing for long",
+        "missing twice", "missing 0.6 s", "missing 2 s", "missing 2.4 of 3 s", "missing 6.4 of 8 s",
     ],
 )  # fmt: skip
 def test_thing_asks_the_later_the_longer_it_is_as_it_is(
