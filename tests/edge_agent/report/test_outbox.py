@@ -164,6 +164,8 @@ class OutboxMachine(RuleBasedStateMachine):
             seq = waiting[int(share * (len(waiting) - 1))]
             self.box.acknowledge(HOME, self.box.epoch, seq)
             self.acknowledged = max(self.acknowledged, seq)
+            # What was taken while it was in memory is never written.
+            self.young = {young: since_s for young, since_s in self.young.items() if young > seq}
 
     @rule(seconds=st.sampled_from([0.5, PATIENCE_S]))
     def tick(self, seconds: float) -> None:
