@@ -1,7 +1,7 @@
 """The motion gate: most pictures of a camera show nothing new, and need no network to say so.
 
 A small grey picture is compared with a slowly adapting background. The gate only saves work, it never decides
-what is there: it opens by itself every few seconds, and stays open as long as something is being followed.
+what is there: it opens by itself every few seconds, and for what is followed as often as that needs.
 """
 
 from __future__ import annotations
