@@ -98,13 +98,6 @@ def test_tuned_thresholds_follow_scores_that_quantization_shifted() -> None:
     assert 0.38 < threshold <= 0.44
 
 
-def test_tuned_thresholds_stay_where_one_step_is_better_than_its_neighbours_by_chance() -> None:
-    sure = [[seen(LEFT, 0.9)]] * 20
-    full = [*sure, [seen(LEFT, 0.6)], []]
-    small = [*sure, [seen(LEFT, 0.41)], [seen(LEFT, 0.40)]]  # at 0.41, and only there, they agree in all
-    assert tuned_thresholds(full, small, [CAT]) == {"cat": 0.5}
-
-
 def test_tuned_thresholds_stay_when_nothing_is_gained() -> None:
     full = [[seen(LEFT, 0.9)]]
     assert tuned_thresholds(full, full, [CAT, DOG]) == {"cat": 0.5, "dog": 0.5}
