@@ -10,8 +10,8 @@ ElfowlError
 │   └── QuotaError     the caller: it alone asked too much (HTTP 429 with Retry-After)
 ├── TrainingError      the maker: these examples do not give a detector
 └── StorageError       whoever runs the cloud: the disk is full, or the database damaged (HTTP 507)
-    └── AwayError      whoever runs the database: it cannot be reached; what waits can go on once it can (HTTP 503
-                       with Retry-After)
+    └── AwayError      whoever runs the database: it is out of reach; what waits can go on once it is back
+                       (HTTP 503 with Retry-After)
 """
 
 from __future__ import annotations

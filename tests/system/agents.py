@@ -38,7 +38,7 @@ def retained(port: int) -> dict[str, bytes]:
     client.on_connect = lambda client, *_: client.subscribe("#", 1)
     client.connect("127.0.0.1", port)
     client.loop_start()
-    assert complete.wait(20.0)
+    assert complete.wait(60.0)
     client.disconnect()
     client.loop_stop()
     return kept
@@ -111,7 +111,7 @@ class AgentProcess:
         """Let it end by itself."""
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def stop(self) -> int:
         code = self.end()
@@ -123,7 +123,7 @@ class AgentProcess:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.kill()
         self._output.close()

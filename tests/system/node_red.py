@@ -65,4 +65,4 @@ class NodeRed:
     def stop(self) -> None:
         if self._process.poll() is None:
             self._process.terminate()
-            self._process.wait(20)
+            self._process.wait(60)

@@ -75,7 +75,7 @@ def test_iotcore_takes_a_large_packet_and_ends_with_its_pipe(tmp_path: Path) -> 
         client.on_message = lambda *_: heard.set()
         client.connect(address.host, address.port)
         client.loop_start()
-        assert heard.wait(20.0)
+        assert heard.wait(60.0)
         client.loop_stop()
     finally:
         assert process.stdin is not None
@@ -142,7 +142,7 @@ def test_events_sent_while_the_cloud_restarts_are_stored_and_acknowledged(
     first = make_subscriber(home, broker.address)
     first.start()
     assert first.wait_connected(10.0)
-    assert device.is_subscribed.wait(20.0)
+    assert device.is_subscribed.wait(60.0)
     device.send(1)
     assert wait_until(lambda: [ack.seq for ack in device.acks] == [1])
     first.stop()

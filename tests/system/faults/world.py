@@ -122,7 +122,7 @@ class World:
         if self._cloud is not None and self._cloud.poll() is None:
             self._cloud.terminate()
             try:
-                self._cloud.wait(20)
+                self._cloud.wait(60)
             except subprocess.TimeoutExpired:
                 self.kill_cloud()
         self.broker.stop()
