@@ -45,10 +45,13 @@ class DetectorEyes:
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
         trunks = trunks_here()
-        # On a processor a head's own tensors are as near as a row of an array.
-        on_gpu = trunks.device.type != "cpu"
-        run_lights = BankedHeads(plan.gpu_bytes, trunks.device).run if on_gpu else run_loose
-        return cls(trunks, CachedDetectors.of_this_process(plan, trunks.device), run_lights)
+        if trunks.device.type == "cpu":
+            # There a head's own tensors are as near as a row of an array.
+            return cls(trunks, CachedDetectors.of_this_process(plan, trunks.device))
+        # One budget for both: detectors as they were loaded, and their heads in rows.
+        half = plan.model_copy(update={"gpu_bytes": plan.gpu_bytes // 2})
+        banked = BankedHeads(half.gpu_bytes, trunks.device)
+        return cls(trunks, CachedDetectors.of_this_process(half, trunks.device), banked.run)
 
     @property
     def most_at_once(self) -> int:
