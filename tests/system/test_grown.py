@@ -25,8 +25,8 @@ from moto.server import ThreadedMotoServer
 
 from edge_agent.clock import SystemClock
 from tests.cloud.api.conftest import Camera
-from tests.cloud.training.scenes import draw_scene
 from tests.fakes.rtsp_server import RtspServer
+from tests.system.drawn_lesson import add_drawn_lesson
 from tests.system.loop import wait_until
 from tests.system.portal_server import PortalServer, jpeg_of
 from tests.system.postgres import Postgres, postgres_server
@@ -148,15 +148,7 @@ def object_store() -> Iterator[str]:
 
 def teach(grown: Grown, folder: Path) -> str:
     """Teach a detector by four drawn scenes."""
-    server = grown.server
-    made = server.add_detector("blocks", ["red"])
-    for number in range(4):
-        scene = draw_scene(folder, number)
-        files = {"file": (scene.source.name, scene.source.path.read_bytes())}
-        medium = server.http.post(f"/detectors/{made}/media", files=files).raise_for_status().json()["id"]
-        boxes = [{"label": box.label, "box": box.box_xyxy_norm} for box in scene.boxes]
-        said = {"revision": 0, "boxes": boxes}
-        server.http.put(f"/media/{medium}/frames/0/labels", json=said).raise_for_status()
+    made = add_drawn_lesson(grown.server, folder)
     grown.run_job(f"/detectors/{made}/train", {})
     return made
 

@@ -30,8 +30,8 @@ from edge_agent.clock import SystemClock
 from edge_agent.wire.event import Event
 from tests.cloud.api.conftest import Camera
 from tests.cloud.scan.squares import write_squares
-from tests.cloud.training.scenes import draw_scene
 from tests.fakes.rtsp_server import RtspServer
+from tests.system.drawn_lesson import add_drawn_lesson
 from tests.system.loop import wait_until
 from tests.system.portal_server import PortalServer, jpeg_of
 from tests.system.postgres import Postgres, postgres_server
@@ -221,14 +221,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
 
 def begin_job(server: PortalServer, folder: Path) -> str:
     """Begin to teach a detector by four drawn scenes; return the job's id."""
-    made = server.add_detector("blocks", ["red"])
-    for number in range(4):
-        scene = draw_scene(folder, number)
-        files = {"file": (scene.source.name, scene.source.path.read_bytes())}
-        medium = server.http.post(f"/detectors/{made}/media", files=files).raise_for_status().json()["id"]
-        boxes = [{"label": box.label, "box": box.box_xyxy_norm} for box in scene.boxes]
-        said = {"revision": 0, "boxes": boxes}
-        server.http.put(f"/media/{medium}/frames/0/labels", json=said).raise_for_status()
+    made = add_drawn_lesson(server, folder)
     return str(server.http.post(f"/detectors/{made}/train", json={}).raise_for_status().json()["id"])
 
 
