@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, RedirectResponse, StreamingResponse
 
 from cloud.api.door import ACCESS_COOKIE, caller_of, cookie_value
 from cloud.api.services import Used
+from cloud.api.together import until_first_ends
 from cloud.errors import DeniedError, NotFoundError
 from edge_agent.wire.target import PART_HEADER, PART_QUERY
 
@@ -37,19 +38,15 @@ async def live(socket: WebSocket, services: Used) -> None:
     """
     await socket.accept()
     with services.live.listen(caller_of(socket).workspace) as news:
-        gone = asyncio.ensure_future(_until_gone(socket))
-        try:
-            while not gone.done():
-                waiting = asyncio.ensure_future(news.get())
-                await asyncio.wait({gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                if waiting.done():
-                    await socket.send_json(waiting.result())
-                else:
-                    waiting.cancel()
-        except WebSocketDisconnect:
-            return
-        finally:
-            gone.cancel()
+        await until_first_ends(lambda: _until_gone(socket), lambda: _tell(socket, news))
+
+
+async def _tell(socket: WebSocket, news: asyncio.Queue[dict[str, Any]]) -> None:
+    try:
+        while True:
+            await socket.send_json(await news.get())
+    except (WebSocketDisconnect, RuntimeError):
+        return
 
 
 async def _until_gone(socket: WebSocket) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.api.door import caller_of
 from cloud.api.services import Services, Used
+from cloud.api.together import until_first_ends
 from cloud.ingest.wall import ASK_EVERY_S, Shown, Tile, Viewer, Wall
 from cloud.store import devices, sources
 from edge_agent.wire.base import Name
@@ -44,20 +45,11 @@ async def wall(socket: WebSocket, services: Used) -> None:
     """Show cameras: a text message says which; each binary one is a length, a JSON header and a JPEG."""
     await socket.accept()
     with services.wall.viewer(may_see_clear=_may_see_clear(socket)) as viewer:
-        work = [
-            asyncio.ensure_future(part)
-            for part in (
-                _hear(socket, services, viewer),
-                _send(socket, viewer),
-                _keep_asking(services.wall, viewer),
-            )
-        ]
-        try:
-            await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in work:
-                one.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
+        await until_first_ends(
+            lambda: _hear(socket, services, viewer),
+            lambda: _send(socket, viewer),
+            lambda: _keep_asking(services.wall, viewer),
+        )
 
 
 @router.get("/devices/{name}/cameras/{camera}/live.mjpeg", response_class=StreamingResponse)
