@@ -31,15 +31,17 @@ demo: $(INSTALLED) ## the whole loop on real footage, then the portal stays open
 
 EXAMPLES := tests/edge_agent/wire/golden/v1
 UNIT := not slow and not system and not soak
-# One test among thousands that loses a race on a busy machine stops nobody: it runs once more, and the
-# end of the run names it with what went wrong, so that somebody mends it.
-AGAIN := --reruns 1 --reruns-delay 2
+# One test among thousands that loses a race on a busy machine stops nobody: what failed runs once more,
+# alone, in a process of its own. The first failure stays in the output, so that somebody mends it.
+AGAIN := $(BIN)/pytest -q --exitfirst --last-failed --last-failed-no-failures none
+SLOW := slow and not system and not soak
+SYSTEM := system and not soak
 
 test: $(INSTALLED) ## all tests but the soaks (under 25 minutes on 2 cores)
-	$(BIN)/pytest -q -n 2 $(AGAIN) -m "$(UNIT)"
-	$(BIN)/pytest -q -n 2 $(AGAIN) -m "slow and not system and not soak"
+	$(BIN)/pytest -q -n 2 -m "$(UNIT)" || $(AGAIN) -m "$(UNIT)"
+	$(BIN)/pytest -q -n 2 -m "$(SLOW)" || $(AGAIN) -m "$(SLOW)"
 	@# File by file: these start brokers, agents and browsers, and wait for them most of the time.
-	$(BIN)/pytest -q -n 2 $(AGAIN) --dist loadfile -m "system and not soak"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "$(SYSTEM)" || $(AGAIN) -m "$(SYSTEM)"
 
 test-unit: $(INSTALLED) ## the quick part (under 2 minutes)
 	$(BIN)/pytest -q -n 2 -m "$(UNIT)"

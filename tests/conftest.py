@@ -28,12 +28,3 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped in CI ({call.when}): {report.longrepr}"
     return report
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which tests failed at first and what was wrong: they are to be mended, not to be forgotten."""
-    unsteady = terminalreporter.stats.get("rerun", [])
-    if unsteady:
-        terminalreporter.section("failed at first, then ran once more: mend these")
-    for report in unsteady:
-        terminalreporter.line(f"{report.nodeid}\n{report.longreprtext}")
