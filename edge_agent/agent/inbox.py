@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edge_agent.report.spool import SpoolItem
 
@@ -23,22 +22,14 @@ class Fresh:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Events of one picture, to be stored together; `heard` is set once home could hear of them."""
-
-    fresh: tuple[Fresh, ...]
-    heard: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(frozen=True)
 class Later:
     """Work with a camera's picture, for which nobody waits."""
 
     work: Callable[[], None]
 
 
-Work = Callable[[], None] | Batch | Later | None
-"""Anything to be done; events; work that can wait; none: stop."""
+Work = Callable[[], None] | Later | None
+"""Anything to be done; work that can wait; none: stop."""
 
 
 class Inbox:

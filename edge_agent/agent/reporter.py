@@ -1,10 +1,12 @@
-"""The reporting thread: owns the spool and everything said over MQTT.
+"""The reporting thread: everything said over MQTT, and the spool.
 
-Others leave work in its inbox and go on: at once, or with events a moment later. Events found there together
-are stored with one commit, and only what is stored is published. They come before all other work, and before
-their own pictures and key frames are made. Who listens at home hears of an event as soon as no kill can take
-it any more. That it is on the disk, safe from a power cut, is waited for right after that, before the cloud
-hears, which keeps count.
+Others leave work in its inbox and go on. Events are not left there: the camera's own thread stores and
+publishes them, unless the reporter has the spool just then, and then the reporter does. So nobody waits for a
+thread to wake up, which takes longer than both, and some milliseconds where the processor has other work.
+Events of one picture are stored with one commit, and only what is stored is published. They come before all
+other work, and before their own pictures and key frames are made. Who listens at home hears of an event as
+soon as no kill can take it any more. That it is on the disk, safe from a power cut, is waited for right after
+that, in the reporter's thread, before the cloud hears, which keeps count.
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from edge_agent.agent.inbox import Batch, Fresh, Inbox, Later, MakePicture, Work
+from edge_agent.agent.inbox import Fresh, Inbox, Later, MakePicture, Work
+from edge_agent.agent.sides import CloudSide, HomeSide
 from edge_agent.clock import Clock
 from edge_agent.errors import ProtocolError
 from edge_agent.report.commands import (
@@ -28,7 +31,6 @@ from edge_agent.report.commands import (
     parse_command,
 )
 from edge_agent.report.drains import CloudDrain, HomeDrain
-from edge_agent.report.frigate import Frigate
 from edge_agent.report.letters import Letters
 from edge_agent.report.link import Link, LinkEvents, Message
 from edge_agent.report.outbox import Outbox
@@ -47,33 +49,19 @@ _log = logging.getLogger(__name__)
 _TICK_S = 0.5
 # Acknowledgements that a kill forgets only make events go out again.
 FLUSH_S = 300.0
-# What the reporter needs at most for events, unless it makes a picture just now: then nobody waits for it.
-_HEARD_S = 0.003
+# What the reporter needs at most with the spool, unless it waits for the disk: then no camera waits for it.
+_FREE_S = 0.003
+# What was published leaves first: link and broker need a core for that, and nobody waits for pictures.
+_LEAVE_S = 0.005
 # Each picture that is still to be made holds a whole one of the camera's in memory.
 _PICTURES_AT_MOST = 8
 
 
-@dataclass(frozen=True)
-class HomeSide:
-    """Everything of the home broker."""
-
-    topics: Topics
-    link: Link
-    publisher: Publisher
-    frigate: Frigate | None = None
-
-
-@dataclass(frozen=True)
-class CloudSide:
-    """Everything of the cloud's broker; its link may be the home's."""
-
-    topics: Topics
-    link: Link
-    pictures: bool
-
-
 class Reporter:
-    """Stores events and publishes them; tells commands to `on_command`, in its own thread."""
+    """Stores events and publishes them; tells commands to `on_command`, in its own thread.
+
+    Who has `_owning` owns the spool and what leaves it for home; nobody makes a picture meanwhile.
+    """
 
     def __init__(
         self,
@@ -108,6 +96,8 @@ class Reporter:
         self._on_command = on_command
         self._farewell_s = farewell_s
         self._inbox = Inbox()
+        self._owning = threading.Lock()
+        self._left: deque[Fresh] = deque()
         self._fresh: list[Fresh] = []
         self._later: deque[Later] = deque()
         self._room = threading.BoundedSemaphore(_PICTURES_AT_MOST)
@@ -150,9 +140,7 @@ class Reporter:
             hook.start(self._post_done)
 
     def events(self, events: Sequence[Event], pictures: Mapping[str, MakePicture] | None = None) -> None:
-        """Leave events to be stored and published together, by one commit; wait a moment for that.
-
-        Who goes on at once takes turns with the reporter, and each of its steps waits for one.
+        """Store and publish events together, by one commit; left to the reporter if that has the spool.
 
         Args:
             events: In their order.
@@ -162,9 +150,13 @@ class Reporter:
         if not events:
             return
         makers = pictures or {}
-        batch = Batch(tuple(self._fresh_of(event, makers.get(event.id)) for event in events))
-        self._inbox.put(batch)
-        batch.heard.wait(_HEARD_S)
+        self._left += [self._fresh_of(event, makers.get(event.id)) for event in events]
+        if self._owning.acquire(timeout=_FREE_S):
+            try:
+                self._do(self._store)
+            finally:
+                self._owning.release()
+        self._inbox.put(_look_for_events)
 
     def afterwards(self, work: Callable[[], None]) -> None:
         """Leave work with a camera's picture, done once no event waits; done right here where much waits."""
@@ -252,30 +244,31 @@ class Reporter:
         """Do everything in the inbox, then what is due; return whether to go on."""
         going_on = self._do_all(self._inbox.take_all(wait_s))
         while self._later:
-            self._do_later(self._later.popleft())
             # An event that came meanwhile does not wait for the pictures of those before it.
-            going_on = self._do_all(self._inbox.take_all(0.0)) and going_on
+            going_on = self._do_all(self._inbox.take_all(_LEAVE_S)) and going_on
+            self._do_later(self._later.popleft())
         self._pump()
         return going_on
 
     def _do_all(self, found: Sequence[Work]) -> bool:
-        """Store and publish the events among `found`, then do the rest; return whether to go on."""
-        batches = [work for work in found if isinstance(work, Batch)]
-        self._fresh += [fresh for batch in batches for fresh in batch.fresh]
-        if self._fresh:
+        """Store and publish the events that are left, then do the rest; return whether to go on."""
+        with self._owning:
             self._do(self._store)
-            for batch in batches:
-                batch.heard.set()
             self._do(self._outbox.sync)
         self._later += [work for work in found if isinstance(work, Later)]
         for work in found:
-            if work is not None and not isinstance(work, Batch | Later):
-                self._do(work)
+            if work is not None and not isinstance(work, Later):
+                with self._owning:
+                    self._do(work)
         return None not in found
 
     def _store(self) -> None:
-        """Store and publish what is fresh."""
+        """Store and publish what is left to be; from the thread that owns the spool."""
+        while self._left:
+            self._fresh.append(self._left.popleft())
         fresh = self._fresh
+        if not fresh:
+            return
         lasting = any(one.lasting for one in fresh)
         last_seq = self._outbox.append([one.item for one in fresh], lasting=lasting, synced=False)
         epoch, first_seq = self._outbox.epoch, last_seq - len(fresh) + 1
@@ -292,7 +285,8 @@ class Reporter:
     def _add_picture(self, epoch: str, seq: int, item: SpoolItem, picture: MakePicture) -> None:
         thumbnail = _made(picture)
         if thumbnail is not None:
-            self._outbox.add_picture(epoch, seq, replace(item, thumbnail=thumbnail))
+            with self._owning:
+                self._outbox.add_picture(epoch, seq, replace(item, thumbnail=thumbnail))
 
     def _do_later(self, later: Later) -> None:
         self._do(later.work)
@@ -305,14 +299,20 @@ class Reporter:
             _log.exception("reporting failed")
 
     def _pump(self) -> None:
+        with self._owning:
+            # A camera may have stored more since: the cloud hears of nothing that a power cut can take.
+            self._outbox.sync()
+            self._send()
+        if self._home is not None:
+            self._home.publisher.tick()
+
+    def _send(self) -> None:
         if self._home_drain is not None:
             self._home_drain.pump()
         if self._cloud_drain is not None:
             self._cloud_drain.pump()
         for hook in self._webhooks.values():
             hook.pump()
-        if self._home is not None:
-            self._home.publisher.tick()
         self._outbox.tick()
         now_s = self._clock.monotonic_s()
         if now_s >= self._flush_at_s:
@@ -372,6 +372,10 @@ class Reporter:
         drain = self._home_drain
         if drain is not None:
             self._inbox.put(lambda: drain.acked(epoch, seq, taken))
+
+
+def _look_for_events() -> None:
+    """Do nothing: events that are left are looked for before each piece of work."""
 
 
 def _made(picture: MakePicture) -> bytes | None:

@@ -15,9 +15,10 @@ from edge_agent.agent.installer import load_best
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.looks import Looks, make_live_view
 from edge_agent.agent.parts import AgentParts
-from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
+from edge_agent.agent.reporter import Reporter
 from edge_agent.agent.self_care import SelfCare
 from edge_agent.agent.settings import SettingsStore
+from edge_agent.agent.sides import CloudSide, HomeSide
 from edge_agent.agent.states import OPERATION, Happening, Operation
 from edge_agent.agent.stores import (
     make_shadow_trial,

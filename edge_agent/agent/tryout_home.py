@@ -11,8 +11,9 @@ from urllib.parse import unquote, urlsplit
 from edge_agent.agent.brokers import home_broker
 from edge_agent.agent.device import agent_version, rss_bytes
 from edge_agent.agent.parts import AgentParts
-from edge_agent.agent.reporter import HomeSide, Reporter
+from edge_agent.agent.reporter import Reporter
 from edge_agent.agent.settings import SettingsStore
+from edge_agent.agent.sides import HomeSide
 from edge_agent.config import MqttConfig
 from edge_agent.errors import ConfigError
 from edge_agent.pipeline.detector import LabelRule

@@ -8,10 +8,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_agent.agent.reporter import CloudSide, HomeSide, Reporter
+from edge_agent.agent.reporter import Reporter
+from edge_agent.agent.sides import CloudSide, HomeSide
 from edge_agent.report.drains import CLOUD, HOME
 from edge_agent.report.outbox import Outbox
 from edge_agent.report.publisher import Publisher
+from edge_agent.wire.event import Event
 from edge_agent.wire.sync import EventBatch
 from edge_agent.wire.topics import Topics
 from tests.fakes.clock import FakeClock
@@ -123,3 +125,52 @@ def test_reporter_pictures_that_fail_or_find_no_room_cost_no_event(tmp_path: Pat
     going_on.set()
     assert until(lambda: world.home.topics().count(EVENT_TOPIC) == 12, 60.0)
     world.reporter.stop()
+
+
+def test_reporter_event_is_heard_at_home_while_the_reporter_makes_a_picture(tmp_path: Path) -> None:
+    world, at_work, going_on = World(tmp_path), threading.Event(), threading.Event()
+
+    def picture() -> None:
+        at_work.set()
+        going_on.wait(60)
+
+    world.start()
+    world.reporter.events([make_event(1)], {make_event(1).id: picture})
+    assert at_work.wait(60)
+    world.reporter.events([make_event(2)])
+    heard = world.home.topics().count(EVENT_TOPIC)
+    going_on.set()
+    world.reporter.stop()
+    assert heard == 2
+
+
+class HangingDisk(Outbox):
+    """Waits for the disk until it is let go, once an event is to be on it."""
+
+    hangs: threading.Event
+    going_on: threading.Event
+
+    def sync(self) -> None:
+        if self.depth():
+            self.hangs.set()
+            self.going_on.wait(60)
+        super().sync()
+
+
+def test_reporter_events_wait_in_their_order_while_the_reporter_waits_for_the_disk(tmp_path: Path) -> None:
+    world = World(tmp_path, HangingDisk)
+    outbox = world.outbox
+    assert isinstance(outbox, HangingDisk)
+    outbox.hangs, outbox.going_on = threading.Event(), threading.Event()
+    world.start()
+    numbers = range(1, 5)
+    for number in numbers:
+        world.reporter.events([make_event(number)])
+        assert outbox.hangs.wait(60)
+    before = world.home.topics().count(EVENT_TOPIC)
+    outbox.going_on.set()
+    assert until(lambda: world.home.topics().count(EVENT_TOPIC) == len(numbers), 60.0)
+    world.reporter.stop()
+    sent = [Event.from_json(m.payload).id for m in world.home.sent if m.topic == EVENT_TOPIC]
+    assert before < len(numbers)
+    assert sent == [make_event(number).id for number in numbers]
