@@ -18,7 +18,7 @@ from cloud.demo.person import Mistakes, choose_worst, find_mistakes
 from cloud.demo.report import DemoReport
 from cloud.demo.screen import Screen, screen_for
 from cloud.demo.stack import CameraPlan, Stack, end_by_signal
-from cloud.demo.teach import Student, enrol_student, find_student, read_lessons
+from cloud.demo.teach import Student, a_few_of, enrol_student, find_student, read_lessons
 from cloud.errors import InputError
 from cloud.samples.catalog import SampleTask, find_sample_task
 from cloud.samples.footage import SystemCommandRunner, obtain_clip
@@ -29,6 +29,7 @@ from edge_agent.pipeline.detect import BundleDetector
 
 DEVICE = "demo-camera"
 PROFILE = "pi-4"
+_FIRST_FRAMES = 3
 _CORRECTED_FRAMES = 10
 _WATCH_S = 45.0
 _ENOUGH_EVENTS = 12
@@ -134,10 +135,12 @@ class Demo:
             self._report.reused.append("create")
             self._recall()
             return found
-        title = f"Teach '{self._task.title}' from {len(self._lessons.teach)} frames"
+        # So few as people begin with: what they correct later is to make a difference.
+        examples = a_few_of(self._lessons.teach, _FIRST_FRAMES)
+        title = f"Teach '{self._task.title}' from {len(examples)} frames"
         with self._screen.step(title) as step, self._report.timed("create", self._clock):
             student = enrol_student(self._cloud, self._task.title, clip, self._lessons, step)
-            student.label(self._lessons.teach)
+            student.label(examples)
             student.train(step)
         return student, None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,11 @@ def read_lessons(task: SampleTask) -> Lessons:
         correct=tuple(image for image in train if splits[image.id] == "correct"),
         test=parse_coco(task.test_labels.read_bytes(), f"{task.name} test labels").images,
     )
+
+
+def a_few_of(images: Sequence[CocoImage], count: int) -> tuple[CocoImage, ...]:
+    """Return at most so many frames, evenly spaced, the first one among them."""
+    return tuple(images[:: max(1, -(-len(images) // count))])
 
 
 @dataclass(frozen=True)

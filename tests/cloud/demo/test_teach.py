@@ -10,7 +10,7 @@ import pytest
 
 from cloud.client import CloudClient
 from cloud.demo.patience import PatientCloud
-from cloud.demo.teach import find_student, put_labels, read_lessons
+from cloud.demo.teach import a_few_of, find_student, put_labels, read_lessons
 from cloud.samples.catalog import SAMPLE_TASKS, SampleTask
 from cloud.store import detectors, jobs
 from tests.cloud.api.conftest import Cloud, make_cloud
@@ -44,6 +44,14 @@ def test_lessons_share_no_frame_and_have_boxes(task: SampleTask) -> None:
     assert sum(len(part) for part in frames) == len(set().union(*frames))
     assert any(image.boxes for image in lessons.teach)
     assert any(image.boxes for image in lessons.test)
+
+
+@pytest.mark.parametrize(
+    ("there", "count", "chosen"), [(14, 3, [0, 5, 10]), (9, 3, [0, 3, 6]), (2, 3, [0, 1])]
+)
+def test_a_few_frames_are_spread_over_all_of_them(there: int, count: int, chosen: list[int]) -> None:
+    images = read_lessons(SAMPLE_TASKS[0]).teach[:there]
+    assert a_few_of(images, count) == tuple(images[number] for number in chosen)
 
 
 def test_student_of_an_earlier_run_is_found_with_the_medium_to_draw_on(
