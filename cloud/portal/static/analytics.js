@@ -1,6 +1,6 @@
 // Analytics: how often, when, with whom, how long and where things were seen; everything also as a file.
 import { useState } from "preact/hooks";
-import { DEFAULT_PERIOD, PERIODS, beginOf, filterQuery, halfWords, searchOf, stayWords, stepOf, table, timeline } from "./figures.js";
+import { DEFAULT_PERIOD, PERIODS, beginOf, filterQuery, halfWords, searchOf, stayWords, stepOf, table, timeOf, timeline } from "./figures.js";
 import { TimeBars, colourOf } from "./plot.js";
 import { Empty, Failure, Loading, api, html, mount, useLoad } from "./ui.js";
 import { plural, when } from "./words.js";
@@ -37,9 +37,9 @@ function Times({ filter }) {
   return html`<${Figure} title=${`Events by ${step}`} figure=${figure} empty=${(counts) => !counts.length}>${(counts) => {
     // An answer to the filter before may still be shown: its keys tell what it counts by.
     const of = counts[0].key.hour ? "hour" : "day";
-    const { times, series } = timeline(counts, of);
+    const { times, series, end } = timeline(counts, of, timeOf(filter.period, now()));
     const all = counts.reduce((sum, one) => sum + one.events, 0);
-    return html`<${TimeBars} times=${times} series=${series} words=${`${plural(all, "event")} by ${of}: ${series.map((one) => one.label).join(", ")}`} />
+    return html`<${TimeBars} times=${times} end=${end} series=${series} words=${`${plural(all, "event")} by ${of}: ${series.map((one) => one.label).join(", ")}`} />
       <ul class="plain row legend">${series.map((one, i) => html`<li key=${one.label}><span class="dot" style=${{ background: colourOf(i) }} aria-hidden="true"></span> ${one.label} <span class="muted">${one.events.reduce((sum, n) => sum + n, 0)}</span></li>`)}</ul>
       <details><summary>As a table</summary><div class="scroll"><table><thead><tr><th>${of}</th><th>label</th><th class="number">events</th></tr></thead>
         <tbody>${counts.map((one) => html`<tr><td>${of === "day" ? one.key.day : when(beginOf(one.key.hour))}</td><td>${one.key.label}</td><td class="number">${one.events}</td></tr>`)}</tbody></table></div></details>`;

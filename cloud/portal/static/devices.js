@@ -27,13 +27,14 @@ function Card({ device }) {
   const here = connection(device);
   const doing = deviceState(device, { onlyInstall: true });
   const wanted = device.desired.bundle;
+  const same = (wanted?.sha256 ?? null) === (device.reported?.installed?.sha256 ?? null);
   return html`<li class="card">
     <div class="row apart"><h2 class="small clip" title=${device.name}>${device.name}</h2><${State} ...${here}>${here.words}<//></div>
     <dl>
       <div><dt>Last seen</dt><dd title=${when(device.last_seen)}>${ago(device.last_seen)}</dd></div>
       <div><dt>Kind</dt><dd>${device.profile}</dd></div>
       <div><dt>Runs</dt><dd>${named(device.reported?.installed)}</dd></div>
-      <div><dt>Shall run</dt><dd>${named(wanted)}</dd></div>
+      ${!same && html`<div><dt>Shall run</dt><dd>${named(wanted)}</dd></div>`}
       <div><dt>Agent</dt><dd>${device.agent_version}</dd></div>
     </dl>
     ${wanted && html`<p><${State} ...${doing}>${doing.words}<//></p>`}

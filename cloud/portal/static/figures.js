@@ -17,14 +17,28 @@ const next = (seconds, step) => {
   return day.getTime() / 1000;
 };
 
+/** When the hour or day begins in which a moment lies, both in seconds. */
+const floorOf = (seconds, step) => {
+  const at = new Date(seconds * 1000);
+  at.setMinutes(0, 0, 0);
+  if (step === "day") at.setHours(0);
+  return at.getTime() / 1000;
+};
+
 /**
- * Counts by time and label as rows of numbers without holes: {times, series: [{label, events}]}, most frequent first.
+ * Counts by time and label as rows of numbers without holes: {times, series: [{label, events}], end}, most frequent first.
  * @param counts [{key: {hour|day, label}, events}]
+ * @param asked [from, until] in seconds: what was asked for is shown, also where nothing was; none: from the first to the last.
  */
-export function timeline(counts, step) {
+export function timeline(counts, step, asked = []) {
   const begins = counts.map((one) => beginOf(one.key[step]));
+  const bounds = [...begins, ...asked.map((at) => floorOf(at, step))];
   const times = [];
-  if (begins.length) for (let at = Math.min(...begins); at <= Math.max(...begins); at = next(at, step)) times.push(at);
+  let end = 0;
+  if (begins.length) for (let at = Math.min(...bounds); at <= Math.max(...bounds); at = end) {
+    times.push(at);
+    end = next(at, step);
+  }
   const place = new Map(times.map((at, i) => [at, i]));
   const rows = new Map();
   counts.forEach((one, i) => {
@@ -35,7 +49,7 @@ export function timeline(counts, step) {
   });
   const sum = (events) => events.reduce((all, one) => all + one, 0);
   const series = [...rows].map(([label, events]) => ({ label, events })).sort((a, b) => sum(b.events) - sum(a.events) || (a.label < b.label ? -1 : 1));
-  return { times, series };
+  return { times, series, end };
 }
 
 /** Series on top of each other, the highest sum first, as bars are drawn one before the other. */
@@ -74,8 +88,12 @@ const named = (label) => (/^[^\s"=>]+$/.test(label) ? label : `"${label}"`);
 /** The search that finds two labels together. */
 export const searchOf = ([a, b], period) => `${named(a)} with ${named(b)}${period ? ` since ${Number(period) / 86400}d` : ""}`;
 
+/** The time that a figure is about, [from, until] in seconds; nothing when it is about all there ever was. */
+export const timeOf = (period, now) => (period ? [now - Number(period), now] : []);
+
 /** The query of a figure; `period` is counted back from `now`, both in seconds. */
 export function filterQuery({ period, camera, device, label }, now, more = []) {
-  const given = { since: period ? Math.floor(now - Number(period)) : "", camera, device, label };
+  const [from] = timeOf(period, now);
+  const given = { since: from === undefined ? "" : Math.floor(from), camera, device, label };
   return new URLSearchParams([...Object.entries(given).filter(([, value]) => value !== "" && value != null), ...more]);
 }

@@ -1,7 +1,7 @@
 // Tests of the pure browser modules of analytics.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { beginOf, filterQuery, halfWords, searchOf, stacked, stayWords, stepOf, table, timeline } from "./static/figures.js";
+import { beginOf, filterQuery, halfWords, searchOf, stacked, stayWords, stepOf, table, timeOf, timeline } from "./static/figures.js";
 
 const of = (day, label, events) => ({ key: { day, label }, events });
 
@@ -9,7 +9,16 @@ test("a time line has no holes and begins with the most frequent label", () => {
   const { times, series } = timeline([of("2027-01-15", "dog", 1), of("2027-01-18", "person", 2), of("2027-01-18", "dog", 3)], "day");
   assert.deepEqual(times, ["2027-01-15", "2027-01-16", "2027-01-17", "2027-01-18"].map(beginOf));
   assert.deepEqual(series, [{ label: "dog", events: [1, 0, 0, 3] }, { label: "person", events: [0, 0, 0, 2] }]);
-  assert.deepEqual(timeline([], "day"), { times: [], series: [] });
+  assert.deepEqual(timeline([], "day"), { times: [], series: [], end: 0 });
+});
+
+test("a time line covers all that was asked for, and the whole of its last day", () => {
+  const day = (n) => beginOf(`2027-01-${n}`);
+  const { times, series, end } = timeline([of("2027-01-16", "dog", 4)], "day", [day(15) + 5000, day(18) + 60]);
+  assert.deepEqual(times, [15, 16, 17, 18].map(day));
+  assert.deepEqual(series, [{ label: "dog", events: [0, 4, 0, 0] }]);
+  assert.equal(end, day(19));
+  assert.deepEqual(timeOf("", 99), []);
 });
 
 test("hours are read with the distance of their zone from UTC", () => {
