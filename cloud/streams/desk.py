@@ -19,6 +19,7 @@ from cloud.streams.address import AddressRules, recordings_of
 from cloud.streams.book import begin_gap, end_orphans, lease_in
 from cloud.streams.leases import is_held
 from cloud.streams.settings import StreamSettings
+from cloud.streams.shared_clock import clock_of
 from edge_agent.camera.uri import redact
 from edge_agent.clock import Clock
 from edge_agent.wire.base import Name
@@ -98,7 +99,8 @@ class StreamDesk:
     """Adds, lists, changes, pauses and removes streams."""
 
     def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
-        self._database, self._clock = database, clock
+        # What workers go by: whether one still lives must not depend on which machine is asked.
+        self._database, self._clock = database, clock_of(database, clock)
         self._rules = AddressRules(recordings_of(settings, current() or HOME), settings.stream_hosts)
 
     def add(self, body: StreamBody) -> StreamView:
@@ -110,6 +112,7 @@ class StreamDesk:
             ConflictError: Another stream has its name.
         """
         self._rules.check(body.address)
+        now_s = self._clock.now_s()
         with self._database.write(durable=True) as session:
             row = StreamRow(
                 id=new_id("str"),
@@ -118,15 +121,16 @@ class StreamDesk:
                 detectors=_named(session, body.detectors),
                 settings=body.settings.model_dump_json(),
                 paused=False,
-                created=self._clock.now_s(),
+                created=now_s,
             )
             streams.add(session, row)
-            return self._view(session, row, streams.lease_of(session, row.id))
+            return _view(session, row, streams.lease_of(session, row.id), now_s)
 
     def every(self) -> list[StreamView]:
         """Return all streams, by name."""
+        now_s = self._clock.now_s()
         with self._database.read() as session:
-            return [self._view(session, row, lease) for row, lease in streams.every(session)]
+            return [_view(session, row, lease, now_s) for row, lease in streams.every(session)]
 
     def show(self, name_or_id: str) -> StreamView:
         """Return one stream.
@@ -134,9 +138,10 @@ class StreamDesk:
         Raises:
             NotFoundError: There is none.
         """
+        now_s = self._clock.now_s()
         with self._database.read() as session:
             row = streams.find(session, name_or_id)
-            return self._view(session, row, streams.lease_of(session, row.id))
+            return _view(session, row, streams.lease_of(session, row.id), now_s)
 
     def gaps(self, name_or_id: str, *, since: float = 0.0, limit: int = 100) -> list[GapView]:
         """Return when a stream was not watched, newest first.
@@ -157,6 +162,7 @@ class StreamDesk:
         """
         if change.address is not None:
             self._rules.check(change.address)
+        now_s = self._clock.now_s()
         with self._database.write(durable=True) as session:
             row = streams.find(session, name_or_id)
             row.address = row.address if change.address is None else change.address.strip()
@@ -164,7 +170,7 @@ class StreamDesk:
                 row.detectors = _named(session, change.detectors)
             if change.settings is not None:
                 row.settings = change.settings.model_dump_json()
-            return self._view(session, row, streams.lease_of(session, row.id))
+            return _view(session, row, streams.lease_of(session, row.id), now_s)
 
     def pause(self, name_or_id: str, *, paused: bool) -> StreamView:
         """Watch a stream no longer, or again.
@@ -182,7 +188,7 @@ class StreamDesk:
                     begin_gap(session, lease, "starting", "it was being started again", now_s)
                 elif not is_held(lease_in(lease), now_s):
                     begin_gap(session, lease, "paused", "somebody paused it", now_s)
-            return self._view(session, row, lease)
+            return _view(session, row, lease, now_s)
 
     def remove(self, name_or_id: str) -> None:
         """Watch a stream no longer and forget it; its events stay.
@@ -190,31 +196,14 @@ class StreamDesk:
         Raises:
             NotFoundError: There is no such stream.
         """
+        now_s = self._clock.now_s()
         with self._database.write(durable=True) as session:
             row = streams.find(session, name_or_id)
             lease = streams.lease_of(session, row.id)
-            end_orphans(session, row.name, f"{row.id}-{lease.token}-gone", lease.watched, self._clock.now_s())
+            end_orphans(session, row.name, f"{row.id}-{lease.token}-gone", lease.watched, now_s)
             session.delete(lease)
             session.flush()
             session.delete(row)
-
-    def _view(self, session: Session, row: StreamRow, lease: StreamLeaseRow) -> StreamView:
-        state, reason = standing(row, lease, self._clock.now_s())
-        return StreamView(
-            id=row.id,
-            name=row.name,
-            device=streams.STREAM_DEVICE,
-            address=redact(row.address),
-            detectors=[_watched_by(session, *pair) for pair in row.detectors],
-            settings=StreamSettings.model_validate_json(row.settings),
-            state=state,
-            reason=reason,
-            since=lease.since,
-            watched=lease.watched,
-            worker=lease.holder,
-            figures={name: float(value) for name, value in lease.figures.items()},
-            created=row.created,
-        )
 
 
 def standing(row: StreamRow, lease: StreamLeaseRow, now_s: float) -> tuple[str, str]:
@@ -225,6 +214,25 @@ def standing(row: StreamRow, lease: StreamLeaseRow, now_s: float) -> tuple[str, 
         return "not watched", "its process says nothing; another one takes it"
     words = {"online": "watched", "offline": "not watched"}
     return words.get(lease.status, "starting"), lease.reason
+
+
+def _view(session: Session, row: StreamRow, lease: StreamLeaseRow, now_s: float) -> StreamView:
+    state, reason = standing(row, lease, now_s)
+    return StreamView(
+        id=row.id,
+        name=row.name,
+        device=streams.STREAM_DEVICE,
+        address=redact(row.address),
+        detectors=[_watched_by(session, *pair) for pair in row.detectors],
+        settings=StreamSettings.model_validate_json(row.settings),
+        state=state,
+        reason=reason,
+        since=lease.since,
+        watched=lease.watched,
+        worker=lease.holder,
+        figures={name: float(value) for name, value in lease.figures.items()},
+        created=row.created,
+    )
 
 
 def _named(session: Session, references: Sequence[str]) -> list[list[str | int | None]]:

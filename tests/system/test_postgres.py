@@ -19,9 +19,11 @@ from cloud.search.find import Effort
 from cloud.search.judge import Seen, span_of
 from cloud.search.parse import parse_query
 from cloud.store.database import open_database_url
+from cloud.streams.desk import StreamBody
 from edge_agent.errors import StorageError
 from tests.cloud.search.seen import several
 from tests.cloud.search.test_find import NOW_S, every, fill, oracle, texts
+from tests.cloud.streams.test_desk import Desk
 from tests.fakes.postgres_homes import SERVER
 from tests.system.postgres import postgres
 
@@ -116,6 +118,22 @@ def test_machines_that_start_together_make_the_tables_once(server: str) -> None:
     ]
     starting = [subprocess.Popen(command, cwd=REPOSITORY) for _ in range(3)]
     assert [one.wait(280) for one in starting] == [0, 0, 0]
+
+
+def test_streams_are_told_of_by_the_clock_of_postgresql(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SERVER, server)
+    scene = Desk(tmp_path)
+    scene.clock.jump_wall_clock(-1e9)
+    body = StreamBody(name="door", address="rtsp://192.0.2.7/live", detectors=["persons"])
+    told_s = scene.desk.add(body).created
+    with scene.home.database.glance() as connection:
+        shared_s = float(
+            connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
+        )
+    assert told_s == pytest.approx(shared_s, abs=3600.0)
+    scene.home.database.close()
 
 
 def test_postgresql_that_is_away_is_an_error_that_says_so(tmp_path: Path) -> None:
