@@ -6,6 +6,7 @@ through `python -m cloud.processes PROGRAM …`, which asks the kernel to end it
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Protocol
 
 from edge_agent.clock import Clock
 
@@ -26,6 +28,32 @@ _STEADY_S = 60.0
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THREADS": "1"}
 """Environment of processes that run networks: more threads collapse on shared cores."""
+
+
+class Process(Protocol):
+    """What is needed of `subprocess.Popen`: others may stand for processes that are not our children."""
+
+    @property
+    def pid(self) -> int:
+        """Return its process id."""
+        ...
+
+    @property
+    def stdin(self) -> IO[str] | None:
+        """Return what leads to its standard input, if that is ours."""
+        ...
+
+    def poll(self) -> int | None:
+        """Return how it ended; none while it runs."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return how it ended; raises `subprocess.TimeoutExpired` if it still runs by then."""
+        ...
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        ...
 
 
 def start_child(
@@ -45,14 +73,15 @@ def start_child(
     )
 
 
-def stop_child(process: subprocess.Popen[str], grace_s: float = _GRACE_S) -> None:
+def stop_child(process: Process, grace_s: float = _GRACE_S) -> None:
     """End a child: politely, then by force; all its own children go with it."""
     if process.poll() is None:
         process.terminate()
         try:
             process.wait(grace_s)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if process.stdin is not None:
         process.stdin.close()
@@ -81,7 +110,7 @@ class Supervisor:
     def __init__(
         self,
         name: str,
-        start: Callable[[], subprocess.Popen[str]],
+        start: Callable[[], Process],
         clock: Clock,
         *,
         grace_s: float = _GRACE_S,
@@ -91,7 +120,7 @@ class Supervisor:
         self._clock = clock
         self._start = start
         self._grace_s = grace_s
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Process | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name=f"supervise-{name}", daemon=True)
@@ -138,7 +167,7 @@ class Supervisor:
             _LOG.warning("%s ended with code %d; starting it again in %.1f s", self._name, code, wait_s)
             self._stopping.wait(wait_s)
 
-    def _start_once(self) -> subprocess.Popen[str] | None:
+    def _start_once(self) -> Process | None:
         with self._lock:
             if self._stopping.is_set():
                 return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 
 from cloud.cache.plan import CachePlan
 from cloud.engine.keeping import KeeperPlan
@@ -57,9 +58,9 @@ class RayEngine:
         return job_command if self._settings.jobs_engine == "ray" else runner.worker_command
 
 
-def watchers_command(slot: str) -> list[str]:
+def watchers_command(seat: Path) -> list[str]:
     """Return what keeps workers that watch streams."""
-    return [sys.executable, "-m", "cloud.engine.ray_watchers", slot]
+    return [sys.executable, "-m", "cloud.engine.ray_watchers", str(seat)]
 
 
 def job_command(job: Job) -> list[str]:

@@ -1,7 +1,8 @@
-"""A process that keeps workers of streams in a cluster of Ray: `python -m cloud.engine.ray_watchers SLOT`.
+"""A process that keeps workers of streams in a cluster of Ray: `python -m cloud.engine.ray_watchers SEAT`.
 
 They run what `python -m cloud.streams.worker` runs, wherever there is room. What they store they tell this
-process, which tells it on its standard output, as they would have done themselves.
+process, which tells it to the server, as they would have done themselves. They end with this process, which
+outlives its server as they would.
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
 from cloud.engine.cluster import join, settings_here
-from cloud.processes import ONE_THREAD, exit_with_parent
+from cloud.processes import ONE_THREAD
 from cloud.settings import Settings, settings_from
 from cloud.store.database import Database
+from cloud.streams.alone import leave_when_alone
+from cloud.streams.seats import Sitting
 from cloud.streams.worker import say, serve
 from cloud.subnets.registry import look_in
 from edge_agent.clock import Clock, SystemClock
@@ -95,11 +99,11 @@ class Watchers:
             for number in range(settings.stream_workers)
         ]
 
-    async def keep(self) -> None:
+    async def keep(self, tell: Callable[[Sequence[Event]], None]) -> None:
         """Tell what they store, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for handle in self._handles:
-                group.create_task(_follow(handle))
+                group.create_task(_follow(handle, tell))
 
     async def stop(self) -> None:
         """Let them say goodbye."""
@@ -107,7 +111,7 @@ class Watchers:
         await asyncio.wait([asyncio.ensure_future(_quietly(one)) for one in ending], timeout=_GRACE_S)
 
 
-async def _follow(handle: Any) -> None:  # noqa: ANN401 - Ray's
+async def _follow(handle: Any, tell: Callable[[Sequence[Event]], None]) -> None:  # noqa: ANN401 - Ray's
     while True:
         try:
             found = await handle.news.remote()
@@ -115,7 +119,7 @@ async def _follow(handle: Any) -> None:  # noqa: ANN401 - Ray's
             _LOG.warning("a worker of streams was lost: %s", str(error).partition("\n")[0])
             await asyncio.sleep(_AGAIN_S)
         else:
-            say([Event.from_json(one) for one in found])
+            tell([Event.from_json(one) for one in found])
 
 
 async def _quietly(reference: Any) -> None:  # noqa: ANN401 - Ray's
@@ -125,25 +129,26 @@ async def _quietly(reference: Any) -> None:  # noqa: ANN401 - Ray's
         _LOG.warning("a worker of streams did not say goodbye: %s", str(error).partition("\n")[0])
 
 
-async def _run(watchers: Watchers) -> None:
-    told_to_stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_stop.set)
-    keeping = asyncio.create_task(watchers.keep())
+async def _run(watchers: Watchers, sitting: Sitting, clock: Clock) -> None:
+    told_to_stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, told_to_stop.set)
+    leave_when_alone(sitting, clock, lambda: loop.call_soon_threadsafe(told_to_stop.set))
+    keeping = asyncio.create_task(watchers.keep(lambda events: say(sitting, events)))
     await asyncio.wait([keeping, asyncio.create_task(told_to_stop.wait())], return_when="FIRST_COMPLETED")
     keeping.cancel()
     await watchers.stop()
 
 
-def main(slot: str, clock: Clock) -> None:
-    """Keep workers until the parent ends or says so."""
-    exit_with_parent()
+def main(seat: Path, clock: Clock) -> None:
+    """Keep workers until a server says so, or there was none for long."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     settings = settings_from()
+    sitting = Sitting(seat, clock)
     join(settings.ray_address, clock)
-    asyncio.run(_run(Watchers(slot, settings)))
+    asyncio.run(_run(Watchers(seat.name, settings), sitting, clock))
     # Ray would take its time to say where the process was.
     os._exit(0)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], SystemClock())
+    main(Path(sys.argv[1]), SystemClock())

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, CursorResult, delete, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from cloud.accounts.workspaces import HOME
 from cloud.errors import ConflictError, NotFoundError
@@ -115,10 +115,9 @@ def lease_of(session: Session, stream_id: str) -> StreamLeaseRow:
     return row
 
 
-def leases_of_holders(session: Session, prefix: str) -> list[StreamLeaseRow]:
-    """Return the leases whose holder's name begins with `prefix`."""
-    held = select(StreamLeaseRow).where(StreamLeaseRow.holder.startswith(prefix, autoescape=True))
-    return list(session.scalars(held))
+def leases_of_holders(session: Session, name: str) -> list[StreamLeaseRow]:
+    """Return the leases of a worker, or of all whose names begin with that name as a whole."""
+    return list(session.scalars(select(StreamLeaseRow).where(_is_of(StreamLeaseRow.holder, name))))
 
 
 def held_lease(session: Session, stream_id: str, holder: str, token: int) -> StreamLeaseRow | None:
@@ -171,6 +170,17 @@ def workers(session: Session) -> list[StreamWorkerRow]:
 def forget_workers(session: Session, ids: Sequence[str]) -> None:
     """Forget workers."""
     session.execute(delete(StreamWorkerRow).where(StreamWorkerRow.id.in_(ids)))
+
+
+def forget_workers_of(session: Session, name: str) -> None:
+    """Forget a worker, or all whose names begin with that name as a whole."""
+    session.execute(delete(StreamWorkerRow).where(_is_of(StreamWorkerRow.id, name)))
+
+
+def _is_of(column: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
+    # `pool-1.12` is not `pool-1.123`, nor `pool-12`.
+    begins = (column.startswith(f"{name}{sign}", autoescape=True) for sign in ".-")
+    return or_(column == name, *begins)
 
 
 def open_gap(session: Session, stream_id: str) -> StreamGapRow | None:

@@ -101,17 +101,18 @@ class Book:
         self._database = database
         self._clock = clock
 
-    def bury(self, holder_prefix: str) -> int:
-        """Free what dead workers held; return how much that was.
+    def bury(self, name: str) -> int:
+        """Free what a dead worker held, and forget it, so that nothing is left to it; return how much it was.
 
         Args:
-            holder_prefix: Of the names of workers that are known to be dead.
+            name: Of the worker; or of its seat, or of whoever kept it, that its own name begins with.
         """
         now_s = self._clock.now_s()
         with self._database.write() as session:
-            found = streams.leases_of_holders(session, holder_prefix)
+            found = streams.leases_of_holders(session, name)
             for lease in found:
                 _free_lost(session, lease, now_s)
+            streams.forget_workers_of(session, name)
         return len(found)
 
     def any_free(self) -> bool:

@@ -1,6 +1,7 @@
-"""A process that watches streams: `python -m cloud.streams.worker SLOT`.
+"""A process that watches streams: `python -m cloud.streams.worker SEAT`.
 
-Events that were stored are told on standard output, one JSON document a line.
+Events that were stored are told to the server by the seat's pipe, one JSON document a line. When the server
+dies this process watches on for a while, and the next server takes it over.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import simplejpeg
@@ -20,12 +22,13 @@ import simplejpeg
 from cloud.accounts.workspaces import HOME
 from cloud.cache.plan import CachePlan
 from cloud.errors import AwayError
-from cloud.processes import exit_with_parent
 from cloud.settings import Settings, settings_from
 from cloud.store.database import Database
 from cloud.streams.address import AddressRules, recordings_of
+from cloud.streams.alone import leave_when_alone
 from cloud.streams.book import Book, DetectorKey, Held, Told, Wanted
 from cloud.streams.keeper import Keeper
+from cloud.streams.seats import Sitting
 from cloud.streams.shared_clock import clock_of
 from cloud.streams.turns import Turns
 from cloud.streams.watcher import StreamDetector, StreamWatch, WatchPorts
@@ -97,7 +100,7 @@ def serve(
     clock = SystemClock()
     worker_id, book = f"{slot}.{os.getpid()}", Book(database, clock_of(database, clock))
     # Whoever had this place before is dead, or this process would not have been started.
-    waited = _patiently(lambda: book.bury(f"{slot}."), stopping)
+    waited = _patiently(lambda: book.bury(slot), stopping)
     from cloud.streams.eyes import SharedDetector, StreamEyes  # noqa: PLC0415 - torch, seconds
 
     eyes = StreamEyes.of_this_machine(CachePlan.of(settings))
@@ -154,25 +157,25 @@ def _warm(book: Book, open_detector: Callable[[Sequence[DetectorKey]], StreamDet
             _LOG.warning("detector %s, version %d: %s", *key, error)
 
 
-def say(events: Sequence[Event]) -> None:
-    """Tell of events on standard output."""
+def say(sitting: Sitting, events: Sequence[Event]) -> None:
+    """Tell the server of events, if there is one."""
     for event in events:
-        sys.stdout.write(json.dumps({"event": json.loads(event.to_json())}) + "\n")
-    sys.stdout.flush()
+        sitting.say(json.dumps({"event": json.loads(event.to_json())}))
 
 
-def main(slot: str) -> None:
-    """Watch streams until the parent ends or says so."""
-    exit_with_parent()
+def main(seat: Path) -> None:
+    """Watch streams until a server says so, or there was none for long."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    sitting = Sitting(seat, SystemClock())
+    leave_when_alone(sitting, SystemClock(), stopping.set)
     settings = settings_from()
     look_in(settings.home)
     database = Database(settings.database_url)
-    serve(slot, settings, database, stopping, say)
+    serve(seat.name, settings, database, stopping, lambda events: say(sitting, events))
     database.close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(Path(sys.argv[1]))

@@ -6,6 +6,7 @@ event is missing or doubled. How long each took is printed; it depends on the ma
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -43,6 +44,7 @@ CLOCK = SystemClock()
 _PATIENCE_S = 300.0
 _DEADLINE_MS = 60_000
 _AWAY_S = 10.0
+_LEASE_S = 4.0
 _ASKERS = 3
 _STREAMS = ("yard", "door", "film")
 _LABELS = ("cat", "dog")
@@ -135,6 +137,22 @@ class Nodes:
                 continue
         return found
 
+    def kill_other(self) -> None:
+        """End the second machine and all that runs on it, as a power cut would."""
+        for one in (*psutil.Process(self.other.pid).children(recursive=True), self.other):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        self.other.wait()
+
+    def kill_server_and_its_own(self) -> None:
+        """End the first machine and all that runs on it, workers of the server before this one too."""
+        children = psutil.Process(self.server.pid).children(recursive=True)
+        found = [psutil.Process(process_id) for process_id in self.holders().values()]
+        self.server.kill()
+        for one in {*children, *found}:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+
     def streams(self) -> dict[str, dict[str, Any]]:
         answer = self.server.http.get("/streams")
         return {one["name"]: one for one in answer.json()} if answer.is_success else {}
@@ -162,6 +180,10 @@ class Nodes:
                 return False
 
         wait_until(is_so, _PATIENCE_S, lambda: (self.took_s, self.load.answered, self.server.last_words()))
+
+    def kinds_since(self, moment_s: float) -> set[str]:
+        """Return of which kinds the gaps are that began since."""
+        return {gap["kind"] for gap in self.every_gap() if gap["began"] > moment_s}
 
     def recover(self, what: str, *more: Callable[[], bool]) -> None:
         """Wait until everything goes on, and note how long that took."""
@@ -204,8 +226,8 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         server.start()
         environment.setenv("ELFOWL_HOME", str(server.home))
         other = subprocess.Popen([sys.executable, "-c", _NODE])
+        nodes = Nodes(server, other, database, Load(server, seeing))
         try:
-            nodes = Nodes(server, other, database, Load(server, seeing))
             for name in _STREAMS:
                 address = "film.mp4" if name == "film" else camera.url
                 body = {"name": name, "address": address, "detectors": ["pets"]}
@@ -214,8 +236,8 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
             nodes.until(lambda: nodes.are_watched_since(0.0) and nodes.load.answered > _ASKERS)
             yield nodes
         finally:
-            other.kill()
-            other.wait()
+            if other.poll() is None:
+                nodes.kill_other()
             server.stop()
 
 
@@ -279,19 +301,25 @@ def test_everything_goes_on_after_each_part_was_killed_under_load(nodes: Nodes, 
     away_until_s = CLOCK.now_s()
     nodes.database.start()
     nodes.recover("database")
-    since = [gap["kind"] for gap in nodes.every_gap() if gap["began"] > away_until_s - _AWAY_S]
-    assert not {"lost", "stopped", "starting"} & set(since), "streams were watched on meanwhile"
+    since = nodes.kinds_since(away_until_s - _AWAY_S)
+    assert not {"lost", "stopped", "starting"} & since, "streams were watched on meanwhile"
 
-    nodes.other.kill()
-    nodes.other.wait()
+    nodes.kill_other()
     nodes.recover(
         "another node", lambda: set(nodes.holders().values()) <= set(nodes.children("cloud.streams.worker"))
     )
 
-    here = set(nodes.children("cloud.streams.worker"))
+    here, killed_s = set(nodes.holders().values()), CLOCK.now_s()
     server.kill()
     server.start()
-    nodes.recover("the server", lambda: not here & set(nodes.holders().values()))
+    nodes.recover("the server")
+    assert set(nodes.holders().values()) == here, "who watched outlived the server"
+    since = nodes.kinds_since(killed_s - _LEASE_S)
+    assert not {"lost", "stopped", "starting"} & since, "streams were watched on meanwhile"
+
+    nodes.kill_server_and_its_own()
+    server.start()
+    nodes.recover("the server and its workers", lambda: not here & set(nodes.holders().values()))
 
     nodes.until(lambda: server.get(f"/jobs/{job}")["state"] in {"done", "failed", "cancelled"})
     assert server.get(f"/jobs/{job}")["state"] == "done"

@@ -50,15 +50,15 @@ def test_job_runs_in_the_cluster_only_where_its_machines_have_the_home_folder(
 @WITH_RAY
 @pytest.mark.parametrize(
     ("database", "where"),
-    [(None, ["cloud.streams.worker"] * 2), ("postgresql://db/owls", ["cloud.engine.ray_watchers"])],
+    [(None, ("cloud.streams.worker", 2)), ("postgresql://db/owls", ("cloud.engine.ray_watchers", 1))],
 )
 def test_streams_are_watched_in_the_cluster_once_its_machines_reach_the_tables(
-    tmp_path: Path, database: str | None, where: list[str]
+    tmp_path: Path, database: str | None, where: tuple[str, int]
 ) -> None:
     settings = Settings(home=tmp_path, engine="ray", database=database)
     home = open_home(Settings(home=tmp_path))
     pool = choose_engine(settings).stream_pool(home.database, home.clock)
-    assert [command[2] for command in pool.commands] == where
+    assert (pool.command(tmp_path)[2], pool.size) == where
     home.database.close()
 
 

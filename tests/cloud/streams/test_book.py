@@ -121,8 +121,25 @@ def test_events_that_a_dead_worker_left_open_are_ended_by_the_next(scene: Scene)
 def test_known_death_frees_at_once_what_only_time_would_free(scene: Scene) -> None:
     assert scene.take("pool-0.1") is not None
     assert scene.take("w2") is None
-    scene.book.bury("pool-0.")
+    scene.book.bury("pool-0")
     assert scene.take("w2") is not None
+
+
+@pytest.mark.parametrize(
+    ("buried", "left"),
+    [
+        ("pool-1", ["pool-12.7"]),
+        ("pool-1.12", ["pool-1.123", "pool-12.7"]),
+        ("pool-12.7", ["pool-1.12-0.5", "pool-1.123"]),
+    ],
+)
+def test_buried_worker_counts_for_nothing_at_once_and_others_live(
+    scene: Scene, buried: str, left: list[str]
+) -> None:
+    for name in ("pool-1.123", "pool-1.12-0.5", "pool-12.7"):
+        scene.book.beat(name, {})
+    scene.book.bury(buried)
+    assert list(scene.book.look().workers) == left
 
 
 def test_stream_that_is_let_go_says_why_it_is_not_watched(scene: Scene) -> None:
