@@ -1,6 +1,7 @@
 // One detector: teach, train, versions, shrink and send, on one page.
 import { useEffect, useState } from "preact/hooks";
 import { AttributeCard } from "./attributecard.js";
+import { isTaught, taughtFirst } from "./frames.js";
 import { LiveCard, useLive } from "./live.js";
 import { Shrink } from "./shrink.js";
 import { Teach } from "./teach.js";
@@ -13,10 +14,6 @@ function withLabelled(media, id, index, isLabelled) {
     return { ...one, labelled: isLabelled ? [...one.labelled, index].sort((a, b) => a - b) : one.labelled.filter((i) => i !== index) };
   });
 }
-
-const isTaught = (medium) => medium.role !== "test";
-// What is being taught comes before what is kept for the test.
-const taughtFirst = (media) => [...media.filter(isTaught), ...media.filter((one) => !isTaught(one))];
 
 function Page({ detector: id }) {
   const detector = useLoad(() => api(`/detectors/${id}`));

@@ -16,3 +16,14 @@ export function clockAt(frame, fps) {
   const minutes = Math.floor(seconds / 60);
   return `${minutes}:${(seconds - 60 * minutes).toFixed(2).padStart(5, "0")}`;
 }
+
+export const isTaught = (medium) => medium.role !== "test";
+
+/** What is being taught comes before what is kept for the test. */
+export const taughtFirst = (media) => [...media.filter(isTaught), ...media.filter((one) => !isTaught(one))];
+
+/** "vtest.avi (kept for the test)". */
+export const mediumWords = (medium) => (isTaught(medium) ? medium.name : `${medium.name} (kept for the test)`);
+
+/** "frame 600" of the name that a report gives a picture: of a frame of a video; else the name as it is. */
+export const pictureWords = (name) => name.replace(/^.*#0*(\d+)$/, "frame $1");

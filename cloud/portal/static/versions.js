@@ -1,6 +1,7 @@
 // How good each version is on the frozen test frames, what a new one fixed and broke, and which one is in use.
 import { useEffect, useState } from "preact/hooks";
 import { Explorer } from "./explorer.js";
+import { pictureWords } from "./frames.js";
 import { isRunning, useJob } from "./training.js";
 import { Empty, Failure, Loading, Progress, State, api, html, mount, setTitle, useAction, useLoad } from "./ui.js";
 import { confusionRows, figureWithRange } from "./versionlines.js";
@@ -57,10 +58,16 @@ function Confusion({ table }) {
   </table></div><p class="muted">Rows: what it was. Columns: what the version said, from its thresholds on. A stronger colour is a greater share of the row.</p>`;
 }
 
+/** Of many only the first have a picture; the others are told as a number. */
 function Gallery({ title, findings, none }) {
-  return html`<section aria-label=${title}><h3>${title}</h3>${findings.length === 0 ? html`<p class="muted">${none}</p>` : html`<ul class="gallery">${findings.map((one) => html`<li>
-    ${one.picture ? html`<img src=${one.picture} alt=${`${one.label}, ${one.kind}`} />` : null}
-    <span>${one.kind}: ${one.label}${one.score == null ? "" : ` ${percent(one.score)}`}</span><span class="muted clip" title=${one.frame}>${one.frame}</span></li>`)}</ul>`}</section>`;
+  const shown = findings.filter((one) => one.picture);
+  const more = findings.length - shown.length;
+  return html`<section aria-label=${title}><h3>${title}</h3>
+    ${findings.length === 0 && html`<p class="muted">${none}</p>`}
+    ${shown.length > 0 && html`<ul class="gallery">${shown.map((one) => html`<li>
+      <img src=${one.picture} alt=${`${one.label}, ${one.kind}`} />
+      <span>${one.kind}: ${one.label}${one.score == null ? "" : ` ${percent(one.score)}`}</span><span class="muted clip" title=${one.frame}>${pictureWords(one.frame)}</span></li>`)}</ul>`}
+    ${more > 0 && html`<p class="muted">${shown.length ? "and " : ""}${more}${shown.length ? " more" : ""}, without a picture here</p>`}</section>`;
 }
 
 /** What a version fixed and broke against the one before it. */

@@ -1,6 +1,7 @@
 // The page of the player: which video, which version, which one beside it; all of it in the address.
 import { useEffect, useState } from "preact/hooks";
 import { PickFiles, UploadList, useDrop, useUploads } from "./dropping.js";
+import { mediumWords, taughtFirst } from "./frames.js";
 import { Empty, Failure, Loading, api, html, mount, setTitle, useAction, useLoad } from "./ui.js";
 import { useWatched } from "./watchdata.js";
 import { WatchRoom } from "./watchroom.js";
@@ -51,7 +52,7 @@ function useFirstLook({ watched, begin }) {
 
 function Choice({ videos, media, versions, version, other, onMedia, onVersion, onOther }) {
   return html`<div class="row">
-    <label class="inline">Video <select value=${media.id} onChange=${(e) => onMedia(e.currentTarget.value)}>${videos.map((one) => html`<option key=${one.id} value=${one.id}>${one.name}</option>`)}</select></label>
+    <label class="inline">Video <select value=${media.id} onChange=${(e) => onMedia(e.currentTarget.value)}>${videos.map((one) => html`<option key=${one.id} value=${one.id}>${mediumWords(one)}</option>`)}</select></label>
     <label class="inline">Version <select value=${version} onChange=${(e) => onVersion(Number(e.currentTarget.value))}>${versions.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}</select></label>
     ${versions.length > 1 && html`<label class="inline">Beside it <select value=${other ?? ""} onChange=${(e) => onOther(Number(e.currentTarget.value) || null)}>
       <option value="">no other version</option>${versions.filter((one) => one !== version).map((one) => html`<option key=${one} value=${one}>version ${one}, dotted</option>`)}</select></label>`}
@@ -114,7 +115,8 @@ function Page({ detector: id }) {
   const reload = () => { detector.reload(); media.reload(); };
   if (failure && !(detector.value && media.value)) return html`<${Failure} error=${failure} retry=${reload} />`;
   if (!detector.value || !media.value) return html`<${Loading} />`;
-  const ready = media.value.filter((one) => one.kind === "video" && one.state === "ready");
+  // What is said about a video that is kept for the test teaches nothing: another one comes first.
+  const ready = taughtFirst(media.value.filter((one) => one.kind === "video" && one.state === "ready"));
   const waiting = media.value.filter((one) => one.kind === "video" && one.state === "preparing");
   if (!detector.value.versions.length) {
     return html`<${Empty} title="Nothing to watch with yet"><p>“${detector.value.name}” is not trained. Draw boxes on a few frames and train it once; then it looks through your videos.</p>

@@ -181,7 +181,7 @@ export function WatchRoom({ detector, media, version, source, own, other, first,
       ${found && html`<section class="card" aria-labelledby="differ-title"><h2 id="differ-title">Where they differ</h2>
         <${DifferenceList} found=${found} names=${[`v${version}`, `v${other.version}`]} fps=${fps} until=${Math.min(source.watched.until, other.source.watched.until)} count=${count} onGo=${go} /></section>`}
       <section class="card" aria-labelledby="events-title"><h2 id="events-title">Events</h2>
-        <${EventList} events=${events} fps=${fps} onGo=${go} />
+        <${EventList} events=${events} looking=${!source.watched || source.watched.job || !source.watched.until} fps=${fps} onGo=${go} />
       </section>
       <${Copy} words="Copy the link to this moment" text=${() => linkTo(here.peek())} />
     </div>

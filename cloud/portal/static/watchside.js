@@ -11,7 +11,8 @@ function More({ rows }) {
 }
 
 /** The text twin of the lines: every event as a button. */
-export function EventList({ events, fps, onGo }) {
+export function EventList({ events, looking, fps, onGo }) {
+  if (!events.length && looking) return html`<p class="muted">None yet: it is still looking.</p>`;
   if (!events.length) return html`<p class="muted">No event: nothing reaches the threshold. Lower it beside the line of a class.</p>`;
   return html`<ol class="times">${events.slice(0, MOST).map((one) => html`<li key=${`${one.label}${one.first}`}>
       <button type="button" class="quiet" onClick=${() => onGo(one.first)}>

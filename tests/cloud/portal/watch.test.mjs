@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Basket, boxesAt } from "./static/basket.js";
-import { clockAt, frameAt, middleOf } from "./static/frames.js";
+import { clockAt, frameAt, mediumWords, middleOf, pictureWords, taughtFirst } from "./static/frames.js";
 import { FramePlayer } from "./static/frameplayer.js";
 import { confusionRows, falsePerHour, falsePerHundred, workingAt } from "./static/versionlines.js";
 import { speechOf } from "./static/watchspeech.js";
@@ -230,4 +230,14 @@ test("a drawn box is missed, takes another class, and goes when it is called wro
   assert.deepEqual(standing(), [["missed", "person", BOX]]);
   speech.say("wrong");
   assert.deepEqual(standing(), []);
+});
+
+test("what is taught comes before what is kept for the test, and the latter says so", () => {
+  const [kept, taught] = [{ name: "a.mp4", role: "test" }, { name: "a.mp4", role: "teach" }];
+  assert.deepEqual(taughtFirst([kept, taught]), [taught, kept]);
+  assert.deepEqual([kept, taught].map(mediumWords), ["a.mp4 (kept for the test)", "a.mp4"]);
+});
+
+test("a frame of a video is called by its number, a picture by its name", () => {
+  assert.deepEqual(["med_1.avi#000600", "med_1.avi#000000", "yard.jpg"].map(pictureWords), ["frame 600", "frame 0", "yard.jpg"]);
 });
