@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from edge_agent.discover.cli import add_discover
 from edge_agent.errors import ArtifactError, ConfigError, ElfowlError
 
 _EPILOG = "Begin with: elfowl-agent try SOURCE   (a video file, an RTSP URL, or 0 for the webcam)"
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check_config(commands.add_parser("check-config", help="say whether a config file is right"))
     _add_detect(commands.add_parser("detect", help="run a bundle on a picture or video"))
     _add_try(commands.add_parser("try", help="look at a source at once, with no cloud and no config"))
+    add_discover(commands.add_parser("discover", help="find cameras and say which stream to look at"))
     _add_enrol(commands.add_parser("enrol", help="join a cloud with a one-time token"))
     _add_simulate(commands.add_parser("simulate", help="let many devices without cameras join a cloud"))
     _add_diagnose(commands.add_parser("diagnose", help="look at all that the agent needs; say what to do"))
@@ -101,10 +103,7 @@ def _add_try(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="a file, an RTSP or HTTP URL, or a webcam's number")
     parser.add_argument("--mqtt", metavar="HOST[:PORT]", help="show up in Home Assistant through this broker")
     parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        help="write an .mp4, or the best .jpg, with boxes",
+        "--out", type=Path, metavar="FILE", help="write an .mp4, or the best .jpg, with boxes"
     )
     parser.add_argument("--port", type=int, metavar="N", help="port of the preview page")
     parser.add_argument("--seconds", type=float, metavar="N", help="stop after so many seconds")

@@ -152,7 +152,7 @@ class RtspServer:
             extra = "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n"
         elif method == "DESCRIBE":
             body = self._sdp()
-            extra = f"Content-Type: application/sdp\r\nContent-Base: {self.url}/\r\n"
+            extra = f"Content-Type: application/sdp\r\nContent-Base: rtsp://127.0.0.1:{self.port}/live/\r\n"
         elif method == "SETUP":
             status, extra = _setup(headers.get("transport", ""))
         length = f"Content-Length: {len(body)}\r\n" if body else ""
