@@ -63,12 +63,15 @@ class VideoSource:
         while self._container is not None:
             position_s = offset_s
             for position_s, picture in self._pictures(offset_s):
+                number, index = index, index + 1
                 if self._played:
+                    # Nobody waits for what is left out: the thread wakes up only for what it gives.
+                    if not limit.admits(position_s):
+                        continue
                     playback.wait_for(position_s)
                 time_s, monotonic_s = playback.moment(position_s)
-                if limit.admits(position_s if self._played else monotonic_s):
-                    yield DecodedFrame(picture, self._converter, index, time_s, monotonic_s)
-                index += 1
+                if self._played or limit.admits(monotonic_s):
+                    yield DecodedFrame(picture, self._converter, number, time_s, monotonic_s)
             if not self._recorded:
                 message = f"{self._address.shown}: the stream ended; the camera closed it or went away"
                 raise CameraError(message)

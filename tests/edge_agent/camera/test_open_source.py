@@ -32,6 +32,13 @@ def test_video_in_real_time_takes_its_own_time(clip: Path) -> None:
     assert sum(clock.slept_s) == pytest.approx((PICTURES - 1) / FPS, abs=0.01)
 
 
+def test_video_in_real_time_waits_only_for_the_pictures_it_gives(clip: Path) -> None:
+    clock = FakeClock()
+    frames = list(open_source(str(clip), clock=clock, max_fps=5))
+    assert [frame.index for frame in frames] == list(range(0, PICTURES, 2))
+    assert clock.slept_s == pytest.approx([2 / FPS] * (len(frames) - 1))
+
+
 def test_video_looped_goes_on_in_number_and_time(clip: Path) -> None:
     source = open_source(str(clip), clock=FakeClock(), real_time=False, loop=True)
     frames = list(islice(source, 3 * PICTURES))
