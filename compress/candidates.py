@@ -25,6 +25,7 @@ class Candidate:
         macs: Multiplications of one look.
         parameters: Numbers to store.
         work: How long a look takes, see `compress.count.Cost`; by this candidates are compared.
+        nms_iou: Above it the weaker of two of its boxes is dropped; none: as of the detector.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Candidate:
     macs: int
     parameters: int
     work: int
+    nms_iou: float | None = None
 
     @classmethod
     def of(cls, network: nn.Module, input_size_px: tuple[int, int], name: str = "as it is") -> Candidate:
@@ -60,7 +62,7 @@ class Candidate:
 
 
 class Student(StandIn):
-    """A candidate in the place of the full detector's network; all else is the full detector's."""
+    """A candidate in the place of the full detector's network; nearly all else is the full detector's."""
 
     def __init__(self, teacher: Compressible, candidate: Candidate) -> None:
         super().__init__(teacher)
@@ -70,6 +72,11 @@ class Student(StandIn):
     def input_size_px(self) -> tuple[int, int]:
         """Return (width, height) of the candidate's input."""
         return self._candidate.input_size_px
+
+    @property
+    def nms_iou(self) -> float:
+        """Return the IoU above which the weaker of two boxes is dropped."""
+        return self._candidate.nms_iou or super().nms_iou
 
     def network(self) -> nn.Module:
         """Return the candidate's network: a copy."""

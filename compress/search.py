@@ -21,7 +21,7 @@ from compress.blocks import traced, without
 from compress.candidates import Candidate, Student
 from compress.errors import CancelledError
 from compress.imprint import take_imprint
-from compress.lessons import LessonPlan, Lessons, Material, gather, lessons_for, likeness
+from compress.lessons import LessonPlan, Lessons, Material, gather, lessons_for, likeness, overlap_of
 from compress.mend import mended
 from compress.pace import PatientClock
 from compress.progress import Progress, ProgressListener
@@ -169,7 +169,15 @@ class _Search:
             if is_hopeless(tried):  # so is what would be made of it
                 tried = self._with_more_learned(tried)
                 break
-        return Students(tuple(with_sure_one_early(best_first(tried), tried)), tuple(tried))
+        finished = with_sure_one_early(best_first(tried), tried)
+        return Students(tuple(map(self._with_overlap, finished)), tuple(tried))
+
+    def _with_overlap(self, one: Tried) -> Tried:
+        """Return a finished one that knows from which overlap on two of its boxes are one."""
+        self._watch.check()
+        candidate = one.candidate
+        nms_iou = overlap_of(self._material, candidate.network, candidate.input_size_px)
+        return replace(one, candidate=replace(candidate, nms_iou=nms_iou))
 
     def _with_more_learned(self, tried: Sequence[Tried]) -> list[Tried]:
         """Teach the cheapest hopeful one for the rest of the time."""

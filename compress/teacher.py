@@ -63,8 +63,14 @@ class Asked:
             batch = torch.from_numpy(normalised(pixels)).permute(2, 0, 1)[None].contiguous()
             return [np.asarray(output.numpy(), np.float32) for output in network(batch)]
 
-    def detections(self, picture: Rgb, answer: Answer) -> tuple[Detection, ...]:
-        """Return what an answer means for a picture, down to the lowest score; label names are slugs."""
+    def detections(self, picture: Rgb, answer: Answer, nms_iou: float | None = None) -> tuple[Detection, ...]:
+        """Return what an answer means for a picture, down to the lowest score; label names are slugs.
+
+        Args:
+            picture: The whole one.
+            answer: To its pixels.
+            nms_iou: Above it the weaker of two boxes is dropped; none: the detector's own.
+        """
         detector = self.detector
         head = Head(
             detector=detector.ref, labels=detector.labels, decoder=detector.decoder, nms_iou=detector.nms_iou
@@ -73,7 +79,9 @@ class Asked:
         spec = InputSpec(name="image", width_px=width_px, height_px=height_px, dtype="float32")
         named = dict(zip(decoder_outputs(detector.decoder), raw_of(answer), strict=True))
         found = decode_head(head, named, spec, None, score_floor=SCORE_FLOOR)
-        kept = nms(found.boxes_px, found.scores, found.labels, detector.nms_iou, head.max_detections)
+        kept = nms(
+            found.boxes_px, found.scores, found.labels, nms_iou or detector.nms_iou, head.max_detections
+        )
         found = found.take(kept)
         placed = letterbox(picture, width_px, height_px, PAD_VALUE).to_source_norm(found.boxes_px)
         return tuple(

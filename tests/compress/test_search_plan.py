@@ -119,14 +119,14 @@ def test_grid_of_structures_has_the_sure_one_and_the_least_harmful_at_each_cost(
     ]
 
 
-def test_share_of_time_of_rungs_goes_by_what_a_view_costs() -> None:
+def test_share_of_time_of_rungs_goes_by_what_a_view_costs_and_how_many_each_sees() -> None:
     sure, fewer = (replace(one.candidate, macs=macs) for one, macs in ((SURE, 1200), (FEWER, 800)))
     rungs = [
         (replace(SURE, candidate=sure), (640, 480), 0.0),
         (replace(FEWER, candidate=fewer), (320, 240), 0.5),
     ]
 
-    assert share_of_time(rungs, (640, 480)) == pytest.approx(1200 / 1300)
+    assert share_of_time(rungs, (640, 480)) == pytest.approx(1200 / (1200 + 4 * 100))
     assert share_of_time(rungs[1:], (640, 480)) == 1.0
 
 
