@@ -10,18 +10,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from cloud.cli import app
 from cloud.commands.options import duration_s, read_settings
 from cloud.commands.terminal import bar_line, plain_line
 from cloud.jobs.progress import ProgressLine
 from edge_agent.errors import ConfigError
-from tests.cloud.homes import add_detector, add_device, jpeg, make_home
+from tests.cloud.homes import add_detector, add_device, jpeg, make_home, with_tables
+from tests.fakes.console import Console
 
 
 def run(home: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), env={"ELFOWL_HOME": str(home)})
+    return Console().invoke(app, list(arguments), env={"ELFOWL_HOME": str(home)})
 
 
 def write_examples(folder: Path, bbox: tuple[float, ...] = (6, 6, 20, 20), name: str = "a.jpg") -> Path:
@@ -52,7 +53,7 @@ def test_detector_created_is_json_only_and_listed(tmp_path: Path) -> None:
 
 
 def test_detector_whose_labels_reach_outside_leaves_nothing_behind(tmp_path: Path) -> None:
-    failed = create(tmp_path / "home", write_examples(tmp_path, (50, 40, 30, 30)))
+    failed = create(with_tables(tmp_path / "home"), write_examples(tmp_path, (50, 40, 30, 30)))
     assert "outside" in str(failed.exception)
     assert json.loads(run(tmp_path / "home", "detector", "list", "--json").stdout) == []
     assert not (tmp_path / "home" / "media").exists()
@@ -95,9 +96,8 @@ def test_mistake_is_one_line_that_says_what_to_do(tmp_path: Path, arguments: lis
 def test_next_step_after_creating_is_one_that_works(tmp_path: Path, labelled: bool, words: str) -> None:
     labels = write_examples(tmp_path)
     more = ["--labels", str(labels)] if labelled else []
-    made = run(
-        tmp_path / "home", "detector", "create", "x", "--images", str(labels.parent / "pictures"), *more
-    )
+    home, pictures = with_tables(tmp_path / "home"), str(labels.parent / "pictures")
+    made = run(home, "detector", "create", "x", "--images", pictures, *more)
     assert made.stdout.splitlines()[-1].startswith("next: ")
     assert words in made.stdout.splitlines()[-1]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from compress.cli import app
 from tests.cloud.bundle_files import note_version
 from tests.cloud.homes import add_detector, make_home
+from tests.fakes.console import Console
 
-RUNNER = CliRunner()
+RUNNER = Console()
 
 
 class Run:

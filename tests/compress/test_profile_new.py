@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from compress.cli import app
 from compress.profile_measure import _arch, cgroup_limit_bytes
 from compress.profile_new import MachineFacts, RuntimeFacts, measured_profile, name_of, profile_yaml
 from edge_agent.errors import ConfigError
 from edge_agent.runtime.profiles import find_profile, load_profile, parse_profile, profile_names
+from tests.fakes.console import Console
 
-RUNNER = CliRunner()
+RUNNER = Console()
 MIB = 1 << 20
 FACTS = MachineFacts(
     processor="A board",

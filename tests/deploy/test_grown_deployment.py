@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 from pydantic import ValidationError
-from typer.testing import CliRunner
 
 from cloud.cli import app
 from cloud.settings import settings_from
+from tests.fakes.console import Console
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
@@ -104,7 +104,7 @@ def test_command_in_a_container_is_one_of_ours(command: list[str]) -> None:
     program, *arguments = command
     assert program == "elfowl-cloud"
     # Unknown commands and options are wrong usage, also when help is asked for.
-    assert CliRunner().invoke(app, [*arguments, "--help"]).exit_code == 0
+    assert Console().invoke(app, [*arguments, "--help"]).exit_code == 0
 
 
 @pytest.mark.slow  # its models of Kubernetes take seconds to import

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
-from typer.testing import CliRunner
 
 from cloud.actions.forgetting import Deleted, Doomed, count_doomed, delete_events
 from cloud.actions.open_home import Home
@@ -25,6 +24,7 @@ from edge_agent.wire.correction import Correction
 from edge_agent.wire.sync import BatchItem, EventBatch
 from tests.cloud.api.conftest import make_cloud
 from tests.cloud.homes import DEVICE, jpeg, make_home
+from tests.fakes.console import Console
 from tests.fakes.events import make_event
 
 START_S = 1_800_000_000.0
@@ -161,9 +161,9 @@ def test_events_are_deleted_from_the_command_line_only_when_told_yes(tmp_path: P
     home = make_home(tmp_path)
     fill(home)
     command = ["events", "delete", "--before", "2027-01-15T08:00:03", "--home", str(tmp_path)]
-    assert "2 events would be deleted" in CliRunner().invoke(app, command).output
+    assert "2 events would be deleted" in Console().invoke(app, command).output
     assert left(home)[0] == list("1234")
-    done = CliRunner().invoke(app, [*command, "--yes", "--json"])
+    done = Console().invoke(app, [*command, "--yes", "--json"])
     assert json.loads(done.output)["events"] == 2
     assert left(home)[0] == ["3", "4"]
     with home.database.read() as session:

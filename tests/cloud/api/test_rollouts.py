@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 
-from typer.testing import CliRunner
-
 from cloud.api.rolling import take_step
 from cloud.cli import app
 from cloud.store import devices
 from edge_agent.wire.sync import Desired, Reported
 from tests.cloud.api.conftest import Camera, Cloud
 from tests.cloud.api.test_devices import add_bundle
+from tests.fakes.console import Console
 
 
 def plan(cloud: Cloud, **changes: object) -> dict[str, object]:
@@ -94,7 +93,7 @@ def test_commands_do_the_same_on_the_home_folder(cloud: Cloud, camera: Camera) -
 
     def command(*arguments: str) -> str:
         environment = {"ELFOWL_HOME": str(cloud.home.settings.home)}
-        result = CliRunner().invoke(app, ["rollout", *arguments], env=environment)
+        result = Console().invoke(app, ["rollout", *arguments], env=environment)
         assert result.exit_code == 0, result.output
         return result.stdout
 

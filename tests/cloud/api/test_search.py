@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from cloud.actions.open_home import Home
 from cloud.cli import app
 from tests.cloud.api.conftest import Cloud
 from tests.cloud.homes import make_home
 from tests.cloud.search.seen import START_S, row_of, seen
+from tests.fakes.console import Console
 
 
 def fill(home: Home) -> None:
@@ -71,11 +71,11 @@ def test_search_from_the_command_line_reads_the_home_folder(tmp_path: Path) -> N
     home = make_home(tmp_path)
     fill(home)
     environment = {"ELFOWL_HOME": str(tmp_path)}
-    lines = CliRunner().invoke(app, ["search", "person then dog"], env=environment).stdout
+    lines = Console().invoke(app, ["search", "person then dog"], env=environment).stdout
     assert lines == (
         "2027-01-15 08:00:08  12 s  person at porch/front (event-001), dog at porch/front (event-002)\n"
     )
-    document = CliRunner().invoke(app, ["search", "dog then person", "--json"], env=environment).stdout
+    document = Console().invoke(app, ["search", "dog then person", "--json"], env=environment).stdout
     assert json.loads(document)["nearest"]
-    told = CliRunner().invoke(app, ["search", "dog then person"], env=environment).stdout
+    told = Console().invoke(app, ["search", "dog then person"], env=environment).stdout
     assert told.startswith("none found\nbut dog alone: 2027-01-15 08:00:08")

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from cloud.accounts.passwords import Cost
 from cloud.actions.accounts import AccountDesk
@@ -14,14 +13,15 @@ from cloud.cli import app
 from cloud.commands.serve import first_start_lines
 from cloud.errors import InputError
 from cloud.settings import Settings
-from tests.cloud.homes import make_home
+from tests.cloud.homes import make_home, with_tables
+from tests.fakes.console import Console
 
 PASSWORD = "correct horse battery"
 
 
 def _run(home: Path, *arguments: str, typed: str = "") -> str:
-    done = CliRunner().invoke(
-        app, ["account", *arguments, "--home", str(home)], input=typed, catch_exceptions=False
+    done = Console().invoke(
+        app, ["account", *arguments, "--home", str(with_tables(home))], input=typed, catch_exceptions=False
     )
     assert done.exit_code == 0, done.output
     return done.output

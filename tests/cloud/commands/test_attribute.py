@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from cloud.actions.attributes import add_attribute, attributes_of
 from cloud.actions.media import import_file
@@ -15,10 +15,11 @@ from cloud.cli import app
 from cloud.errors import InputError
 from cloud.store import detectors
 from tests.cloud.homes import add_detector, jpeg, make_home
+from tests.fakes.console import Console
 
 
 def run(home: Home, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ["attribute", *arguments, "--home", str(home.settings.home)])
+    return Console().invoke(app, ["attribute", *arguments, "--home", str(home.settings.home)])
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from cloud.cli import app
 from edge_agent.cli import main as agent_main
@@ -15,6 +15,7 @@ from edge_agent.runtime.bundle import open_bundle
 from edge_agent.update.kit import open_kit
 from tests.cloud.bundle_files import PROFILE, note_version, write_bundle_file
 from tests.cloud.homes import add_detector, make_home
+from tests.fakes.console import Console
 
 
 class Desk:
@@ -31,10 +32,10 @@ class Desk:
         self.root = folder / "kits" / "root.json"
 
     def run(self, *arguments: str) -> Result:
-        return CliRunner().invoke(app, ["bundle", *arguments], env={"ELFOWL_HOME": str(self.folder / "home")})
+        return Console().invoke(app, ["bundle", *arguments], env={"ELFOWL_HOME": str(self.folder / "home")})
 
     def keys(self, *arguments: str) -> Result:
-        return CliRunner().invoke(app, ["keys", *arguments], env={"ELFOWL_HOME": str(self.folder / "home")})
+        return Console().invoke(app, ["keys", *arguments], env={"ELFOWL_HOME": str(self.folder / "home")})
 
     def export(self, *arguments: str) -> Result:
         return self.run("export", self.bundle_id, "--out", str(self.kit), *arguments)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from cloud.actions.open_home import Home
 from cloud.cli import app
@@ -14,13 +14,14 @@ from cloud.commands.correct import parse_box
 from cloud.errors import InputError, NotFoundError
 from cloud.ingest.batches import store_batch
 from tests.cloud.homes import DEVICE, add_detector, add_device, batch, item, make_home
+from tests.fakes.console import Console
 from tests.fakes.events import make_event
 
 EVENT = make_event(1)
 
 
 def run(home: Home, *arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), env={"ELFOWL_HOME": str(home.settings.home)})
+    return Console().invoke(app, list(arguments), env={"ELFOWL_HOME": str(home.settings.home)})
 
 
 @pytest.fixture

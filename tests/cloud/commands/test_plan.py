@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from cloud.cli import app
 from cloud.errors import InputError
+from tests.fakes.console import Console
 
-RUNNER = CliRunner()
+RUNNER = Console()
 
 
 def test_plan_as_json_tells_machines_and_where_figures_come_from(tmp_path: Path) -> None:

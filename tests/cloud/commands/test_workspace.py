@@ -6,19 +6,21 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from cloud.accounts.workspaces import HOME, within
 from cloud.cli import app
 from cloud.errors import ConflictError, NotFoundError
 from cloud.store import detectors
-from tests.cloud.homes import add_detector, make_home
+from tests.cloud.homes import add_detector, make_home, with_tables
+from tests.fakes.console import Console
 
 PASSWORD = "correct horse battery\n"
 
 
 def run(home: Path, *arguments: str, typed: str = "") -> str:
-    done = CliRunner().invoke(app, [*arguments, "--home", str(home)], input=typed, catch_exceptions=False)
+    done = Console().invoke(
+        app, [*arguments, "--home", str(with_tables(home))], input=typed, catch_exceptions=False
+    )
     assert done.exit_code == 0, done.output
     return done.output
 

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from cloud.cli import app
 from tests.cloud.api.conftest import make_cloud
+from tests.cloud.homes import with_tables
 from tests.cloud.notify.receiver import receiving
+from tests.fakes.console import Console
 
 
 def test_alert_is_added_listed_tested_and_removed_over_http(tmp_path: Path) -> None:
@@ -50,8 +51,8 @@ def test_alert_that_cannot_be_kept_is_refused_with_the_reason(tmp_path: Path) ->
 
 
 def test_alert_is_added_listed_tested_and_removed_from_the_command_line(tmp_path: Path) -> None:
-    home = ["--home", str(tmp_path)]
-    run = CliRunner().invoke
+    home = ["--home", str(with_tables(tmp_path))]
+    run = Console().invoke
     with receiving() as receiver:
         options = ["--attribute", "jacket=red", "--quiet", "22:00-06:00", "--cooldown", "2m", "--json"]
         added = run(app, ["alert", "add", "door", "--to", receiver.address, *options, *home])
@@ -77,7 +78,7 @@ def test_alert_is_added_listed_tested_and_removed_from_the_command_line(tmp_path
     ],
 )
 def test_wrong_option_is_refused_with_the_reason(tmp_path: Path, options: list[str], words: str) -> None:
-    done = CliRunner().invoke(app, ["alert", "add", "door", *options, "--home", str(tmp_path)])
+    done = Console().invoke(app, ["alert", "add", "door", *options, "--home", str(with_tables(tmp_path))])
     assert words in str(done.exception)
 
 

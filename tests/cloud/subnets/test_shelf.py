@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from cloud.cli import app
 from cloud.errors import ConflictError, InputError
@@ -22,13 +22,14 @@ from cloud.subnets.registry import all_subnets, built_in, look_in, subnet_by_dig
 from cloud.subnets.weights import licence_text
 from tests.cloud.subnets.networks import write_onnx
 from tests.fakes.clock import FakeClock
+from tests.fakes.console import Console
 
 LICENSED = ("--licence", "MIT", "--licence-file", "{licence}")
 LICENCE = "Do as you like, but leave this text here."
 
 
 def run(home: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ["subnet", *arguments, "--home", str(home)])
+    return Console().invoke(app, ["subnet", *arguments, "--home", str(home)])
 
 
 def brought(folder: Path, name: str = "tiny", *, operator: str = "Relu") -> tuple[Path, Path]:

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from cloud.actions.frozen import write_split
 from cloud.actions.media import Role, import_file
@@ -20,6 +19,7 @@ from cloud.store.labels import FrameLabels
 from cloud.training.config import CancelledError
 from cloud.worker.suggest import suggest
 from tests.cloud.homes import add_detector, jpeg, make_home
+from tests.fakes.console import Console
 
 
 def add_pictures(home: Home, detector_id: str, folder: Path, count: int, role: Role = "teach") -> list[str]:
@@ -51,7 +51,7 @@ def test_unlabelled_frames_are_suggested_before_there_is_a_version_and_none_that
             session, media_id=media[1], frame_index=0, revision=0, labels=FrameLabels((), True), now_s=1.0
         )
     environment = {"ELFOWL_HOME": str(home.settings.home)}
-    done = CliRunner().invoke(
+    done = Console().invoke(
         app, ["detector", "suggest", "persons", "--count", "9", "--json"], env=environment
     )
     found = json.loads(done.stdout)
