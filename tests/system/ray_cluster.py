@@ -38,6 +38,14 @@ class RayCluster:
             self._nodes.append(_in_time(lambda: self._cluster.add_node(**options)))
         wait_until(lambda: len(self._alive()) > before, _PATIENCE_S, self._alive)
 
+    def kill_head(self) -> None:
+        """End what keeps the cluster together, as a power cut would; nodes and what runs there stay."""
+        self._cluster.head_node.kill_gcs_server(check_alive=False)
+
+    def start_head(self) -> None:
+        """Start it again, where it was; it reads who is there from its disk."""
+        _in_time(self._cluster.head_node.start_gcs_server)
+
     def kill_node(self) -> None:
         """End the oldest node and all that runs on it as a power cut would."""
         self._cluster.remove_node(self._nodes.pop(0), allow_graceful=False)
@@ -87,6 +95,10 @@ def ray_cluster(home: Path, cores: int = 2) -> Iterator[RayCluster]:
         environment.setenv("RAY_health_check_period_ms", "1000")
         environment.setenv("RAY_health_check_timeout_ms", "10000")
         environment.setenv("RAY_health_check_failure_threshold", "3")
+        # As there, too: the head finds its cluster again, and nodes wait for it.
+        environment.setenv("RAY_gcs_storage", "rocksdb")
+        environment.setenv("RAY_gcs_storage_path", f"{folder}/head")
+        environment.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "600")
         head = {
             "num_cpus": 0, "include_dashboard": False, "temp_dir": folder,
             "object_store_memory": _STORE_BYTES,

@@ -37,6 +37,8 @@ pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(2700)]
 BUCKET = "owls"
 CLOCK = SystemClock()
 _PATIENCE_S = 1200.0
+_AWAY_S = 10.0
+_LEASE_S = 4.0
 
 
 @dataclass
@@ -172,6 +174,9 @@ def test_cluster_teaches_compresses_answers_and_watches_and_goes_on_when_a_node_
         body = {"name": "yard", "address": camera.url, "detectors": ["blocks"]}
         server.http.post("/streams", json=body).raise_for_status()
         wait_until(lambda: grown.is_watched_since(taken_s), _PATIENCE_S, grown.stream)
+        outlive_the_head(grown, detector_id)
+        outlive_the_server(grown)
+
         before = worker_of(grown)
         grown.cluster.kill_node_of(before)
         killed_s = CLOCK.now_s()
@@ -182,6 +187,33 @@ def test_cluster_teaches_compresses_answers_and_watches_and_goes_on_when_a_node_
         lost = [gap for gap in grown.gaps() if gap["kind"] == "lost"]
         assert len(lost) == 1
         print(f"watched again {back_s:.1f} s after its node died")  # noqa: T201 - a figure for people
+
+
+def outlive_the_head(grown: Grown, detector_id: str) -> None:
+    """Check that cameras are answered and a stream is watched while the cluster's head is away, and after."""
+    began_s, holder = CLOCK.now_s(), worker_of(grown)
+    grown.cluster.kill_head()
+    CLOCK.sleep(_AWAY_S)
+    assert asked(grown.server, detector_id)["detector"]["id"] == detector_id
+    check_watched_on(grown, holder, began_s)
+    grown.cluster.start_head()
+    check_watched_on(grown, holder, began_s)
+
+
+def outlive_the_server(grown: Grown) -> None:
+    """Check that a stream is watched on when the server is killed, and that the next one takes it over."""
+    began_s, holder = CLOCK.now_s(), worker_of(grown)
+    grown.server.kill()
+    grown.server.start()
+    check_watched_on(grown, holder, began_s)
+
+
+def check_watched_on(grown: Grown, holder: int, since_s: float) -> None:
+    now_s = CLOCK.now_s()
+    wait_until(lambda: grown.is_watched_since(now_s), _PATIENCE_S, grown.stream)
+    assert worker_of(grown) == holder
+    began = {gap["kind"] for gap in grown.gaps() if gap["began"] > since_s - _LEASE_S}
+    assert not {"lost", "stopped", "starting"} & began
 
 
 def test_another_machine_comes_to_watch_and_goes_in_order(grown: Grown, tmp_path: Path) -> None:
