@@ -97,7 +97,10 @@ def with_thresholds(
 
 
 def manifest_head(detector: Compressible, index: int, model_file: str, base: Manifest) -> Head:
-    """Return what the manifest says of a head; its outputs' names are its own among the heads."""
+    """Return what the manifest says of a head; its outputs' names are its own among the heads.
+
+    Boxes on a small trunk are as one from the overlap on that its first head was told.
+    """
     levels = tuple(
         level.model_copy(
             update={
@@ -111,7 +114,7 @@ def manifest_head(detector: Compressible, index: int, model_file: str, base: Man
         detector=detector.ref.model_copy(update={"precision": base.precision}),
         labels=detector.labels,
         decoder=detector.decoder.model_copy(update={"levels": levels}),
-        nms_iou=detector.nms_iou,
+        nms_iou=min(detector.nms_iou, base.heads[0].nms_iou),
         model_file=model_file,
     )
 

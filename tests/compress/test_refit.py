@@ -16,6 +16,7 @@ from compress.forms import LITERT_INT8, ONNX_INT8, Form
 from compress.map_lessons import HeadPlan, MapLesson, fitted_head, teach_head
 from compress.protocol import TwoPartNetwork
 from compress.refit import ALLOWED_LOSS, Refit, as_result, refit
+from compress.refit_pack import manifest_head
 from compress.teacher import LevelAnswer
 from edge_agent.clock import SystemClock
 from edge_agent.errors import ArtifactError
@@ -106,6 +107,13 @@ def test_new_trunk_is_wanted_when_the_old_one_cannot_follow(
     made = Refit(tmp_path, tmp_path, manifest, agreement, base, None, None)
     assert made.wants_new_trunk is wanted
     assert replace(made, agreement_f1=1.0).wants_new_trunk is False
+
+
+@pytest.mark.parametrize(("of_base", "expected"), [(0.4, 0.4), (0.9, 0.5)])
+def test_new_head_takes_boxes_for_one_from_the_overlap_of_its_trunk(of_base: float, expected: float) -> None:
+    manifest = open_bundle(_starter()).manifest
+    base = manifest.model_copy(update={"heads": (manifest.heads[0].model_copy(update={"nms_iou": of_base}),)})
+    assert manifest_head(NEWER, 0, "head_0.tflite", base).nms_iou == expected == min(of_base, NEWER.nms_iou)
 
 
 def _starter() -> Path:
