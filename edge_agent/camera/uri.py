@@ -14,6 +14,7 @@ SourceKind = Literal["network", "snapshot", "webcam", "video", "image"]
 _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _SNAPSHOT_SUFFIXES = frozenset({".jpg", ".jpeg"})
 _NETWORK_SCHEMES = frozenset({"rtsp", "rtsps", "http", "https", "rtmp", "udp", "tcp"})
+_FILES_IN_MEMORY = "/dev/shm/"  # noqa: S108 - files lie there as elsewhere
 _SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*):(//)?")
 # Greedy up to the very last @: people type passwords with @, / and # in them.
 _USER_INFO = re.compile(r"://.*@")
@@ -90,6 +91,6 @@ def _webcam(uri: str) -> SourceAddress:
 
 
 def _path_kind(path: str) -> SourceKind:
-    if path.startswith("/dev/"):
+    if path.startswith("/dev/") and not path.startswith(_FILES_IN_MEMORY):
         return "webcam"
     return "image" if PurePosixPath(path).suffix.lower() in _IMAGE_SUFFIXES else "video"

@@ -20,6 +20,7 @@ from edge_agent.errors import ConfigError
         ("webcam:0", "webcam", "/dev/video0"),
         ("webcam:2", "webcam", "/dev/video2"),
         ("/dev/video1", "webcam", "/dev/video1"),
+        ("/dev/shm/clip.mp4", "video", "/dev/shm/clip.mp4"),
         ("clip.mp4", "video", "clip.mp4"),
         ("file:///tmp/clip.avi", "video", "/tmp/clip.avi"),
         ("file:clip.avi", "video", "clip.avi"),
