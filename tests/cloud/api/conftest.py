@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -101,6 +102,12 @@ def make_cloud(folder: Path, settings: Settings | None = None) -> Cloud:
 @pytest.fixture
 def cloud(tmp_path: Path) -> Cloud:
     return make_cloud(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the OpenAPI document, to be read only: the same in every home, it takes a second to make."""
+    return create_app(Settings(home=tmp_path_factory.mktemp("document"))).openapi()
 
 
 @pytest.fixture

@@ -108,8 +108,7 @@ def test_every_operation_answers_as_the_document_says(cloud: Cloud, mode: Genera
     assert count > 50
 
 
-def test_every_body_has_an_example_that_fits(cloud: Cloud) -> None:
-    document = cloud.app.openapi()
+def test_every_body_has_an_example_that_fits(document: dict[str, Any]) -> None:
     bodies = set()
     for operation in (one for path in document["paths"].values() for one in path.values()):
         schema = (

@@ -13,11 +13,12 @@ from cloud.store import detectors
 from cloud.store.database import Database, open_database
 from cloud.store.tables import Base
 from edge_agent.errors import StorageError
+from tests.cloud.homes import with_tables
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    return open_database(tmp_path / "elfowl.sqlite")
+    return open_database(with_tables(tmp_path) / "elfowl.sqlite")
 
 
 @pytest.mark.parametrize(("durable", "synchronous"), [(False, 1), (True, 2)])
