@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from edge_agent.agent.cli import add_clips
 from edge_agent.discover.cli import add_discover
 from edge_agent.errors import ArtifactError, ConfigError, ElfowlError
 
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_simulate(commands.add_parser("simulate", help="let many devices without cameras join a cloud"))
     _add_diagnose(commands.add_parser("diagnose", help="look at all that the agent needs; say what to do"))
     _add_record(commands.add_parser("record", help="keep what a camera sees now, to replay it"))
+    add_clips(commands.add_parser("clips", help="list the clips that are kept, or hand one out"))
     _add_package(commands.add_parser("package", help="write what it takes to install the agent on a device"))
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(command=_version)

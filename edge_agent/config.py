@@ -156,6 +156,27 @@ class CloudConfig(_Section):
         return _read_secret(self.enrol_token, self.enrol_token_file, "cloud.enrol_token_file")
 
 
+class MainStreamConfig(_Section):
+    """The fine stream of a camera; what surrounds an event is kept on the device, encrypted."""
+
+    source: str = Field(min_length=1, description="RTSP or HTTP URL")
+    before_s: float = Field(5.0, ge=0.0, le=30.0, description="kept from before an event's begin")
+    after_s: float = Field(10.0, ge=1.0, le=60.0)
+    ring_bytes: int = Field(
+        8_000_000,
+        ge=1_000_000,
+        le=256_000_000,
+        description="memory for it; more for a moment as a clip is cut",
+    )
+
+    @model_validator(mode="after")
+    def _source_is_a_stream(self) -> Self:
+        if urlsplit(self.source).scheme not in {"rtsp", "rtsps", "http", "https"}:
+            message = "'source' of 'main_stream' is no stream; write it as rtsp://HOST/PATH"
+            raise ValueError(message)
+        return self
+
+
 class CameraConfig(_Section):
     """One source of pictures."""
 
@@ -168,6 +189,7 @@ class CameraConfig(_Section):
     rtsp_transport: Literal["tcp", "udp"] = Field("tcp", description="how RTSP brings pictures")
     labels: tuple[str, ...] = Field((), description="only these are reported; none: all")
     rules: CameraRules = Field(CameraRules(), description="hold until the portal sets others")
+    main_stream: MainStreamConfig | None = Field(None, description="none: no clips are kept")
 
     @model_validator(mode="after")
     def _rules_name_reported_labels(self) -> Self:
@@ -192,6 +214,8 @@ class StorageConfig(_Section):
     spool_bytes: int = Field(64_000_000, ge=100_000)
     keyframes_bytes: int = Field(256_000_000, ge=0)
     keyframes_daily_bytes: int = Field(22_000_000, ge=0, description="spares flash memory")
+    clips_bytes: int = Field(512_000_000, ge=0, description="only where a camera names its main stream")
+    clips_daily_bytes: int = Field(200_000_000, ge=0, description="spares flash memory")
 
 
 class TrialConfig(_Section):

@@ -22,6 +22,7 @@ from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.shadow import Offer, ShadowTrial
 from edge_agent.agent.throttle import Pace
 from edge_agent.camera.frame import Frame
+from edge_agent.camera.main_stream import MainStream
 from edge_agent.camera.picture_source import PictureSource
 from edge_agent.clock import Clock
 from edge_agent.config import CameraConfig
@@ -74,6 +75,7 @@ class CameraPorts:
         beat: Told each time that the thread comes round.
         pace: Returns how often the camera may be looked at now.
         live: Shows the camera to who looks; none: its pictures never leave.
+        main_stream: Keeps clips of events from the camera's fine stream; none: the camera names none.
     """
 
     detector: LocalDetector
@@ -92,6 +94,7 @@ class CameraPorts:
     beat: Callable[[], None] = lambda: None
     pace: Callable[[], Pace] = Pace
     live: LiveView | None = None
+    main_stream: MainStream | None = None
 
 
 @dataclass
@@ -134,12 +137,16 @@ class CameraWorker:
         """Begin to read and look."""
         self._source.start()
         self._thread.start()
+        if self._ports.main_stream is not None:
+            self._ports.main_stream.start()
 
     def stop(self) -> None:
         """End all events and stop."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(10.0)
+        if self._ports.main_stream is not None:
+            self._ports.main_stream.stop()
         self._source.close()
 
     def answer(self, wanted: OffloadWanted, reply: OffloadReply) -> None:
@@ -297,10 +304,13 @@ class CameraWorker:
             self._ports.offload.offer(Question(self.name, wanted, *target))
 
     def _keep_frames(self, result: PipelineResult, frame: Frame) -> None:
-        keyframes = self._ports.keyframes
+        keyframes, main_stream = self._ports.keyframes, self._ports.main_stream
+        begun = tuple(event.id for event in result.events if event.event_type == "new")
+        if main_stream is not None:
+            for event_id in begun:
+                main_stream.want(event_id, frame.time_s, frame.monotonic_s)
         if keyframes is None:
             return
-        begun = tuple(event.id for event in result.events if event.event_type == "new")
         looked = result.inferred or result.offload_wanted is not None
         if begun or (looked and keyframes.due(self.name, frame.time_s)):
             # Encoding and encrypting takes longer than all of the above, and nobody waits for it.

@@ -262,11 +262,13 @@ def check_disk(config: AgentConfig, ports: DiagnosisPorts) -> Finding:
         cure = "free some space, or name a 'state_dir' that this user can write"
         return Finding(part, "failed", f"cannot be written: {error.strerror}", cure)
     wanted = config.storage.spool_bytes + config.storage.keyframes_bytes
+    if any(camera.main_stream is not None for camera in config.cameras):
+        wanted += config.storage.clips_bytes
     says = f"{free_bytes / 1e6:.0f} MB free; the agent may take {wanted / 1e6:.0f} MB"
     if free_bytes < _KEPT_FREE_BYTES:
         return Finding(part, "failed", says, "free some space")
     if free_bytes < wanted - _taken_bytes(folder):
-        return Finding(part, "weak", says, "lower 'storage.spool_bytes' and 'storage.keyframes_bytes'")
+        return Finding(part, "weak", says, "lower the byte limits in 'storage'")
     return well(part, says)
 
 

@@ -14,6 +14,7 @@ from edge_agent.agent.home_face import HomeFace
 from edge_agent.agent.installer import load_best
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.looks import Looks, make_live_view
+from edge_agent.agent.main_streams import MainStreams
 from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.reporter import Reporter
 from edge_agent.agent.self_care import SelfCare
@@ -97,6 +98,7 @@ class Session:
         self._detector = LocalDetector(parts.open_bundle)
         self._settings = SettingsStore(config.state_dir / "settings.json", config.cameras)
         self._keyframes = open_keyframes(config, parts.clock)
+        self._main_streams = MainStreams(config, parts.clock)
         self._looks = Looks(parts.clock)
         self._memory = CureMemory()
         self._cure_store = CureStore(config.state_dir, self._memory, parts.clock)
@@ -337,6 +339,7 @@ class Session:
             beat=self._care.progress.watch(f"camera {camera.name}"),
             pace=lambda: self._care.pace,
             live=make_live_view(self._config, self._looks, self._reporter),
+            main_stream=self._main_streams.of(camera),
         )
         return CameraWorker(camera, self._parts.open_camera(camera), pipeline, ports)
 

@@ -23,6 +23,7 @@ def add_discover(parser: argparse.ArgumentParser) -> None:
     adding.add_argument("--config", type=Path, metavar="FILE", help="the YAML file")
     adding.add_argument("--channel", type=int, metavar="N", help="which one, if the device has several")
     adding.add_argument("--stream", choices=["detect", "main"], default="detect", help="which one to look at")
+    adding.add_argument("--clips", action="store_true", help="keep clips of events from its main stream, too")
     parser.set_defaults(command=_discover)
 
 
@@ -48,5 +49,6 @@ def _discover(options: argparse.Namespace) -> int:
         config=options.config,
         channel=options.channel,
         stream=options.stream,
+        clips=options.clips,
     )
     return run_discover(wishes, find_login(options.user, options.password_file, os.environ, ask))

@@ -44,6 +44,7 @@ class Wishes:
         config: The file to add it to.
         channel: Which of the device's channels, from 1.
         stream: Which of the channel's streams.
+        clips: Keep clips of events from the main stream.
     """
 
     host: str | None = None
@@ -54,6 +55,7 @@ class Wishes:
     config: Path | None = None
     channel: int | None = None
     stream: Literal["detect", "main"] = "detect"
+    clips: bool = False
 
 
 def run_discover(
@@ -86,7 +88,8 @@ def run_discover(
     source = source_of(stream.url, login)
     _say(f"Opening {stream.url} ({size_words(stream)}) …")
     _say(f"It gives {_watch((open_stream or _open)(source), clock)}.")
-    add_camera(wishes.config, wishes.add, source)
+    fine = source_of(chosen.main.url, login) if wishes.clips else None
+    add_camera(wishes.config, wishes.add, source, fine)
     _say(f"Added {wishes.add} to {wishes.config}. See: elfowl-agent check-config {wishes.config}")
     return 0
 

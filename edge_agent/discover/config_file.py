@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from edge_agent.config import AgentConfig, CameraConfig
+from edge_agent.config import AgentConfig, CameraConfig, MainStreamConfig
 from edge_agent.errors import ConfigError, StorageError
 from edge_agent.strict_yaml import parse_strictly, read_yaml_text
 
@@ -27,35 +27,40 @@ def check_room(path: Path, name: str) -> None:
     _extended(path, name, "rtsp://camera/")
 
 
-def add_camera(path: Path, name: str, source: str) -> None:
+def add_camera(path: Path, name: str, source: str, main_source: str | None = None) -> None:
     """Add a camera; from then on only the file's owner can read it, and the group that it was given to.
 
     Args:
         path: The config file.
         name: How the camera is called.
         source: Its address, password included.
+        main_source: That of its main stream, of which clips are to be kept; none: no clips.
 
     Raises:
         ConfigError: The file is wrong, or written in a way that cannot be added to; it stays as it was.
         StorageError: It cannot be written.
     """
-    _write(path, _extended(path, name, source))
+    _write(path, _extended(path, name, source, main_source))
 
 
-def with_camera(text: str, name: str, source: str) -> str:
+def with_camera(text: str, name: str, source: str, main_source: str | None = None) -> str:
     """Return a config file's text with one more camera at the end of `cameras`.
 
     Args:
         text: A valid config file.
         name: How the camera is called.
         source: Its address.
+        main_source: That of its main stream; none: it keeps no clips.
     """
+    keys = [f"name: {_quoted(name)}", f"source: {_quoted(source)}"]
+    if main_source is not None:
+        keys.append(f"main_stream: {{source: {_quoted(main_source)}}}")
     cameras = _cameras(text)
     if cameras.flow_style:
         end = cameras.value[-1].end_mark.index
-        return f"{text[:end]}, {{name: {_quoted(name)}, source: {_quoted(source)}}}{text[end:]}"
+        return f"{text[:end]}, {{{', '.join(keys)}}}{text[end:]}"
     indent = " " * cameras.start_mark.column
-    entry = f"{indent}- name: {_quoted(name)}\n{indent}  source: {_quoted(source)}\n"
+    entry = f"{indent}- " + f"\n{indent}  ".join(keys) + "\n"
     end = _line_after(text, _last_leaf(cameras).end_mark.index)
     before = text[:end] if text[:end].endswith("\n") else text[:end] + "\n"
     return before + entry + text[end:]
@@ -90,12 +95,13 @@ def _line_after(text: str, index: int) -> int:
     return len(text) if line_end < 0 else line_end + 1
 
 
-def _extended(path: Path, name: str, source: str) -> str:
+def _extended(path: Path, name: str, source: str, main_source: str | None = None) -> str:
     text = read_yaml_text(path, "a config file")
     before = parse_strictly(AgentConfig, text, str(path), _FIRST_LINE)
-    after_text = with_camera(text, name, source)
+    after_text = with_camera(text, name, source, main_source)
     after = parse_strictly(AgentConfig, after_text, str(path), _FIRST_LINE)
-    wanted = (*before.cameras, CameraConfig(name=name, source=source))
+    fine = MainStreamConfig(source=main_source) if main_source is not None else None
+    wanted = (*before.cameras, CameraConfig(name=name, source=source, main_stream=fine))
     if after != before.model_copy(update={"cameras": wanted}):
         message = (
             f"{path}: 'cameras' is written in a way that cannot be added to; write them one below the other, "

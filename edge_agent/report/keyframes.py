@@ -1,4 +1,4 @@
-"""Clear key frames that stay on the camera, encrypted, until their owner lets one go.
+"""Clear key frames, and clips, that stay on the camera, encrypted, until their owner lets one go.
 
 One frame for each event, and one a second or so while something moves, so that "something was missed at half
 past nine" can be answered. The folder is a ring bound by a quota; so is what is written a day.
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 _DAY_S = 86_400.0
 _NO_EVENT = "-"
-_NAME = re.compile(r"^(?P<time_ms>\d{13})-(?P<event>[a-zA-Z0-9_-]{1,64})\.jpg\.enc$")
+_NAME = re.compile(r"^(?P<time_ms>\d{13})-(?P<event>[a-zA-Z0-9_-]{1,64})\.(?P<kind>[a-z0-9]+)\.enc$")
 # So much of a day's writes may be spent at once, so that a busy quarter of an hour is kept whole.
 _BURST_SHARE = 0.2
 # Of that, frames of no event leave so much to those of events, which begin to save when they are down to it.
@@ -60,6 +60,7 @@ class KeyFrames:
         daily_bytes: int,
         clock: Clock,
         every_s: float = 1.0,
+        kind: str = "jpg",
     ) -> None:
         """Open the ring, or make it.
 
@@ -70,6 +71,7 @@ class KeyFrames:
             daily_bytes: What may be written in a day; on the first one, a fifth more.
             clock: Where the time comes from.
             every_s: Least time between two frames of one camera that belong to no event.
+            kind: What they are, as a suffix: `mp4` in a ring of clips.
 
         Raises:
             StorageError: The folder or the key cannot be read or written.
@@ -79,6 +81,7 @@ class KeyFrames:
         self._clock = clock
         self._failures = RateLimitedLog(clock)
         self._every_s = every_s
+        self._kind = kind
         self._refill = daily_bytes / _DAY_S
         self._burst = self._budget = daily_bytes * _BURST_SHARE
         self._refilled_at_s = clock.monotonic_s()
@@ -154,7 +157,7 @@ class KeyFrames:
         self._make_room(len(data))
         folder = self._folder / camera
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{time_ms:013d}-{event_key}.jpg.enc"
+        path = folder / f"{time_ms:013d}-{event_key}.{self._kind}.enc"
         part = path.with_suffix(".part")
         try:
             part.write_bytes(data)
@@ -186,7 +189,8 @@ class KeyFrames:
     def _scan(self) -> dict[str, list[_Entry]]:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return {folder.name: _entries_of(folder) for folder in self._folder.iterdir() if folder.is_dir()}
+            folders = [folder for folder in self._folder.iterdir() if folder.is_dir()]
+            return {folder.name: _entries_of(folder, self._kind) for folder in folders}
         except OSError as error:
             message = f"key frames {self._folder}: {error.strerror}; give the agent a folder it can write"
             raise StorageError(message) from error
@@ -197,10 +201,64 @@ def _written_bytes(size: int) -> int:
     return (size // _PAGE_BYTES + 2) * _PAGE_BYTES
 
 
-def _entries_of(folder: Path) -> list[_Entry]:
+@dataclass(frozen=True)
+class Kept:
+    """One that is kept for an event, as another process finds it.
+
+    Attributes:
+        camera: Whose.
+        time_s: UTC seconds.
+        event: The event's id, or its digest if it is no file name.
+        path: Where it lies.
+        bytes: What it takes there.
+    """
+
+    camera: str
+    time_s: float
+    event: str
+    path: Path
+    bytes: int
+
+
+def list_kept(folder: Path, kind: str) -> list[Kept]:
+    """Return what a ring keeps for events, oldest first, without a word to the agent that runs it.
+
+    Raises:
+        StorageError: The folder cannot be read.
+    """
+    try:
+        found = [
+            Kept(path.parent.name, int(name["time_ms"]) / 1000, name["event"], path, path.stat().st_size)
+            for path in folder.glob("*/*.enc")
+            if (name := _NAME.match(path.name)) and name["kind"] == kind and name["event"] != _NO_EVENT
+        ]
+    except OSError as error:
+        message = f"{folder}: {error.strerror}; run this as the agent's user, or with sudo"
+        raise StorageError(message) from error
+    return sorted(found, key=lambda kept: kept.time_s)
+
+
+def open_kept(kept: Kept, key_file: Path) -> bytes:
+    """Return what is kept, in clear.
+
+    Raises:
+        StorageError: It or the key cannot be read, or they do not belong together.
+    """
+    try:
+        locked = Fernet(key_file.read_bytes().strip())
+        return locked.decrypt(base64.urlsafe_b64encode(kept.path.read_bytes()))
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}; run this as the agent's user, or with sudo"
+        raise StorageError(message) from error
+    except (InvalidToken, ValueError) as error:
+        message = f"{kept.path}: cannot be opened with {key_file}; it is damaged, or of an older key"
+        raise StorageError(message) from error
+
+
+def _entries_of(folder: Path, kind: str) -> list[_Entry]:
     entries = []
     for path in folder.iterdir():
-        if found := _NAME.match(path.name):
+        if (found := _NAME.match(path.name)) and found["kind"] == kind:
             entries.append(_Entry(int(found["time_ms"]), found["event"], path, path.stat().st_size))
         else:
             path.unlink(missing_ok=True)

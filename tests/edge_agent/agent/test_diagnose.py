@@ -141,7 +141,7 @@ BREAKAGES: list[tuple[dict[str, object], str, str, str]] = [
     ({"off_s": 400 * 86_400.0}, "clock", "failed", "behind the cloud's"),
     ({"clock": FakeClock(now_s=10.0)}, "clock", "failed", "before this program was made"),
     ({"free_bytes": 1_000}, "disk", "failed", "free some space"),
-    ({"free_bytes": 30_000_000}, "disk", "weak", "storage.keyframes_bytes"),
+    ({"free_bytes": 30_000_000}, "disk", "weak", "byte limits in 'storage'"),
 ]
 
 

@@ -47,7 +47,7 @@ def test_discover_finds_a_camera_and_adds_its_smaller_stream_once_it_opens(
             code, out, err = run(capsys, "--probe", camera.place, *who)
             assert (code, LOGIN[1] in out + err) == (0, False)
             assert f"look at:     640x360 H264 15 pictures/s  rtsp://127.0.0.1:{stream.port}/live" in out
-            wish = ("--add", "door", "--config", str(config))
+            wish = ("--add", "door", "--clips", "--config", str(config))
             code, out, err = run(capsys, "--host", camera.host, *who, *wish)
             assert code == 0, err
             assert "It gives pictures of 160x120." in err
@@ -57,6 +57,8 @@ def test_discover_finds_a_camera_and_adds_its_smaller_stream_once_it_opens(
             assert (code, "wrong user name or password" in err) == (1, True)
     front, door = load_config(config).cameras
     assert (front.name, door.name) == ("front", "door")
+    assert door.main_stream is not None
+    assert door.main_stream.source == door.source  # the server has but one
     assert door.source == f"rtsp://adm%20in:p%40ss%2Fw%C3%B6rd%3A%231@127.0.0.1:{stream.port}/live"
 
 

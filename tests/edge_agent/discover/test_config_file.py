@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.config import load_config
+from edge_agent.config import MainStreamConfig, load_config
 from edge_agent.discover.config_file import add_camera, check_room
 from edge_agent.errors import ConfigError
 
@@ -39,9 +39,12 @@ def test_add_camera_keeps_what_stands_there(cameras: str, tmp_path: Path) -> Non
     before = load_config(path)
     check_room(path, "door")
     add_camera(path, "door", SOURCE)
+    add_camera(path, "yard", "x", "rtsp://a:b@192.0.2.8/main")
     after = load_config(path)
-    assert after.cameras[:-1] == before.cameras
-    assert (after.cameras[-1].name, after.cameras[-1].source) == ("door", SOURCE)
+    *kept, door, yard = after.cameras
+    assert tuple(kept) == before.cameras
+    assert (door.name, door.source, door.main_stream) == ("door", SOURCE, None)
+    assert yard.main_stream == MainStreamConfig(source="rtsp://a:b@192.0.2.8/main")
     assert after.model_copy(update={"cameras": before.cameras}) == before
     assert all(line in path.read_text() for line in cameras.splitlines() if line.startswith("#"))
 
