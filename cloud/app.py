@@ -187,6 +187,7 @@ async def _serving(
             await asyncio.to_thread(part.start)
             stack.push_async_callback(asyncio.to_thread, part.stop)
         offload.warm()
+        stack.callback(asyncio.create_task(offload.keep_enough()).cancel)
         for work in (_keep_fresh, keep_rolling, keep_forgetting, keep_sweeping):
             stack.callback(asyncio.create_task(work(services)).cancel)
         yield

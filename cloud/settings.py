@@ -52,6 +52,9 @@ class Settings(BaseModel):
         description="host:port of the cluster; the one that this machine belongs to by default",
     )
     offload_workers: int = Field(2, ge=1, le=64, description="one takes over at once when another dies")
+    offload_workers_most: int | None = Field(
+        None, ge=1, le=64, description="in a cluster there are as many as cameras ask for, so many at most"
+    )
     offload_gpus: float = Field(
         0.0, ge=0.0, le=8.0, description="graphics processors of a worker in a cluster; 0.25: a quarter"
     )
@@ -122,6 +125,13 @@ class Settings(BaseModel):
         if not isinstance(value, str):
             return value
         return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+
+    @property
+    def most_offload_workers(self) -> int:
+        """Return how many workers answer cameras at most; only those of a cluster get more by themselves."""
+        if self.engine == "local" or self.offload_workers_most is None:
+            return self.offload_workers
+        return max(self.offload_workers, self.offload_workers_most)
 
     @property
     def for_children(self) -> dict[str, str]:
@@ -205,6 +215,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "jobs_engine": "ELFOWL_JOBS_ENGINE",
         "ray_address": "ELFOWL_RAY_ADDRESS",
         "offload_workers": "ELFOWL_OFFLOAD_WORKERS",
+        "offload_workers_most": "ELFOWL_OFFLOAD_WORKERS_MOST",
         "offload_gpus": "ELFOWL_OFFLOAD_GPUS",
         "offload_requests_per_minute": "ELFOWL_OFFLOAD_REQUESTS_PER_MINUTE",
         "offload_bytes_per_day": "ELFOWL_OFFLOAD_BYTES_PER_DAY",

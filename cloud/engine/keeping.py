@@ -20,6 +20,7 @@ from cloud.cache.plan import CachePlan
 from cloud.offload.bringing import Bringer
 from cloud.offload.desk import Reply
 from cloud.offload.listening import listen
+from cloud.offload.pool import wanted_file
 from cloud.offload.protocol import Answer, Ask, Failed
 from edge_agent.clock import Clock
 from edge_agent.errors import ElfowlError
@@ -39,6 +40,7 @@ class KeeperPlan(BaseModel):
         cache: Where workers get detectors from, and how many they keep.
         address: Of the cluster, `host:port`; none = the one that this machine belongs to.
         gpus: Graphics processors of each worker; a fraction shares one.
+        workers: How many there shall be as long as nobody says otherwise.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,6 +48,16 @@ class KeeperPlan(BaseModel):
     cache: CachePlan
     address: str | None
     gpus: float
+    workers: int
+
+
+def wanted_in(folder: Path, usual: int) -> int:
+    """Return how many workers the pool wants whose sockets lie in a folder; `usual` if it does not say."""
+    try:
+        return int(wanted_file(folder).read_text())
+    except (OSError, ValueError):
+        # It is just being written, or was not yet.
+        return usual
 
 
 class ActorLostError(Exception):
@@ -151,6 +163,35 @@ class Post:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._socket_path.unlink(missing_ok=True)
+
+
+class Posts:
+    """Holds as many posts as are wanted at the moment, always the first ones."""
+
+    def __init__(self, posts: Sequence[Post], wanted: Callable[[], int]) -> None:
+        self._posts, self._wanted = posts, wanted
+        self._held: list[asyncio.Task[None]] = []
+
+    async def hold(self) -> None:
+        """Look again and again how many are wanted, until cancelled."""
+        try:
+            while True:
+                await self._fit(max(1, min(len(self._posts), self._wanted())))
+                await asyncio.sleep(_LOOK_EVERY_S)
+        finally:
+            await self._fit(0)
+
+    async def _fit(self, count: int) -> None:
+        beyond, self._held = self._held[count:], self._held[:count]
+        for task in beyond:
+            task.cancel()
+        await asyncio.gather(*beyond, return_exceptions=True)
+        for task in self._held:
+            if task.done():
+                # None ends by itself: what went wrong is the keeper's end, and it is started again.
+                task.result()
+        for post in self._posts[len(self._held) : count]:
+            self._held.append(asyncio.create_task(post.hold()))
 
 
 class FarDesk:

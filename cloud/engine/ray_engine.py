@@ -37,13 +37,16 @@ class RayEngine:
             raise ConfigError(message)
         self._settings = settings
         self._plan = KeeperPlan(
-            cache=CachePlan.of(settings), address=settings.ray_address, gpus=settings.offload_gpus
+            cache=CachePlan.of(settings),
+            address=settings.ray_address,
+            gpus=settings.offload_gpus,
+            workers=settings.offload_workers,
         )
 
     def offload_pool(self, clock: Clock) -> WorkerPool:
         """Return workers of the cluster."""
         command = [sys.executable, "-m", "cloud.engine.ray_keeper", self._plan.model_dump_json()]
-        count = self._settings.offload_workers
+        count = self._settings.most_offload_workers
         return WorkerPool.kept(count, lambda sockets: [*command, *map(str, sockets)], clock)
 
     def stream_pool(self, database: Database, clock: Clock) -> StreamPool:

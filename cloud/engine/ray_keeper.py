@@ -21,7 +21,7 @@ import ray
 from ray.exceptions import ActorDiedError, RayError
 
 from cloud.engine.cluster import join
-from cloud.engine.keeping import ActorEndedError, ActorLostError, KeeperPlan, Post
+from cloud.engine.keeping import ActorEndedError, ActorLostError, KeeperPlan, Post, Posts, wanted_in
 from cloud.engine.line import Line
 from cloud.engine.ray_actor import Looker
 from cloud.engine.sharing import SharedFolders
@@ -94,9 +94,7 @@ async def _keep(plan: KeeperPlan, sockets: Sequence[Path], clock: Clock) -> None
     bringer = Bringer(shared)
     hire = partial(RayActor, plan, clock)
     posts = [Post(socket, hire, bringer, shared.newest, clock) for socket in sockets]
-    async with asyncio.TaskGroup() as group:
-        for post in posts:
-            group.create_task(post.hold())
+    await Posts(posts, partial(wanted_in, sockets[0].parent, plan.workers)).hold()
 
 
 def main(plan_json: str, *sockets: str) -> None:

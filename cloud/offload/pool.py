@@ -70,6 +70,7 @@ class WorkerPool:
         self._crews = ours.crews if ours else ()
         self._folder = ours.folder if ours else None
         self._came_up: asyncio.Event | None = None
+        self._wanted: int | None = None
         self.retried = 0
 
     @classmethod
@@ -88,7 +89,7 @@ class WorkerPool:
         """Return a pool of workers elsewhere, with one process of its own that keeps them and leads there.
 
         Args:
-            count: Of the workers.
+            count: Of the workers, at most: `want` says how many of them there shall be.
             command: Returns what starts that process on the sockets, one for each worker.
             clock: Where the time comes from.
         """
@@ -126,6 +127,17 @@ class WorkerPool:
         await asyncio.gather(*(asyncio.to_thread(crew.supervisor.stop) for crew in started))
         if self._folder is not None:
             self._folder.cleanup()
+
+    def want(self, count: int) -> None:
+        """Say how many workers there shall be, to who keeps them elsewhere; of its own a pool has all."""
+        if self._folder is None or count == self._wanted:
+            return
+        try:
+            wanted_file(Path(self._folder.name)).write_text(f"{count}\n")
+        except OSError as error:
+            _LOG.warning("who keeps workers cannot be told that there shall be %d: %s", count, error)
+        else:
+            self._wanted = count
 
     def get_ready(self, folder: Path) -> None:
         """Let all workers load a detector."""
@@ -202,6 +214,11 @@ class WorkerPool:
             if crew.silent_s > _HUNG_S and process_id is not None:
                 _LOG.error("offload worker %d says nothing for %.0f s: ended", process_id, crew.silent_s)
                 os.kill(process_id, signal.SIGKILL)
+
+
+def wanted_file(folder: Path) -> Path:
+    """Return in which file of the folder of sockets stands how many workers there shall be."""
+    return folder / "wanted"
 
 
 def worker_command(plan: CachePlan) -> Command:

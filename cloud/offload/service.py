@@ -7,6 +7,7 @@ Invariants:
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from cloud.offload.admission import Admission, Limits
 from cloud.offload.pictures import check_picture
 from cloud.offload.pool import WorkerPool
 from cloud.offload.protocol import any_trained, version_folder
+from cloud.planning.wanted import Follower
 from cloud.settings import Settings
 from edge_agent.clock import Clock
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
 
 _TELL_EVERY_S = 60.0
+_COUNT_EVERY_S = 2.0
 
 
 class OffloadService:
@@ -37,6 +40,7 @@ class OffloadService:
                 bytes_per_day=settings.offload_bytes_per_day,
             )
         )
+        self._follower = Follower(settings.offload_workers, settings.most_offload_workers)
         self._told_s: dict[Path, float] = {}
         self.answered = 0
 
@@ -82,6 +86,13 @@ class OffloadService:
         if folder not in self._told_s:
             self._told_s[folder] = now_s
             self._pool.get_ready(folder)
+
+    async def keep_enough(self) -> None:
+        """Let there be as many workers as cameras ask for, until cancelled."""
+        while True:
+            now_s = self._clock.monotonic_s()
+            self._pool.want(self._follower.follow(self._admission.workers_wanted(now_s), now_s))
+            await asyncio.sleep(_COUNT_EVERY_S)
 
     async def stop(self) -> None:
         """End the workers."""

@@ -15,6 +15,9 @@ _BUSY = 0.7
 _CLEAR_S = 1.0
 """What waits now is to be answered within so long."""
 
+_REST_S = 300.0
+"""So long fewer workers were wanted all the time before any is ended: to start one takes seconds."""
+
 _MINUTE_S = 60.0
 
 
@@ -51,6 +54,26 @@ def offload_workers_wanted(waiting: int, asked_per_s: float, picture_ms: float) 
     steady = asked_per_s * picture_s / _BUSY
     at_once = waiting * picture_s / _CLEAR_S
     return max(1, ceil(steady), ceil(at_once))
+
+
+class Follower:
+    """How many workers there shall be: as many as are wanted at once, fewer only once that held for long."""
+
+    def __init__(self, least: int, most: int) -> None:
+        """Begin with the least."""
+        self._least, self._most = least, max(least, most)
+        self._count, self._peak, self._since_s = least, 0, 0.0
+
+    def follow(self, wanted: int, now_s: float) -> int:
+        """Return how many there shall be now."""
+        wanted = min(max(wanted, self._least), self._most)
+        if wanted >= self._count:
+            self._count, self._peak, self._since_s = wanted, 0, now_s
+            return self._count
+        self._peak = max(self._peak, wanted)
+        if now_s - self._since_s > _REST_S:
+            self._count, self._peak, self._since_s = self._peak, 0, now_s
+        return self._count
 
 
 class Rate:

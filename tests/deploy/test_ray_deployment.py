@@ -47,7 +47,7 @@ def test_head_and_cloud_take_no_workers_and_the_group_has_room_for_those_that_ar
     (node,) = CLOUD["initContainers"]
     assert node["command"][-3:] == ["--num-cpus", "0", "--block"]
     cores = int(GROUPS[1]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"])
-    assert GROUPS[1]["maxReplicas"] * cores >= settings().offload_workers
+    assert GROUPS[1]["maxReplicas"] * cores >= settings().most_offload_workers
 
 
 def settings() -> Settings:

@@ -62,6 +62,16 @@ def test_streams_are_watched_in_the_cluster_once_its_machines_reach_the_tables(
     home.database.close()
 
 
+@pytest.mark.parametrize(
+    ("engine", "most", "count"), [("ray", None, 2), ("ray", 8, 8), ("ray", 1, 2), ("local", 8, 2)]
+)
+def test_only_a_cluster_has_room_for_more_workers_than_usual(
+    tmp_path: Path, engine: Literal["local", "ray"], most: int | None, count: int
+) -> None:
+    settings = Settings(home=tmp_path, engine=engine, offload_workers=2, offload_workers_most=most)
+    assert settings.most_offload_workers == count
+
+
 def test_engine_that_is_not_installed_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

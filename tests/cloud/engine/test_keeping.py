@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cloud.engine import keeping
-from cloud.engine.keeping import ActorEndedError, ActorLostError, Post
+from cloud.engine.keeping import ActorEndedError, ActorLostError, Post, Posts, wanted_in
 from cloud.errors import NotFoundError
 from cloud.offload.bringing import Bringer
 from cloud.offload.link import WorkerLink
@@ -86,6 +86,7 @@ class Kept:
     def __init__(self, folder: Path, count: int) -> None:
         self.actors: list[FakeActor] = []
         self.shelf = Shelf()
+        self.wanted = count
         sockets = [folder / f"s{number}" for number in range(count)]
         bringer = Bringer(self.shelf)
         self.posts = [Post(socket, self._hire, bringer, lambda: [FOLDER], CLOCK) for socket in sockets]
@@ -102,13 +103,12 @@ class Kept:
 def play(folder: Path, scene: Callable[[Kept], Awaitable[None]], count: int = 1) -> None:
     async def run() -> None:
         kept = Kept(folder, count)
-        tasks = [asyncio.create_task(post.hold()) for post in kept.posts]
+        holding = asyncio.create_task(Posts(kept.posts, lambda: kept.wanted).hold())
         kept.pool.start()
         await until(lambda: kept.pool.up == count)
         await scene(kept)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
         await kept.pool.stop()
         assert all(actor.ended for actor in kept.actors), "none is left in the cluster"
 
@@ -195,6 +195,42 @@ def test_actor_that_hangs_is_replaced_and_its_question_asked_again(
         assert len(kept.actors) == 2
 
     play(tmp_path, scene)
+
+
+def test_workers_come_and_go_as_they_are_wanted_and_no_question_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_LOOK_EVERY_S", 0.01)
+
+    async def scene(kept: Kept) -> None:
+        for actor in kept.actors:
+            actor.may_answer.clear()
+        waiting = [asyncio.create_task(kept.ask()) for _ in range(3)]
+        await until(lambda: all(actor.asked for actor in kept.actors))
+        kept.wanted = 0
+        await until(lambda: [actor.ended for actor in kept.actors] == [False, True, True])
+        kept.actors[0].may_answer.set()
+        assert await asyncio.gather(*waiting) == [SEEN] * 3
+        assert kept.pool.up == 1, "one stays for whoever asks next"
+        kept.wanted = 99
+        await until(lambda: kept.pool.up == 3)
+
+    play(tmp_path, scene, count=3)
+
+
+def test_pool_says_how_many_workers_there_shall_be(tmp_path: Path) -> None:
+    folders: list[Path] = []
+
+    def command(sockets: Sequence[Path]) -> list[str]:
+        folders.append(sockets[0].parent)
+        return []
+
+    pool = WorkerPool.kept(5, command, CLOCK)
+    assert wanted_in(folders[0], 2) == 2
+    pool.want(4)
+    assert wanted_in(folders[0], 2) == 4
+    asyncio.run(pool.stop())
+    assert wanted_in(tmp_path, 3) == 3
 
 
 def test_actor_that_only_has_much_to_do_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.planning.figures import load_figures
-from cloud.planning.wanted import Rate, Watched, offload_workers_wanted, stream_workers_wanted
+from cloud.planning.wanted import Follower, Rate, Watched, offload_workers_wanted, stream_workers_wanted
 
 KNOWN = load_figures()
 
@@ -26,6 +26,20 @@ def test_offload_workers_follow_what_is_asked_and_what_waits(
     waiting: int, asked_per_s: float, picture_ms: float, wanted: int
 ) -> None:
     assert offload_workers_wanted(waiting, asked_per_s, picture_ms) == wanted
+
+
+def test_more_workers_come_at_once_and_go_only_after_a_long_rest() -> None:
+    follower = Follower(2, 6)
+    asked = [(0.0, 1, 2), (1.0, 4, 4), (2.0, 9, 6), (3.0, 1, 6), (200.0, 3, 6), (303.0, 1, 3), (700.0, 1, 2)]
+    for now_s, wanted, there in asked:
+        assert follower.follow(wanted, now_s) == there
+
+
+def test_workers_that_are_wanted_again_stay() -> None:
+    follower = Follower(1, 4)
+    for now_s in range(0, 2000, 200):
+        assert follower.follow(4, float(now_s)) == 4
+        assert follower.follow(1, now_s + 199.0) == 4
 
 
 def test_nothing_to_watch_wants_nobody() -> None:
