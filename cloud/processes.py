@@ -1,6 +1,7 @@
 """Child processes that never outlive their parent, and are started again when they die.
 
-A child of ours watches a pipe and ends when it closes (`exit_with_parent`); a foreign program is started
+A child of ours watches a pipe and ends when it closes (`exit_with_parent`), but for those that watch streams,
+which are found again (`cloud.streams.seats`); a foreign program is started
 through `python -m cloud.processes PROGRAM …`, which asks the kernel to end it with its parent (Linux).
 """
 
