@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_TICK_S = 0.5
+_TICK_S, _WAITING_TICK_S = 1.0, 0.5
 # Acknowledgements that a kill forgets only make events go out again.
 FLUSH_S = 300.0
 # What the reporter needs at most with the spool, unless it waits for the disk: then no camera waits for it.
@@ -236,7 +236,7 @@ class Reporter:
         running = True
         while running:
             try:
-                running = self._work_off(wait_s=_TICK_S)
+                running = self._work_off(wait_s=_WAITING_TICK_S if self._outbox.waits else _TICK_S)
             except Exception:  # noqa: BLE001 - reporting must go on; what was to be said then is lost
                 _log.exception("reporting failed")
 

@@ -61,7 +61,7 @@ class SelfCare:
         return is_hot(self.temperature_c)
 
     def tick(self, status: str) -> None:
-        """Look after everything; call about twice a second.
+        """Look after everything; call about once a second.
 
         Args:
             status: One line on how the agent is.

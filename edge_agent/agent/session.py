@@ -166,7 +166,7 @@ class Session:
         return installed.path if installed is not None else None
 
     def tick(self) -> None:
-        """Watch; call about twice a second.
+        """Watch; call about once a second.
 
         Raises:
             BackendError: A camera's thread stands still for so long that only a new start helps.

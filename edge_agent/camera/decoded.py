@@ -44,7 +44,8 @@ class DecodedFrame(Frame):
     It stays as it was beside that: brightness must be told in the same way of all pictures of a source.
     """
 
-    __slots__ = ("_converter", "_made", "_picture")
+    __slots__ = ("_bright", "_converter", "_made", "_picture")
+    _bright: Brightness | None
     _converter: RgbConverter
     _made: NDArray[np.uint8] | None
     _picture: VideoFrame
@@ -55,7 +56,7 @@ class DecodedFrame(Frame):
         """Take a picture; the others as in `Frame`."""
         for name, value in (
             ("index", index), ("time_s", time_s), ("monotonic_s", monotonic_s),
-            ("_picture", picture), ("_converter", converter), ("_made", None),
+            ("_picture", picture), ("_converter", converter), ("_made", None), ("_bright", None),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
 
@@ -70,7 +71,14 @@ class DecodedFrame(Frame):
 
     @property
     def brightness(self) -> Brightness:
-        """Return how bright it is, without a copy where the format allows."""
+        """Return how bright it is, without a copy where the format allows; found out once."""
+        bright = self._bright
+        if bright is None:
+            bright = self._brightness()
+            object.__setattr__(self, "_bright", bright)
+        return bright
+
+    def _brightness(self) -> Brightness:
         picture = self._picture
         if picture.format.name not in _WITH_BRIGHTNESS or picture.planes[0].line_size < picture.width:
             return Brightness(self.rgb[:, :, 1])

@@ -77,6 +77,11 @@ class Outbox:
         """Return how many events were forgotten since the start because of the quota."""
         return self._dropped_before + self._spool.dropped_events
 
+    @property
+    def waits(self) -> bool:
+        """Return whether anything is in memory that will be written unless it is acknowledged."""
+        return bool(self._waiting)
+
     def append(self, items: Sequence[SpoolItem], *, lasting: bool = True, synced: bool = True) -> int:
         """Keep `items` and return the last one's seq.
 
