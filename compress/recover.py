@@ -28,6 +28,9 @@ from edge_agent.clock import Clock
 
 BOX_WEIGHT = 2.0
 
+_BOX_WEIGHT_OF_STUDENTS = 0.25
+"""A student's boxes soon lie well enough; what differs from the full detector is its scores."""
+
 _MAX_GRADIENT_NORM = 10.0
 _WARM_UP_SHARE = 0.15
 _WEIGHT_DECAY = 1e-4
@@ -162,7 +165,7 @@ class _Run:
         for number, jitter in part:
             picture, answer = _lesson(lessons, number, jitter)
             with torch.enable_grad():
-                loss = distillation_loss(self._network(picture), answer)
+                loss = distillation_loss(self._network(picture), answer, _BOX_WEIGHT_OF_STUDENTS)
                 found = torch.autograd.grad(loss, self._parameters, allow_unused=True)
             total += float(loss.detach())
             sums = [_plus(before, more) for before, more in zip(sums, found, strict=True)]
@@ -201,7 +204,9 @@ class _Run:
 
 
 def distillation_loss(
-    outputs: Sequence[torch.Tensor], answer: Sequence[tuple[torch.Tensor, torch.Tensor]]
+    outputs: Sequence[torch.Tensor],
+    answer: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    box_weight: float = BOX_WEIGHT,
 ) -> torch.Tensor:
     """Return how far outputs are from the full detector's answer to one picture.
 
@@ -210,6 +215,7 @@ def distillation_loss(
     Args:
         outputs: Per level scores `(1, h, w, classes)` logits, then boxes `(1, h, w, 4)` in strides.
         answer: Per level heat `(h, w, classes)` and distances `(h, w, 4)`, float32.
+        box_weight: Of the boxes, beside the scores.
     """
     total = outputs[0].new_zeros(())
     for logits, boxes, (heat, distances) in zip(outputs[::2], outputs[1::2], answer, strict=True):
@@ -219,7 +225,7 @@ def distillation_loss(
         weight = torch.where(warmth > _LEAST_HEAT, warmth, 0.0)
         apart = giou_loss(boxes[0], distances) * weight
         total = total + focal.sum() / heat.sum().clamp(min=1.0)
-        total = total + BOX_WEIGHT * apart.sum() / weight.sum().clamp(min=1.0)
+        total = total + box_weight * apart.sum() / weight.sum().clamp(min=1.0)
     return total
 
 

@@ -41,7 +41,7 @@ def _seen(box_px: tuple[int, int, int, int]) -> Detection:
 
 @pytest.mark.parametrize(
     ("seen_px", "expected"),
-    [((FIRST_PX,), 0.4), ((FIRST_PX, SECOND_PX), 0.5), ((), 0.5)],
+    [((FIRST_PX,), 0.4), ((FIRST_PX, SECOND_PX), 0.45), ((), 0.5)],
     ids=["the full detector sees one", "it sees both", "it sees nothing"],
 )
 def test_overlap_of_a_student_that_sees_two_follows_the_full_detector(
