@@ -122,7 +122,7 @@ class Keeper:
         *,
         news: Callable[[Sequence[Event]], None] = lambda _events: None,
         work: Work | None = None,
-        listens: bool = False,
+        back_s: float | None = None,
     ) -> None:
         """Prepare.
 
@@ -133,7 +133,8 @@ class Keeper:
             watch: Makes what watches a stream.
             news: Hears of events that were stored.
             work: Says how much this worker has to do; none: next to nothing.
-            listens: The database was away just now: others may not have come to beat yet.
+            back_s: When the database answered again, on the monotonic clock, if it was away just now: others
+                may not have come to beat yet.
         """
         self._id, self._book, self._clock = worker_id, book, clock
         self._watch, self._news, self._work = watch, news, work
@@ -142,7 +143,7 @@ class Keeper:
         self._kept: dict[str, _Kept] = {}
         self._beaten_s = self._moved_s = float("-inf")
         self._look_again_s = float("-inf")
-        self._deaf_until_s = clock.monotonic_s() + _LISTEN_S if listens else float("-inf")
+        self._deaf_until_s = float("-inf") if back_s is None else back_s + _LISTEN_S
         self._free_since_s: dict[str, float] = {}
         self._is_deaf = False
 

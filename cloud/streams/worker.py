@@ -100,11 +100,13 @@ def serve(
     clock = SystemClock()
     worker_id, book = f"{slot}.{os.getpid()}", Book(database, clock_of(database, clock))
     # Whoever had this place before is dead, or this process would not have been started.
-    waited = _patiently(lambda: book.bury(slot), stopping)
+    is_away = not _answers(lambda: book.bury(slot))
+    # Also when the database is away: by the time it is back this is done.
     from cloud.streams.eyes import SharedDetector, StreamEyes  # noqa: PLC0415 - torch, seconds
 
     eyes = StreamEyes.of_this_machine(CachePlan.of(settings))
     turns = Turns(eyes.see, clock, most=eyes.most_at_once)
+    back_s = _patiently(lambda: book.bury(slot), stopping, clock) if is_away else None
 
     def open_detector(keys: Sequence[DetectorKey]) -> StreamDetector:
         return SharedDetector(eyes.open(keys), turns.ask)
@@ -120,9 +122,9 @@ def serve(
         clock=clock,
         rng=random.Random(),  # noqa: S311 - spreads waits, makes ids; keeps no secret
     )
-    waited = _patiently(lambda: _warm(book, open_detector), stopping) or waited
+    back_s = _patiently(lambda: _warm(book, open_detector), stopping, clock) or back_s
     keeper = Keeper(
-        worker_id, book, clock, lambda held: StreamWatch(held, ports), news=news, work=turns, listens=waited
+        worker_id, book, clock, lambda held: StreamWatch(held, ports), news=news, work=turns, back_s=back_s
     )
     while not stopping.is_set():
         keeper.turn()
@@ -131,19 +133,26 @@ def serve(
     turns.close()
 
 
-def _patiently(work: Callable[[], object], stopping: threading.Event) -> bool:
-    """Do it, once the database answers: a new start would take far longer; return whether it was away."""
-    waited = False
-    while not stopping.is_set():
-        try:
-            work()
-        except AwayError as error:
-            _LOG.warning("waiting for the database: %s", error)
-            stopping.wait(_AGAIN_S)
-            waited = True
-        else:
-            break
-    return waited
+def _patiently(work: Callable[[], object], stopping: threading.Event, clock: Clock) -> float | None:
+    """Do it, once the database answers; return since when it does, on the monotonic clock, if it was away.
+
+    A new start would take far longer.
+    """
+    back_s = None
+    while not stopping.is_set() and not _answers(work):
+        stopping.wait(_AGAIN_S)
+        back_s = clock.monotonic_s()
+    return back_s
+
+
+def _answers(work: Callable[[], object]) -> bool:
+    """Do it, if the database answers; return whether it does."""
+    try:
+        work()
+    except AwayError as error:
+        _LOG.warning("waiting for the database: %s", error)
+        return False
+    return True
 
 
 def _warm(book: Book, open_detector: Callable[[Sequence[DetectorKey]], StreamDetector]) -> None:

@@ -73,12 +73,12 @@ class Office(Scene):
         super().__init__(folder)
         self.watches: list[FakeWatch] = []
 
-    def keeper(self, name: str, work: Work | None = None, *, listens: bool = False) -> Keeper:
+    def keeper(self, name: str, work: Work | None = None, *, back_s: float | None = None) -> Keeper:
         def watch(held: Held) -> FakeWatch:
             self.watches.append(FakeWatch(held, SightLog(self.clock.now_s())))
             return self.watches[-1]
 
-        return Keeper(name, self.book, self.clock, watch, work=work, listens=listens)
+        return Keeper(name, self.book, self.clock, watch, work=work, back_s=back_s)
 
     def add(self, count: int) -> None:
         """Ask for so many streams more."""
@@ -223,23 +223,23 @@ def test_streams_beyond_what_workers_can_look_at_wait_and_say_so_and_are_taken_w
         office.keeper("w1", work),
         StreamDesk(office.home.database, office.clock, office.home.settings),
     )
-    office.add(200)
+    office.add(80)
     office.turn(keeper)
     begun = len(keeper.streams)
     assert 1 <= begun < 50, "the next beat sees what these cost"
     work.waits_s = 3.0
-    for _ in range(30):
+    for _ in range(15):
         office.turn(keeper)
     assert len(keeper.streams) == begun
     waiting = [one for one in desk.every() if one.worker is None]
-    assert len(waiting) == 201 - begun
+    assert len(waiting) == 81 - begun
     assert {(one.state, "start more of them" in one.reason) for one in waiting} == {("not watched", True)}
     gaps = [(gap.kind, gap.ended, gap.why) for gap in desk.gaps(waiting[0].id)]
     assert gaps == [("starting", None, waiting[0].reason)], "it is told once, not at each beat"
     work.waits_s = 0.0
-    for _ in range(30):
+    for _ in range(15):
         office.turn(keeper)
-    assert len(keeper.streams) == 201
+    assert len(keeper.streams) == 81
     assert not [one for one in desk.every() if "start more" in one.reason]
 
 
@@ -259,7 +259,7 @@ def test_worker_that_waited_for_the_database_takes_nothing_from_those_that_waite
     office.turn(first)
     assert first.streams == ("str_1",)
     office.clock.advance(3 * LEASE_S)
-    newcomer = office.keeper("w2", listens=True)
+    newcomer = office.keeper("w2", back_s=office.clock.monotonic_s())
     office.turn(newcomer)
     office.turn(first, newcomer)
     assert (first.streams, newcomer.streams) == (("str_1",), ())
