@@ -29,7 +29,7 @@ from edge_agent.camera.frame import Frame, FrameSource
 from edge_agent.camera.sight import is_black
 from edge_agent.camera.uri import redact
 from edge_agent.clock import Clock
-from edge_agent.config import AgentConfig, CameraConfig, CloudConfig, MqttConfig
+from edge_agent.config import AgentConfig, CameraConfig, CloudConfig, MainStreamConfig, MqttConfig
 from edge_agent.errors import BackendError, ElfowlError
 from edge_agent.report.link import Link, LinkEvents, Message
 from edge_agent.update.identity import Identity
@@ -85,6 +85,8 @@ def diagnose(config: AgentConfig, ports: DiagnosisPorts) -> Iterator[Finding]:
         findings, frame = check_stream(camera, ports)
         sample = sample or frame
         yield from findings
+        if camera.main_stream is not None:
+            yield check_main_stream(camera, camera.main_stream, ports)
     yield check_model(config, sample, ports)
     if config.mqtt is not None:
         yield check_broker(config.mqtt, config.device, ports.parts)
@@ -114,6 +116,21 @@ def check_stream(camera: CameraConfig, ports: DiagnosisPorts) -> tuple[list[Find
     if not frames:
         return [failed(part, "gave no picture; check the file or the camera's address")], None
     return [_picture_finding(part, frames), _decode_finding(camera, used_s / len(frames))], frames[-1]
+
+
+def check_main_stream(camera: CameraConfig, fine: MainStreamConfig, ports: DiagnosisPorts) -> Finding:
+    """Take one picture of the stream that clips are cut from."""
+    part = f"main-stream {camera.name}"
+    try:
+        with closing(
+            ports.open_stream(camera.model_copy(update={"source": fine.source}), ports.parts.clock)
+        ) as source:
+            frame = next(iter(source), None)
+    except ElfowlError as error:
+        return failed(part, str(error))
+    if frame is None:
+        return failed(part, "gave no picture; check the address in 'main_stream'")
+    return well(part, "gives pictures; clips of events are kept")
 
 
 def _picture_finding(part: str, frames: list[Frame]) -> Finding:

@@ -102,15 +102,17 @@ class OnvifDevice:
         """Return where it answers questions."""
         return f"127.0.0.1:{self._http.server_port}"
 
-    def match(self, address: str) -> bytes:
-        """Return an answer to a search that names `address`."""
-        body = (
-            "<d:ProbeMatches><d:ProbeMatch><a:EndpointReference><a:Address>urn:uuid:1</a:Address>"
+    def match(self, *addresses: str) -> bytes:
+        """Return an answer to a search that names a device at each of `addresses`."""
+        matches = "".join(
+            "<d:ProbeMatch><a:EndpointReference><a:Address>urn:uuid:1</a:Address>"
             "</a:EndpointReference><d:Types>dn:NetworkVideoTransmitter</d:Types><d:Scopes>"
             "onvif://www.onvif.org/name/Front%20door onvif://www.onvif.org/hardware/C1</d:Scopes>"
             f"<d:XAddrs>{address}</d:XAddrs><d:MetadataVersion>1</d:MetadataVersion>"
-            "</d:ProbeMatch></d:ProbeMatches>"
+            "</d:ProbeMatch>"
+            for address in addresses
         )
+        body = f"<d:ProbeMatches>{matches}</d:ProbeMatches>"
         header = (
             "<a:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/ProbeMatches</a:Action>"
             "<a:MessageID>urn:uuid:3</a:MessageID><a:RelatesTo>urn:uuid:2</a:RelatesTo>"

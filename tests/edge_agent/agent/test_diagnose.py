@@ -12,11 +12,11 @@ import httpx
 import numpy as np
 import pytest
 
-from edge_agent.agent.diagnose import DiagnosisPorts, diagnose
+from edge_agent.agent.diagnose import DiagnosisPorts, check_main_stream, diagnose
 from edge_agent.agent.findings import Finding, exit_code, to_json
 from edge_agent.agent.parts import AgentParts, real_parts
 from edge_agent.camera.frame import Frame
-from edge_agent.config import AgentConfig, CameraConfig, CloudConfig, MqttConfig
+from edge_agent.config import AgentConfig, CameraConfig, CloudConfig, MainStreamConfig, MqttConfig
 from edge_agent.errors import CameraError
 from edge_agent.update.identity import Enrolment, load_or_make_key, save_enrolment
 from edge_agent.wire.sync import MqttAccess
@@ -155,6 +155,24 @@ def test_diagnose_broken_part_is_named_with_its_cure(
     others = {name for name, finding in found.items() if finding.verdict == "failed" and name != part}
     assert others == set()
     assert exit_code(list(found.values())) == (verdict == "failed")
+
+
+@pytest.mark.parametrize(
+    ("stream", "verdict", "says"),
+    [
+        (Stream(), "ok", "clips of events are kept"),
+        (Stream(0), "failed", "check the address in 'main_stream'"),
+        (Stream(0, error="rtsp://***@x: refused; check it"), "failed", "refused; check it"),
+    ],
+)
+def test_diagnose_looks_at_the_main_stream_too(
+    tmp_path: Path, stream: Stream, verdict: str, says: str
+) -> None:
+    fine = MainStreamConfig(source="rtsp://camera/main")
+    camera = CameraConfig(name="front", source="x", main_stream=fine)
+    found = check_main_stream(camera, fine, World(tmp_path, stream=stream).ports())
+    assert (found.part, found.verdict) == ("main-stream front", verdict)
+    assert says in found.line()
 
 
 def test_findings_to_json_say_the_same() -> None:

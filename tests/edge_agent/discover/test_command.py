@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return code, captured.out, captured.err
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_discover_finds_a_camera_and_adds_its_smaller_stream_once_it_opens(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -114,6 +116,14 @@ def test_discover_mistakes_are_one_line(
     assert code == 1
     assert said in err.splitlines()[-1]
     assert "secret" not in err
+
+
+def test_discover_without_its_extra_says_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onveef", None)
+    code, _, err = run(capsys)
+    assert (code, "pip install 'elfowl[onvif]'" in err) == (1, True)
 
 
 def test_find_login_looks_into_file_then_environment_then_asks(tmp_path: Path) -> None:

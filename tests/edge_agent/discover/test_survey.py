@@ -41,10 +41,8 @@ def test_survey_of_devices_of_which_one_hangs_and_one_fails_tells_of_each() -> N
         clock.answered.set()
         return "Acme", [STREAM]
 
-    threads = threading.active_count()
     hung, failed, well = survey(DEVICES, ask, clock)
     assert "takes too long" in hung.error
-    assert threading.active_count() > threads
     released.set()
     assert failed.error == "192.0.2.2: wants a user"
     assert (well.model, [p.detect for p in well.proposals], well.error) == ("Acme", [STREAM], "")
