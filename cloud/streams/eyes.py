@@ -11,15 +11,21 @@ import torch
 
 from cloud.cache.plan import CachePlan
 from cloud.detector.full import FullDetector
+from cloud.detector.presence import PresenceHead
 from cloud.detector.shared import SharedRunner
 from cloud.offload.cached import CachedDetectors
 from cloud.offload.gathered import Question, Trunks, detect_each, trunks_here
 from cloud.streams.book import DetectorKey
 from edge_agent.errors import BackendError, ElfowlError
+from edge_agent.pipeline.boxes import to_arrays
 from edge_agent.pipeline.detect import own_slugs
-from edge_agent.pipeline.detector import LabelRule
+from edge_agent.pipeline.detector import LabelRule, Sighting
+from edge_agent.pipeline.region import Cut, cover, cut, holds
 from edge_agent.vision.arrays import Rgb
+from edge_agent.vision.letterbox import letterbox
+from edge_agent.wire.base import WHOLE, XyxyNorm
 from edge_agent.wire.detection import Detection, DetectorRef
+from edge_agent.wire.manifest import InputSpec
 
 _MOST_ON_CPU = 1
 """Measured: one core looks at four pictures together no faster than at one after the other, and all wait."""
@@ -32,19 +38,27 @@ Seen = Mapping[DetectorRef, Sequence[Detection]]
 
 @dataclass(eq=False, frozen=True)
 class Party:
-    """Detectors that look at the same pictures, and what runs them together."""
+    """Detectors that look at the same pictures.
+
+    Attributes:
+        detectors: All of them.
+        runner: Runs them together.
+        input: What they share, if parts of it are to be looked at.
+    """
 
     detectors: tuple[FullDetector, ...]
     runner: SharedRunner
+    input: InputSpec | None
 
 
 @dataclass(frozen=True)
 class Look:
-    """A picture `(h, w, 3) uint8 RGB`, who looks at it, and from which score on it is told."""
+    """A picture `(h, w, 3) uint8 RGB`, who looks at it, from which score on, and at what; no parts: all."""
 
     rgb: Rgb
     party: Party
     floor: float
+    parts: tuple[Cut, ...] = ()
 
 
 class StreamEyes:
@@ -87,7 +101,9 @@ class StreamEyes:
             party = self._parties.get(tuple(keys))
             if party is None:
                 found = tuple(self._load(key) for key in keys)
-                party = self._parties[tuple(keys)] = Party(found, SharedRunner(found))
+                # Pictures that are looked at in one pass must be of one size.
+                shared = None if self._gathers else _shared_input(found)
+                party = self._parties[tuple(keys)] = Party(found, SharedRunner(found), shared)
             return party
 
     def see(self, looks: Sequence[Look]) -> list[Seen | ElfowlError]:
@@ -138,11 +154,30 @@ class SharedDetector:
         Raises:
             BackendError: A network could not be run.
         """
+        return self._named(self._ask(Look(rgb, self._party, self._floor(min_score))))
+
+    def detect_around(
+        self, rgb: Rgb, boxes: Sequence[XyxyNorm], *, min_score: float | None = None
+    ) -> Sighting:
+        """Return what is seen in and around boxes, or in the whole picture where that costs hardly more.
+
+        Raises:
+            BackendError: A network could not be run.
+        """
+        spec = self._party.input
+        cuts = _cuts(rgb, boxes, spec) if spec is not None else ()
+        if not cuts:
+            return Sighting(self.detect(rgb, min_score=min_score), (WHOLE,))
+        seen = self._ask(Look(rgb, self._party, self._floor(min_score), cuts))
+        return Sighting(self._named(seen), tuple(one.known for one in cuts))
+
+    def _floor(self, min_score: float | None) -> float:
         if not self._labels:
             message = "the stream has no detector"
             raise BackendError(message)
-        lowest = min(rule.threshold for rule in self._labels.values())
-        seen = self._ask(Look(rgb, self._party, lowest if min_score is None else min_score))
+        return min(rule.threshold for rule in self._labels.values()) if min_score is None else min_score
+
+    def _named(self, seen: Seen) -> list[Detection]:
         return [
             one.model_copy(update={"label": self._slugs[ref][one.label]})
             for ref, found in seen.items()
@@ -150,16 +185,40 @@ class SharedDetector:
         ]
 
 
+def _shared_input(detectors: Sequence[FullDetector]) -> InputSpec | None:
+    """Return the input that all detectors have, if parts of it can be looked at."""
+    specs = [one.spec.input for one in detectors]
+    # Whether something is there at all is told of the whole input.
+    needs_whole = any(isinstance(one.taught_head, PresenceHead) for one in detectors)
+    return specs[0] if specs and not needs_whole and all(one == specs[0] for one in specs) else None
+
+
+def _cuts(rgb: Rgb, boxes: Sequence[XyxyNorm], spec: InputSpec) -> tuple[Cut, ...]:
+    """Return the parts of an input to look at; none: the whole."""
+    boxed = letterbox(rgb, spec.width_px, spec.height_px, spec.pad_value)
+    regions = cover(boxed.to_input_px(to_arrays(list(boxes))), (spec.width_px, spec.height_px))
+    return tuple(cut(boxed, region) for region in regions)
+
+
 def _name(name: str, slug: str, plain_slug: str, ref: DetectorRef) -> str:
     return name if slug == plain_slug else f"{name} ({ref.name})"
 
 
 def _see_one(look: Look) -> Seen | ElfowlError:
+    runner = look.party.runner
     try:
-        found = look.party.runner.detect_many([look.rgb], score_floor=look.floor)
+        if not look.parts:
+            found = runner.detect_many([look.rgb], score_floor=look.floor)
+            return {ref: seen[0] for ref, seen in found.items()}
+        found = runner.detect_parts([part.boxed for part in look.parts], score_floor=look.floor)
     except ElfowlError as error:
         return error
-    return {ref: seen[0] for ref, seen in found.items()}
+    return {ref: _whole_ones(look.parts, seen) for ref, seen in found.items()}
+
+
+def _whole_ones(parts: Sequence[Cut], seen: Sequence[Sequence[Detection]]) -> list[Detection]:
+    """Return what is seen in parts, without what is cut off by their edges."""
+    return [one for part, some in zip(parts, seen, strict=True) for one in some if holds(part.told, one.box)]
 
 
 def _joined(look: Look, answers: Sequence[list[Detection] | ElfowlError]) -> Seen | ElfowlError:

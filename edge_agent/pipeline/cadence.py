@@ -39,6 +39,9 @@ class LookSettings:
         sparing: Also what moves is looked at no oftener, as long as it moves as foretold and nothing else
             does. Off: every picture in which something moves is looked at.
         margin: By how much a thing's movement may reach out of its foretold box, in sizes of the thing.
+        parts: A look that shows no more than what changed, moves, is new or missing is enough, where the
+            detector can look at parts.
+        whole_every_s: While something moves, the whole picture is looked at so often all the same.
         apart: Things nearer to each other than this, in their sizes, could be taken for one another.
     """
 
@@ -49,6 +52,8 @@ class LookSettings:
     ask_for_s: float = 2.0
     sparing: bool = False
     margin: float = 0.3
+    parts: bool = False
+    whole_every_s: float = 5.0
     apart: float = 1.5
 
 
@@ -70,7 +75,12 @@ def asks(
     """
     if not is_due(settings.rest_share * (looked_s - moved_s), at_s, looked_s):
         return False
-    return any(is_due(asks_after_s(track, looked_s, settings), at_s, looked_s) for track in tracks)
+    return any(asks_now(track, at_s, settings) for track in tracks)
+
+
+def asks_now(track: Track, at_s: float, settings: LookSettings) -> bool:
+    """Return whether a thing that just appeared or went missing asks for a look."""
+    return is_due(asks_after_s(track, track.looked_s, settings), at_s, track.looked_s)
 
 
 def asks_after_s(track: Track, looked_s: float, settings: LookSettings) -> float:

@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from edge_agent.camera.frame import Frame
 from edge_agent.errors import BackendError
+from edge_agent.pipeline.attention import Attention
 from edge_agent.pipeline.attributes import AttributeReader, told_nothing
 from edge_agent.pipeline.boxes import from_crop, nearness
 from edge_agent.pipeline.cadence import asks, foretold
 from edge_agent.pipeline.decide import Situation, decide_offload, instead_of_local
-from edge_agent.pipeline.detector import Detector, LabelRule, rule_for
+from edge_agent.pipeline.detector import Detector, LabelRule, Sighting, look, rule_for
 from edge_agent.pipeline.doubts import Doubts
 from edge_agent.pipeline.events import CameraIdentity, EventBuilder, Moment, SeenObject, count_labels
 from edge_agent.pipeline.gate import GateDecision, MotionGate
@@ -79,6 +80,7 @@ class CameraPipeline:
         self._camera_rules: CameraRules | None = None
         self._camera_threshold: float | None = None
         self._whole_asked_s = float("-inf")
+        self._attention = Attention(self._settings.look)
         self._doubts = Doubts(self._settings.offload)
         self._attributes: AttributeReader | None = None
 
@@ -137,14 +139,14 @@ class CameraPipeline:
         if self._detector is None or not gate.look:
             wanted = self._ask(frame, situation, conditions, ())
             return self._result(frame, gate=gate, wanted=wanted)
-        detections = self._detect(frame, self._detector)
-        step = self._tracker.update(detections, frame.monotonic_s, tall=_tall(frame))
+        seen = self._detect(frame, self._detector, gate)
+        step = self._tracker.update(seen.detections, frame.monotonic_s, tall=_tall(frame), parts=seen.parts)
         self._look_closer(frame, step.alive)
         events = self._events.step(step.alive, step.gone, self._rule, _moment(frame))
         unsure = self._doubts.among(step.alive, frame.monotonic_s, self._own_threshold)
         wanted = self._ask(frame, replace(situation, unsure=bool(unsure)), conditions, unsure)
         return self._result(
-            frame, gate=gate, wanted=wanted, events=events, detections=detections, inferred=True
+            frame, gate=gate, wanted=wanted, events=events, detections=seen.detections, inferred=True
         )
 
     def apply_offload(
@@ -197,13 +199,18 @@ class CameraPipeline:
         events = self._events.step((), gone, self._rule, Moment(time_s, monotonic_s, size))
         return PipelineResult(events=tuple(events), counts=count_labels(self._rules, ()))
 
-    def _detect(self, frame: Frame, detector: Detector) -> list[Detection]:
+    def _detect(self, frame: Frame, detector: Detector, gate: GateDecision) -> Sighting:
+        at_s, boxes = frame.monotonic_s, None
+        if not self._events.wants_look(at_s):
+            boxes = self._attention.boxes(gate, self._gate.stirred, self._tracker, at_s, _tall(frame))
         try:
-            seen = detector.detect(frame.rgb, min_score=self._least_score())
+            seen = look(detector, frame.rgb, boxes, self._least_score())
         except BackendError:
             self._gate.look_failed()
             raise
-        return [d for d in seen if d.label in self._rules and self._events.scene.admits(d)]
+        self._attention.note(seen.parts, at_s)
+        admitted = [d for d in seen.detections if d.label in self._rules and self._events.scene.admits(d)]
+        return Sighting(admitted, seen.parts)
 
     def _is_worth_a_look(self, frame: Frame) -> GateDecision:
         at_s, looked_s, tracks = frame.monotonic_s, self._tracker.last_update_s, self._tracker.tracks

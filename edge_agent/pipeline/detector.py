@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edge_agent.pipeline.detect import BundleDetector, own_slugs
 from edge_agent.vision.arrays import Rgb
+from edge_agent.wire.base import WHOLE, XyxyNorm
 from edge_agent.wire.detection import Detection, DetectorRef
 
 _UNKNOWN_THRESHOLD = 0.5
@@ -23,6 +24,52 @@ class Detector(Protocol):
             BackendError: The network could not be run; never an empty list instead.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What is seen in parts of a picture.
+
+    Attributes:
+        detections: All of it, boxes of the whole picture.
+        parts: What is not seen in here is not there; elsewhere nobody looked.
+    """
+
+    detections: list[Detection]
+    parts: tuple[XyxyNorm, ...]
+
+
+@runtime_checkable
+class PartDetector(Protocol):
+    """Finds things in parts of pictures, for less than in the whole."""
+
+    def detect_around(
+        self, rgb: Rgb, boxes: Sequence[XyxyNorm], *, min_score: float | None = None
+    ) -> Sighting:
+        """Return what is seen at least in and around boxes, as `Detector.detect` does in the whole picture.
+
+        Args:
+            rgb: `(h, w, 3) uint8`.
+            boxes: Fractions of the picture, perhaps partly outside of it.
+            min_score: Lowest score to return.
+
+        Raises:
+            BackendError: The network could not be run; never an empty list instead.
+        """
+        ...
+
+
+def look(
+    detector: Detector, rgb: Rgb, boxes: Sequence[XyxyNorm] | None, min_score: float | None = None
+) -> Sighting:
+    """Return what is seen in and around boxes, or in the whole picture: where there are none, or it must.
+
+    Raises:
+        BackendError: As `Detector.detect`.
+    """
+    if boxes and isinstance(detector, PartDetector):
+        return detector.detect_around(rgb, boxes, min_score=min_score)
+    return Sighting(detector.detect(rgb, min_score=min_score), (WHOLE,))
 
 
 @dataclass(frozen=True)

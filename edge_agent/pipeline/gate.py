@@ -111,6 +111,7 @@ class MotionGate:
         """When something moved last, or all was new; monotonic seconds."""
         # When the movement began that there is now.
         self._stirred_s = float("-inf")
+        self._changed: Bool = np.zeros((0, 0), dtype=np.bool_)
         self._looked_at: Bool = np.zeros((0, 0), dtype=np.bool_)
         self._resting: Bool = np.zeros((0, 0), dtype=np.bool_)
 
@@ -122,6 +123,14 @@ class MotionGate:
     @masks.setter
     def masks(self, polygons: tuple[Sequence[Point], ...]) -> None:
         self._masks, self._seen = polygons, None
+
+    @property
+    def stirred(self) -> Bool:
+        """Return the cells (h, w) around which enough differed from the background, in the last picture.
+
+        Meaningless while the background is learned.
+        """
+        return np.asarray(_neighbours(self._changed) >= self.settings.cluster_cells, np.bool_)
 
     def decide(
         self, shown: Rgb | Brightness, at_s: float, *, asked: bool = False, foretold: Foretold | None = None
@@ -146,7 +155,8 @@ class MotionGate:
             if asked or self._learned == _FIRST_PICTURES or self._is_overdue(at_s):
                 return self._open(at_s, "start", 1.0)
             return GateDecision(look=False, reason="asleep", changed_share=1.0)
-        changed, share = self._compare(grey, self._background, at_s)
+        self._changed, share = self._compare(grey, self._background, at_s)
+        changed = self._changed
         reason = self._reason(changed, at_s, asked=asked, foretold=foretold)
         if reason in {"foretold", "asleep"}:
             return GateDecision(look=False, reason=reason, changed_share=share)

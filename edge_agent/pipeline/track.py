@@ -27,8 +27,9 @@ from edge_agent.pipeline.boxes import (
 )
 from edge_agent.pipeline.confirm import median_score
 from edge_agent.pipeline.motion import Motion
+from edge_agent.pipeline.region import holds
 from edge_agent.vision.arrays import Float32
-from edge_agent.wire.base import XyxyNorm
+from edge_agent.wire.base import WHOLE, XyxyNorm
 from edge_agent.wire.detection import Answerer, Detection, DetectorRef
 from edge_agent.wire.event import OffloadReason
 
@@ -102,6 +103,7 @@ class Track:
         score: Of the last sight.
         first_s: Monotonic seconds of the first sight.
         last_s: Monotonic seconds of the last sight.
+        looked_s: Monotonic seconds of the last look that would have shown it.
         sure_s: Monotonic seconds of the last sight with a good score.
         announced: An event tells of it; set by whoever builds events.
         sights: Pictures in which it was seen.
@@ -130,6 +132,7 @@ class Track:
     scores: deque[float] = field(default_factory=lambda: deque(maxlen=_SCORES_KEPT))
     trail: deque[tuple[float, XyxyNorm]] = field(default_factory=lambda: deque(maxlen=_TRAIL_KEPT))
     best_middle: float = 0.0
+    looked_s: float = 0.0
     sure_s: float = 0.0
     stationary: bool = False
     patience_s: float = 0.0
@@ -139,7 +142,7 @@ class Track:
 
     def __post_init__(self) -> None:
         self.motion = Motion(self.box, self.first_s)
-        self.sure_s = self.first_s
+        self.looked_s = self.sure_s = self.first_s
 
     @property
     def only_cloud_sees(self) -> bool:
@@ -163,6 +166,7 @@ class Track:
         self.best_middle = max(self.best_middle, median_score(self.scores))
         self.trail.append((at_s, detection.box))
         self.last_s, self.misses = at_s, 0
+        self.looked_s = max(self.looked_s, at_s)
         self.sights += 1
         self.local_sights += by == "local"
         self.stationary = at_s - self.motion.still_since_s >= settings.stationary_after_s
@@ -206,7 +210,13 @@ class Tracker:
         return tuple(self._tracks)
 
     def update(
-        self, detections: Sequence[Detection], at_s: float, *, by: Answerer = "local", tall: float = 1.0
+        self,
+        detections: Sequence[Detection],
+        at_s: float,
+        *,
+        by: Answerer = "local",
+        tall: float = 1.0,
+        parts: Sequence[XyxyNorm] = (WHOLE,),
     ) -> TrackerStep:
         """Take what was seen in one picture.
 
@@ -215,6 +225,7 @@ class Tracker:
             at_s: The picture's moment, monotonic seconds.
             by: Who saw it.
             tall: The picture's height in widths.
+            parts: Of the picture, which were looked at: of what is elsewhere nothing is said.
         """
         self.last_update_s = at_s
         sure_score = {label: self._sure_score(label) for label in {d.label for d in detections}}
@@ -244,8 +255,10 @@ class Tracker:
             seen = {track.number for track, _ in pairs}
             free = [i for i in free if tracks[i].number not in seen]
         for index in free:
-            # That the camera does not see what only the cloud can see says nothing.
-            tracks[index].misses += by == "cloud" or not tracks[index].only_cloud_sees
+            if _is_within(predicted[index], parts):
+                tracks[index].looked_s = at_s
+                # That the camera does not see what only the cloud can see says nothing.
+                tracks[index].misses += by == "cloud" or not tracks[index].only_cloud_sees
         for detection in sorted((*sure, *weak), key=lambda d: -d.score):
             may_start = detection.score >= self._birth_score(detection.label)
             if may_start and not self._is_twin(detection, at_s, tall):
@@ -292,7 +305,7 @@ class Tracker:
         return any(nearness(t.motion.predicted(at_s), box, tall, settings.reach) > 0.0 for t in same)
 
     def _drop_gone(self, at_s: float) -> TrackerStep:
-        gone = tuple(t for t in self._tracks if self._is_gone(t, at_s))
+        gone = tuple(t for t in self._tracks if t.looked_s == at_s and self._is_gone(t, at_s))
         self._tracks = [t for t in self._tracks if t not in gone]
         return TrackerStep(tuple(self._tracks), gone)
 
@@ -310,6 +323,10 @@ class Tracker:
         ):
             return True
         return track.misses >= settings.min_misses and lost_s > track.patience_s
+
+
+def _is_within(predicted: Float32, parts: Sequence[XyxyNorm]) -> bool:
+    return any(holds(part, predicted.tolist()) for part in parts)
 
 
 def _is_outside(predicted: XyxyNorm) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edge_agent.pipeline.cadence import SPARING
+from edge_agent.pipeline.detector import Sighting
 from edge_agent.pipeline.gate import GateSettings
+from edge_agent.pipeline.region import holds
 from edge_agent.pipeline.result import PipelineResult, PipelineSettings
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.base import XyxyNorm
@@ -18,6 +21,7 @@ from tests.edge_agent.pipeline.scenes import ScriptedDetector, always_looking, f
 HEIGHT_PX, WIDTH_PX, STEP_S = 96, 128, 0.2
 EMPTY_PICTURES = 20
 SPARINGLY = PipelineSettings(gate=GateSettings(recent_s=0.4), look=SPARING)
+IN_PARTS = replace(SPARINGLY, look=replace(SPARING, parts=True))
 
 
 def shown(boxes: Sequence[XyxyNorm]) -> Rgb:
@@ -28,9 +32,13 @@ def shown(boxes: Sequence[XyxyNorm]) -> Rgb:
     return rgb
 
 
-def watch(looks: Sequence[Sequence[Detection]], settings: PipelineSettings) -> list[PipelineResult]:
+def watch(
+    looks: Sequence[Sequence[Detection]],
+    settings: PipelineSettings,
+    detector: ScriptedDetector | None = None,
+) -> list[PipelineResult]:
     """Return what comes of a film in which a detector sees all that is there, after some empty pictures."""
-    detector = ScriptedDetector()
+    detector = detector or ScriptedDetector()
     camera = pipeline(detector, settings)
     results = []
     for index, sees in enumerate([*[[]] * EMPTY_PICTURES, *looks]):
@@ -87,3 +95,50 @@ def test_who_comes_while_another_walks_is_looked_at_at_once() -> None:
     looks = looked(watch(together(first, second), SPARINGLY))
     assert not all(looks[40:50])
     assert all(looks[50:53])
+
+
+class PartScripted(ScriptedDetector):
+    """Sees in the left, the middle and the right third of a picture what is whole in those it looks at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shares: list[float] = []
+
+    def detect(self, rgb: Rgb, *, min_score: float | None = None) -> list[Detection]:
+        self.shares.append(1.0)
+        return super().detect(rgb, min_score=min_score)
+
+    def detect_around(
+        self, rgb: Rgb, boxes: Sequence[XyxyNorm], *, min_score: float | None = None
+    ) -> Sighting:
+        assert rgb.ndim == 3
+        parts = {
+            (max(0.0, np.floor(3 * x1) / 3), 0.0, min(1.0, np.ceil(3 * x2) / 3), 1.0)
+            for x1, _, x2, _ in boxes
+        }
+        self.shares.append(min(1.0, sum(part[2] - part[0] for part in parts)))
+        sees = super().detect(rgb, min_score=min_score)
+        seen = [d for d in sees if any(holds(part, d.box) for part in parts)]
+        return Sighting(seen, tuple(parts))
+
+
+@pytest.mark.parametrize(
+    "film",
+    [
+        walk(80),
+        [*walk(40), *[[person(0.39)]] * 60],
+        together(walk(80), walk(80, 0.9, -0.01, y=0.0)),
+        [*walk(60), *GONE, *walk(60)],
+        together([[person(0.85, y=0.6)]] * 120, [*[[]] * 60, *walk(60, step=0.005)]),
+        [*together([[person(0.85, y=0.6)]] * 80, [*[[]] * 60, *walk(20)]), *walk(60, 0.2, 0.005)],
+    ],
+    ids=["walks", "stays", "two pass each other", "comes again", "one stands", "one who stood is gone"],
+)
+def test_stream_that_looks_at_parts_tells_what_one_tells_that_looks_at_all(
+    film: list[list[Detection]],
+) -> None:
+    detector = PartScripted()
+    parts = watch([*film, *GONE], IN_PARTS, detector)
+    assert told(parts) == told(watch([*film, *GONE], always_looking()))
+    assert told(parts)
+    assert sum(detector.shares) < 0.97 * len(detector.shares)

@@ -173,6 +173,27 @@ def test_tracker_who_comes_after_one_walked_out_is_another() -> None:
     assert told == {1, 2}
 
 
+def test_tracker_thing_where_nobody_looked_is_neither_missed_nor_given_up() -> None:
+    following = tracker()
+    for index in range(10):
+        for track in following.update([person(0.1), person(0.7)], index * 0.2).alive:
+            track.announced = True
+    left = ((0.0, 0.0, 0.5, 1.0),)
+    for index in range(10, 110):
+        step = following.update([person(0.1)], index * 0.2, parts=left)
+        assert not step.gone
+    assert [(track.misses, track.sights) for track in step.alive] == [(0, 110), (0, 10)]
+    gone = [one for index in range(110, 113) for one in following.update([person(0.1)], index * 0.2).gone]
+    assert [track.box[0] for track in gone] == [0.7]
+
+
+def test_tracker_thing_that_is_looked_for_in_a_part_is_missed() -> None:
+    following = tracker()
+    following.update([person(0.1), person(0.7)], 0.0)
+    step = following.update([], 0.2, parts=((0.6, 0.3, 0.9, 0.8), (0.0, 0.0, 0.05, 0.05)))
+    assert [track.misses for track in step.alive] == [0, 1]
+
+
 def test_track_path_length_grows_with_the_way_and_not_with_jitter() -> None:
     walked, _ = follow([[person(0.1 + 0.02 * i)] for i in range(30)])
     jittered, _ = follow([[person(0.3 + 0.004 * (i % 2))] for i in range(30)])
