@@ -12,7 +12,7 @@ from onveef.urls import with_credentials
 from edge_agent.clock import Clock
 from edge_agent.discover.bounded import BoundedTransport
 from edge_agent.discover.found import Device, Login, Stream, harmless, stream_at
-from edge_agent.errors import CameraError
+from edge_agent.errors import CameraError, ElfowlError
 
 _STEP_S = 5.0
 _MAX_STREAMS = 96
@@ -52,6 +52,11 @@ def ask_streams(
             return _ask(client, device)
         except OnvifError as error:
             message = f"{device.host}: {_said_of(error, login)}"
+            raise CameraError(message) from None
+        except ElfowlError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the library stumbles over some of what strangers say
+            message = f"{device.host}: answers what cannot be read ({type(error).__name__}); check its port"
             raise CameraError(message) from None
 
 

@@ -56,6 +56,17 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
+def services(address: str) -> bytes:
+    named = "<Namespace>http://www.onvif.org/ver10/media/wsdl</Namespace>"
+    return f"<r><Service>{named}<XAddr>{address}</XAddr></Service></r>".encode()
+
+
+ENDLESS = (
+    b'<r><Profiles token="t"><VideoEncoder><RateControl FrameRateLimit="'
+    + b"9" * 5_000
+    + b'"/></VideoEncoder>'
+    b"</Profiles></r>"
+)
 BOMB = (
     b'<!DOCTYPE x [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;">]><GetServicesResponse>&b;</GetServicesResponse>'
 )
@@ -79,6 +90,11 @@ BASIC = {"WWW-Authenticate": 'Basic realm="camera"'}
         ("GetProfiles", send(b"<a>" * 20_000), "names no stream"),
         ("GetProfiles", send(FILE), "names no stream"),
         ("GetProfiles", send(b"", 500), "not as ONVIF says"),
+        ("GetServices", send(services("ftp://x/a")), "not as ONVIF says"),
+        ("GetServices", send(services("//192.0.2.1/a")), "another machine"),
+        ("GetServices", send(services("http://[::1")), "cannot be read"),
+        ("GetServices", send(services("http://x/" + "a" * 100_000)), "cannot be read"),
+        ("GetProfiles", send(ENDLESS), "cannot be read"),
         ("GetStreamUri", send(b"<Uri>file:///etc/passwd</Uri>"), "names no stream"),
         ("GetStreamUri", send(b"<Uri></Uri>"), "names no stream"),
     ],
