@@ -7,14 +7,14 @@ import random
 from collections.abc import Callable
 
 import av
+import numpy as np
 import pytest
 
-from edge_agent.camera.main_stream import MainStream, MainStreamOptions
+from edge_agent.camera.main_stream import MainStream, MainStreamOptions, mux
+from edge_agent.camera.packet_ring import StreamPacket
 from edge_agent.clock import SystemClock
 from tests.fakes.frame_source import until
 from tests.fakes.rtsp_server import RtspServer
-
-pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 CLOCK = SystemClock()
 
@@ -41,6 +41,8 @@ def ask_until(stream: MainStream, name: str, done: Callable[[], bool]) -> bool:
     return until(step)
 
 
+@pytest.mark.slow
+@pytest.mark.system
 def test_main_stream_gives_clips_that_play_also_after_the_camera_was_away() -> None:
     clips = Clips()
     with RtspServer() as server:
@@ -59,3 +61,29 @@ def test_main_stream_gives_clips_that_play_also_after_the_camera_was_away() -> N
             pictures = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
             assert len(pictures) > 1
             assert {picture.shape for picture in pictures} == {(120, 160, 3)}
+
+
+def test_mux_of_pictures_that_are_decoded_in_another_order_keeps_their_times() -> None:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mpegts") as film:
+        stream = film.add_stream("libx264", rate=10, options={"bf": "2", "g": "10"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for level in range(30):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), level * 8, np.uint8), format="rgb24")
+            film.mux(stream.encode(picture))
+        film.mux(stream.encode(None))
+    buffer.seek(0)
+    with av.open(buffer, "r") as film:
+        source = film.streams.video[0]
+        packets = [
+            StreamPacket(0.0, one.pts, one.dts, one.is_keyframe, bytes(one))
+            for one in film.demux(source)
+            if one.pts is not None and one.dts is not None
+        ]
+        assert any(one.pts != one.dts for one in packets)
+        second = [n for n, one in enumerate(packets) if one.is_key][1]
+        clip = mux(packets[second:], source)
+    with av.open(io.BytesIO(clip), "r") as film:
+        times = [frame.time for frame in film.decode(video=0)]
+    assert len(times) == 20
+    assert np.allclose(np.diff(np.array(times, float)), 0.1, atol=1e-3)
