@@ -129,10 +129,9 @@ async def _quietly(reference: Any) -> None:  # noqa: ANN401 - Ray's
         _LOG.warning("a worker of streams did not say goodbye: %s", str(error).partition("\n")[0])
 
 
-async def _run(watchers: Watchers, sitting: Sitting, clock: Clock) -> None:
-    told_to_stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, told_to_stop.set)
-    leave_when_alone(sitting, clock, lambda: loop.call_soon_threadsafe(told_to_stop.set))
+async def _run(watchers: Watchers, sitting: Sitting) -> None:
+    told_to_stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_stop.set)
     keeping = asyncio.create_task(watchers.keep(lambda events: say(sitting, events)))
     await asyncio.wait([keeping, asyncio.create_task(told_to_stop.wait())], return_when="FIRST_COMPLETED")
     keeping.cancel()
@@ -144,8 +143,10 @@ def main(seat: Path, clock: Clock) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     settings = settings_from()
     sitting = Sitting(seat, clock)
+    # Also while it waits for a cluster.
+    leave_when_alone(sitting, clock, lambda: os.kill(os.getpid(), signal.SIGTERM))
     join(settings.ray_address, clock)
-    asyncio.run(_run(Watchers(seat.name, settings), sitting, clock))
+    asyncio.run(_run(Watchers(seat.name, settings), sitting))
     # Ray would take its time to say where the process was.
     os._exit(0)
 

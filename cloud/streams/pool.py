@@ -220,7 +220,7 @@ class StreamPool:
         environment = {**ONE_THREAD, **self._settings.for_children}
         environment["ELFOWL_STREAM_HOSTS"] = ",".join(self._settings.stream_hosts)
         command = self._command(seat.path)
-        terms = _terms(command, self._settings)
+        terms = terms_of(command, self._settings)
 
         def start() -> Process:
             found = seat.found()
@@ -236,6 +236,14 @@ class StreamPool:
 
     def _hear(self, seat: Seat) -> None:
         """Hear what is told at a seat, whoever sits there, until the pool ends."""
+        while not self._ended.is_set():
+            try:
+                self._listen(seat)
+            except OSError as error:
+                _LOG.warning("stream worker %s cannot be heard: %s", seat.slot, error)
+                self._ended.wait(_LOOK_S)
+
+    def _listen(self, seat: Seat) -> None:
         rest = b""
         with seat.listening() as pipe:
             while not self._ended.is_set():
@@ -253,7 +261,7 @@ class StreamPool:
             self._on_event(event)
 
 
-def _terms(command: Sequence[str], settings: Settings) -> str:
+def terms_of(command: Sequence[str], settings: Settings) -> str:
     """Return what has to be the same, for a server to take over workers of another one."""
     keys = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith("AWS_"))
     told = "\n".join([metadata.version("elfowl"), *command, settings.model_dump_json(include=_TERMS), *keys])

@@ -122,6 +122,7 @@ class Seat:
 
     def _pipe(self) -> Path:
         pipe = self.path.with_suffix(".news")
+        pipe.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):
             os.mkfifo(pipe, 0o600)
         return pipe

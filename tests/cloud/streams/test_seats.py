@@ -15,16 +15,6 @@ from cloud.streams.seats import Found, Seat, SeatRow, Sitting, TakenError
 from edge_agent.clock import SystemClock
 from tests.fakes.clock import FakeClock
 
-_SITS = """
-import sys
-from pathlib import Path
-from cloud.streams.seats import Sitting
-from edge_agent.clock import SystemClock
-Sitting(Path(sys.argv[1]), SystemClock())
-print("sits", flush=True)
-sys.stdin.read()
-"""
-
 
 @pytest.fixture
 def row(tmp_path: Path) -> Iterator[SeatRow]:
@@ -43,8 +33,8 @@ def seat(row: SeatRow) -> Seat:
 @pytest.fixture
 def other(seat: Seat) -> Iterator[subprocess.Popen[str]]:
     """Have a process that sits there, as a worker does."""
-    command = [sys.executable, "-c", _SITS, str(seat.path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "tests.cloud.streams.sitter", str(seat.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "sits\n"
         yield process
