@@ -94,12 +94,13 @@ class StreamPool:
             clock: Where times come from.
             on_event: Hears of each event that was stored, from any thread.
             command: What starts a process.
-            processes: How many; none: one for each worker.
+            processes: How many, that keep workers elsewhere; none: each worker is one of its own.
         """
         self._settings, self._database, self._clock = settings, database, clock
         self._on_event, self._command = on_event, command
         self._shared_clock = clock_of(database, clock)
         self._book = Book(database, self._shared_clock)
+        self._are_workers = processes is None
         self.size = settings.stream_workers if processes is None else processes
         self._row: SeatRow | None = None
         self._kept: list[_Kept] = []
@@ -199,7 +200,7 @@ class StreamPool:
             if before is not None:
                 self._book.bury(f"{kept.seat.slot}.{before}")
             kept.process_id, kept.beat_s, kept.has_begun = now, self._clock.monotonic_s(), False
-        if now is None:
+        if now is None or not self._are_workers:
             return
         silent_s = self._silent_s(kept, f"{kept.seat.slot}.{now}")
         most_s = _HUNG_S if kept.has_begun else _BEGIN_S
@@ -246,8 +247,10 @@ class StreamPool:
     def _listen(self, seat: Seat) -> None:
         rest = b""
         with seat.listening() as pipe:
+            waiting = select.poll()
+            waiting.register(pipe, select.POLLIN)
             while not self._ended.is_set():
-                if select.select([pipe], [], [], _LOOK_S)[0]:
+                if waiting.poll(_LOOK_S * 1e3):
                     *lines, rest = (rest + os.read(pipe, _READ_BYTES)).split(b"\n")
                     for line in lines:
                         self._note(line)
@@ -273,7 +276,7 @@ def _row_of(settings: Settings) -> SeatRow:
     try:
         return SeatRow.claim(settings.home / "watchers")
     except OSError as error:
-        _LOG.warning("workers of streams will end with this server: %s", error)
+        _LOG.warning("a server after this one will not find its workers of streams: %s", error)
         # Not where uploads go, which the server makes the place of what is temporary.
         place = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
         return SeatRow.claim(Path(tempfile.mkdtemp(prefix="elfowl-", dir=place)))
