@@ -35,7 +35,7 @@ from edge_agent.errors import ElfowlError
 
 _LOG = logging.getLogger(__name__)
 _LOOK_S = 0.5
-_HUNG_S = 15.0
+_HUNG_S = 30.0
 _BEGIN_S = 600.0
 """A worker that does not begin for so long hangs, too; to load its libraries takes seconds, or minutes."""
 
