@@ -57,7 +57,7 @@ class LookSettings:
     apart: float = 1.5
 
 
-SPARING = LookSettings(sparing=True, rest_share=0.5)
+SPARING = LookSettings(sparing=True, rest_share=0.5, parts=True)
 """For where many streams share a processor."""
 
 
