@@ -83,7 +83,7 @@ def run_discover(
     sys.stdout.flush()
     if wishes.add is None or wishes.config is None:
         return int(all(report.error for report in reports))
-    chosen = _chosen(reports, wishes)
+    chosen = choose(reports, wishes)
     stream = chosen.main if wishes.stream == "main" else chosen.detect
     source = source_of(stream.url, login)
     _say(f"Opening {stream.url} ({size_words(stream)}) …")
@@ -126,10 +126,17 @@ def _place(named: str) -> Place:
     return host, int(port or _ONVIF_PORT)
 
 
-def _chosen(reports: list[Report], wishes: Wishes) -> Proposal:
+def choose(reports: list[Report], wishes: Wishes) -> Proposal:
+    """Return the one channel that is to be added.
+
+    Raises:
+        ConfigError: There are several, and nobody said which.
+        CameraError: The only one could not be asked.
+    """
     if len(reports) > 1:
-        hosts = ", ".join(report.device.host for report in reports)
-        message = f"{len(reports)} cameras answered; say which one to add: --host, one of {hosts}"
+        # Several may be at one host, behind a router say, so that its name alone would not do.
+        named = ", ".join(report.device.service_url for report in reports)
+        message = f"{len(reports)} cameras answered; say which one to add: --host, one of {named}"
         raise ConfigError(message)
     report = reports[0]
     if report.error:

@@ -119,14 +119,14 @@ def _write(path: Path, text: str) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 if (was.st_uid, was.st_gid) != (os.getuid(), os.getgid()):
-                    os.chown(temporary, was.st_uid, was.st_gid)
-                os.chmod(temporary, 0o600 if was.st_mode & _OTHERS_READ else was.st_mode & _GROUP_RIGHTS)  # noqa: PTH101 - the file that is open here
+                    os.fchown(file.fileno(), was.st_uid, was.st_gid)
+                os.fchmod(file.fileno(), 0o600 if was.st_mode & _OTHERS_READ else was.st_mode & _GROUP_RIGHTS)
                 file.write(text.encode())
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, real)  # noqa: PTH105 - as above
+            Path(temporary).replace(real)
         except BaseException:
-            os.unlink(temporary)  # noqa: PTH108 - as above
+            Path(temporary).unlink()
             raise
     except OSError as error:
         why = error.strerror or error

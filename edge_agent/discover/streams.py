@@ -6,7 +6,14 @@ from typing import Any
 
 import httpx
 from onveef import OnvifClient
-from onveef.exceptions import OnvifAuthError, OnvifError, OnvifTimeoutError, OnvifTransportError
+from onveef.exceptions import (
+    OnvifAuthError,
+    OnvifError,
+    OnvifFaultError,
+    OnvifOperationNotSupportedError,
+    OnvifTimeoutError,
+    OnvifTransportError,
+)
 from onveef.urls import with_credentials
 
 from edge_agent.clock import Clock
@@ -74,14 +81,21 @@ def _ask(client: OnvifClient, device: Device) -> tuple[str, list[Stream]]:
     client.endpoint.services.update(services)
     streams = []
     for profile in client.get_profiles()[:_MAX_STREAMS]:
-        told = client.get_stream_uri(profile_token=str(profile.get("token", "")))
-        url = stream_at(device.host, told)
+        url = _address(client, device, profile)
         if url is not None:
             streams.append(_stream(profile, url))
     if not streams:
         message = f"{device.host}: names no stream; set up a video profile in its settings"
         raise CameraError(message)
     return _model(client), streams
+
+
+def _address(client: OnvifClient, device: Device, profile: dict[str, Any]) -> str | None:
+    try:
+        told = client.get_stream_uri(profile_token=str(profile.get("token", "")))
+    except (OnvifFaultError, OnvifOperationNotSupportedError):
+        return None  # a profile for sound or events alone
+    return stream_at(device.host, told)
 
 
 def _model(client: OnvifClient) -> str:

@@ -10,8 +10,10 @@ import pytest
 
 from edge_agent.cli import main
 from edge_agent.config import load_config
-from edge_agent.discover.found import Login
+from edge_agent.discover.command import Wishes, choose
+from edge_agent.discover.found import Device, Login
 from edge_agent.discover.login import PASSWORD_VARIABLE, find_login
+from edge_agent.discover.survey import Report
 from edge_agent.errors import ConfigError
 from tests.fakes.onvif_device import OnvifDevice, Profile
 from tests.fakes.rtsp_server import RtspServer
@@ -135,3 +137,11 @@ def test_find_login_looks_into_file_then_environment_then_asks(tmp_path: Path) -
     assert find_login(None, None, around, None) is None
     with pytest.raises(ConfigError, match="cannot be read"):
         find_login("me", tmp_path / "none", around, None)
+
+
+def test_discover_of_several_cameras_wants_to_know_which_one() -> None:
+    devices = [Device("192.0.2.7", f"http://192.0.2.7:{port}/onvif/device_service") for port in (80, 8080)]
+    with pytest.raises(
+        ConfigError, match=r"2 cameras answered; .*: --host, one of http://192\.0\.2\.7:80/.*:8080"
+    ):
+        choose([Report(device) for device in devices], Wishes(add="door"))

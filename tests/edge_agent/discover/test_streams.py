@@ -61,6 +61,7 @@ def services(address: str) -> bytes:
     return f"<r><Service>{named}<XAddr>{address}</XAddr></Service></r>".encode()
 
 
+FAULT = b"<r><Body><Fault><Reason><Text>No config</Text></Reason></Fault></Body></r>"
 ENDLESS = (
     b'<r><Profiles token="t"><VideoEncoder><RateControl FrameRateLimit="'
     + b"9" * 5_000
@@ -97,6 +98,7 @@ BASIC = {"WWW-Authenticate": 'Basic realm="camera"'}
         ("GetProfiles", send(ENDLESS), "cannot be read"),
         ("GetStreamUri", send(b"<Uri>file:///etc/passwd</Uri>"), "names no stream"),
         ("GetStreamUri", send(b"<Uri></Uri>"), "names no stream"),
+        ("GetStreamUri", send(FAULT, 500), "names no stream"),
     ],
 )
 def test_ask_streams_of_a_device_in_bad_faith_is_one_clear_line(
