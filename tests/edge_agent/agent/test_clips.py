@@ -39,6 +39,7 @@ def keep(folder: Path, event_id: str, time_s: float, clip: bytes) -> None:
 
 @pytest.mark.slow
 @pytest.mark.system
+@pytest.mark.slow
 def test_agent_with_a_main_stream_keeps_a_clip_of_an_event_that_plays(tmp_path: Path) -> None:
     world = World(tmp_path)
     with RtspServer() as server:

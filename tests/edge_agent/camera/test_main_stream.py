@@ -43,6 +43,7 @@ def ask_until(stream: MainStream, name: str, done: Callable[[], bool]) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.system
+@pytest.mark.slow
 def test_main_stream_gives_clips_that_play_also_after_the_camera_was_away() -> None:
     clips = Clips()
     with RtspServer() as server:

@@ -37,6 +37,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 @pytest.mark.slow
 @pytest.mark.system
+@pytest.mark.slow
 def test_discover_finds_a_camera_and_adds_its_smaller_stream_once_it_opens(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
