@@ -19,7 +19,6 @@ from edge_agent.wire.base import WHOLE, XyxyNorm
 _ABOUT_A_PART: frozenset[GateReason] = frozenset({"motion", "asked"})
 """Other looks are to find what nobody expects."""
 
-
 _STILL_S = 2.0
 """What has not moved for so long stands."""
 
@@ -46,7 +45,7 @@ class Attention:
         """
         settings = self._settings
         is_overdue = at_s - self._whole_s >= settings.whole_every_s
-        if not settings.parts or gate.reason not in _ABOUT_A_PART or is_overdue or not stirred.size:
+        if gate.reason not in _ABOUT_A_PART or is_overdue or not stirred.size:
             return None
         return worth_showing(tracker.tracks, stirred, at_s, tall, settings)
 

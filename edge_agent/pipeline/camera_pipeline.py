@@ -201,7 +201,7 @@ class CameraPipeline:
 
     def _detect(self, frame: Frame, detector: Detector, gate: GateDecision) -> Sighting:
         at_s, boxes = frame.monotonic_s, None
-        if not self._events.wants_look(at_s):
+        if self._settings.look.parts and not self._events.wants_look(at_s):
             boxes = self._attention.boxes(gate, self._gate.stirred, self._tracker, at_s, _tall(frame))
         try:
             seen = look(detector, frame.rgb, boxes, self._least_score())

@@ -103,13 +103,9 @@ def test_whole_picture_is_looked_at_now_and_then_while_something_moves() -> None
     assert is_whole(5.0)
 
 
-@pytest.mark.parametrize(
-    ("look", "grid"),
-    [(LookSettings(sparing=True), cells((0.1, 0.1, 0.2, 0.2))), (IN_PARTS, np.zeros((0, 0), np.bool_))],
-    ids=["parts are not wished", "the gate does not know what changed"],
-)
-def test_whole_picture_is_looked_at_where_parts_are_no_choice(look: LookSettings, grid: Bool) -> None:
+def test_whole_picture_is_looked_at_while_the_gate_does_not_know_what_changed() -> None:
     tracker, at_s = following(WALKS)
-    attention = Attention(look)
+    attention = Attention(IN_PARTS)
     attention.note([WHOLE], at_s)
-    assert attention.boxes(GateDecision(look=True, reason="motion"), grid, tracker, at_s, 1.0) is None
+    nothing = np.zeros((0, 0), np.bool_)
+    assert attention.boxes(GateDecision(look=True, reason="motion"), nothing, tracker, at_s, 1.0) is None

@@ -142,3 +142,10 @@ def test_stream_that_looks_at_parts_tells_what_one_tells_that_looks_at_all(
     assert told(parts) == told(watch([*film, *GONE], always_looking()))
     assert told(parts)
     assert sum(detector.shares) < 0.97 * len(detector.shares)
+
+
+def test_camera_that_does_not_spare_looks_at_whole_pictures() -> None:
+    detector = PartScripted()
+    watch(walk(20), PipelineSettings(), detector)
+    assert detector.shares
+    assert set(detector.shares) == {1.0}
