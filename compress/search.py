@@ -1,8 +1,8 @@
 """The search: which smaller networks are worth their export.
 
-A ladder: first the network that only lacks superfluous parts learns, then ever cheaper ones. Each is made of
-what the one before has learned, mended, and sees as many views as the others; so the cheapest has seen most,
-and whatever ends the search early, what came before is there.
+A ladder: first the network that only lacks superfluous parts learns a little, then ever cheaper ones learn
+more. Each is made of what the one before has learned, and mended; so the cheapest has seen most, and whatever
+ends the search early, what came before is there.
 """
 
 from __future__ import annotations
