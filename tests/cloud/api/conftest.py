@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from anyio.from_thread import start_blocking_portal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
@@ -100,8 +102,11 @@ def make_cloud(folder: Path, settings: Settings | None = None) -> Cloud:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Cloud:
-    return make_cloud(tmp_path)
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    made = make_cloud(tmp_path)
+    # One loop for all requests of a test, as in a server; by itself, the client starts one for each.
+    with start_blocking_portal() as made.client.portal:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ class Person:
     def __init__(self, cloud: Cloud, name: str) -> None:
         self.name = name
         self.client = TestClient(cloud.app, base_url="http://127.0.0.1:8420", raise_server_exceptions=False)
+        self.client.portal = cloud.client.portal
 
     def log_in(self, password: str = PASSWORD) -> int:
         answer = self.client.post("/api/v1/login", json={"name": self.name, "password": password})
