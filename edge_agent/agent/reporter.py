@@ -244,9 +244,10 @@ class Reporter:
         """Do everything in the inbox, then what is due; return whether to go on."""
         going_on = self._do_all(self._inbox.take_all(wait_s))
         while self._later:
+            later = self._later.popleft()
             # An event that came meanwhile does not wait for the pictures of those before it.
             going_on = self._do_all(self._inbox.take_all(_LEAVE_S)) and going_on
-            self._do_later(self._later.popleft())
+            self._do_later(later)
         self._pump()
         return going_on
 
