@@ -62,7 +62,7 @@ class Ear:
             self.heard.append((message.topic, bytes(message.payload), message.retain))
             self.changed.notify_all()
 
-    def wait(self, condition: Callable[[], bool], timeout_s: float = 40.0) -> None:
+    def wait(self, condition: Callable[[], bool], timeout_s: float = 120.0) -> None:
         with self.changed:
             assert self.changed.wait_for(condition, timeout_s), sorted({topic for topic, _, _ in self.heard})
 

@@ -188,14 +188,14 @@ class HomeAssistant:
         away = "Disconnected from MQTT|Failed to connect|failed to receive on socket|No device components"
         return [line for line in ours if not re.search(away, line)]
 
-    def wait(self, condition: Callable[[], object], timeout_s: float = 40.0) -> None:
+    def wait(self, condition: Callable[[], object], timeout_s: float = 120.0) -> None:
         until_s = time.monotonic() + timeout_s
         while not condition():
             shown = {name: state["state"] for name, state in self.states().items()}
             assert time.monotonic() < until_s, shown
             time.sleep(0.2)
 
-    def wait_for(self, entity_id: str, state: str | None, timeout_s: float = 40.0) -> None:
+    def wait_for(self, entity_id: str, state: str | None, timeout_s: float = 120.0) -> None:
         until_s = time.monotonic() + timeout_s
         while (found := self.value(entity_id)) != state:
             assert time.monotonic() < until_s, f"{entity_id} is {found}, not {state}"
