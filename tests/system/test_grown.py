@@ -6,6 +6,7 @@ its own disk: `test_main_path.py`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import signal
@@ -88,6 +89,15 @@ class Grown:
         return found
 
 
+def watchers() -> set[int]:
+    """Return the processes that watch streams in the cluster, or are about to."""
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            found |= {process.pid} if "Watcher" in process.name() else set()
+    return found
+
+
 def parent_of_jobs(kind: str) -> set[str]:
     """Return by what the processes of jobs of a kind were started, as far as these still run."""
     found = set()
@@ -130,7 +140,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grown]:
                 "ELFOWL_JOBS_ENGINE": "ray",
                 "ELFOWL_RAY_ADDRESS": cluster.address,
                 "ELFOWL_OFFLOAD_WORKERS": "2",
-                "ELFOWL_STREAM_WORKERS": "1",
+                "ELFOWL_STREAM_WORKERS": "2",
             }.items():
                 environment.setenv(name, value)
             server = PortalServer(folder)
@@ -177,11 +187,12 @@ def test_cluster_teaches_compresses_answers_and_watches_and_goes_on_when_a_node_
         outlive_the_head(grown, detector_id)
         outlive_the_server(grown)
 
-        before = worker_of(grown)
+        before, there = worker_of(grown), watchers()
         grown.cluster.kill_node_of(before)
         killed_s = CLOCK.now_s()
         wait_until(lambda: grown.is_watched_since(killed_s), _PATIENCE_S, grown.stream)
         back_s = CLOCK.now_s() - killed_s
+        wait_until(lambda: bool(watchers() - there), _PATIENCE_S, watchers)
         assert worker_of(grown) != before
         assert asked(server, detector_id)["detector"]["id"] == detector_id
         lost = [gap for gap in grown.gaps() if gap["kind"] == "lost"]
