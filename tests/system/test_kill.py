@@ -171,7 +171,7 @@ def drain_and_stop(loop: Loop) -> Path:
     assert agent is not None
     assert agent._process is not None
     loop.stack.stop_camera()
-    assert agent._process.returncode == 0, loop.last_words()
+    assert agent._process.poll() == 0, loop.last_words()
     wait_until(lambda: loop.ear.last(Topics(_DEVICE).available) == b"offline", _BACK_S, loop.last_words)
     return spool
 
