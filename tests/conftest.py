@@ -35,9 +35,13 @@ def _memory_disk() -> Path | None:
     return folder if shutil.disk_usage(folder).free >= _ROOM_BYTES else None
 
 
-if (memory_disk := _memory_disk()) is not None:
-    # Thousands of tests wait for the disk dozens of times each, which proves nothing.
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory_disk))
+def pytest_configure(config: pytest.Config) -> None:
+    """Let thousands of tests not wait for the disk dozens of times each, which proves nothing.
+
+    Tests of the whole system stay on the disk: what they write is large, and how they write is part of it.
+    """
+    if "not system" in config.option.markexpr and (memory_disk := _memory_disk()) is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory_disk))
 
 
 def pytest_collection_finish() -> None:
