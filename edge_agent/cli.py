@@ -218,6 +218,7 @@ def _diagnose(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
+    from edge_agent.agent.added_cameras import with_added
     from edge_agent.agent.authorities import check_authorities
     from edge_agent.agent.rules_in_words import check_labels, rules_in_words
     from edge_agent.agent.settings import SettingsStore
@@ -226,7 +227,7 @@ def _check_config(options: argparse.Namespace) -> int:
     from edge_agent.runtime.profiles import find_profile
     from edge_agent.starter.location import starter_bundle_path
 
-    config = load_config(options.file)
+    config = with_added(load_config(options.file))
     find_profile(config.profile)
     check_authorities(config)
     if config.mqtt is not None:
@@ -241,7 +242,7 @@ def _check_config(options: argparse.Namespace) -> int:
         check_labels(config, str(options.file), "starter", open_bundle(starter_bundle_path()).manifest)
     home = f"{config.mqtt.host}:{config.mqtt.port}" if config.mqtt else "none"
     cloud = config.cloud.url if config.cloud else "none"
-    cameras = ", ".join(camera.name for camera in config.cameras)
+    cameras = ", ".join(camera.name for camera in config.cameras) or "none yet"
     print(
         f"{options.file}: ok (device {config.device}, cameras {cameras}, home broker {home}, cloud {cloud})"
     )

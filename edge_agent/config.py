@@ -200,6 +200,21 @@ class CameraConfig(_Section):
         return self
 
 
+class CameraList(_Section):
+    """Cameras that were added in the portal; the agent keeps them in its state folder."""
+
+    cameras: tuple[CameraConfig, ...] = ()
+
+
+class NearbyConfig(_Section):
+    """Whether the portal may ask this device for the cameras of its network, and add them."""
+
+    enabled: bool = True
+    probe: tuple[Annotated[str, Field(pattern=r"^[^\s:/]+(:\d{1,5})?$")], ...] = Field(
+        (), description="also ask these, HOST or HOST:PORT, where multicast does not reach"
+    )
+
+
 class SnapshotsConfig(_Section):
     """Small pictures that leave the camera."""
 
@@ -248,7 +263,8 @@ class AgentConfig(_Section):
     root: Path | None = Field(None, description="root metadata that the bundle kit must be signed under")
     mqtt: MqttConfig | None = None
     cloud: CloudConfig | None = None
-    cameras: tuple[CameraConfig, ...] = Field(min_length=1)
+    cameras: tuple[CameraConfig, ...] = Field((), description="with a `cloud`, the portal can add more")
+    nearby: NearbyConfig = NearbyConfig()
     webhooks: tuple[WebhookConfig, ...] = ()
     snapshots: SnapshotsConfig = SnapshotsConfig()
     storage: StorageConfig = StorageConfig()
@@ -275,6 +291,13 @@ class AgentConfig(_Section):
     def _reports_somewhere(self) -> Self:
         if self.mqtt is None and self.cloud is None:
             message = "nowhere to report to: add 'mqtt' with a 'host', or 'cloud' with a 'url'"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_camera_or_may_get_one(self) -> Self:
+        if not self.cameras and self.cloud is None:
+            message = "no camera: write one below 'cameras', each beginning with '- name:'"
             raise ValueError(message)
         return self
 

@@ -25,6 +25,7 @@ anybody  POST           /enrol
 anybody  GET            /device/desired
 anybody  PUT            /device/reported
 anybody  PUT            /device/frames/{request_id}
+anybody  PUT            /device/nearby/{request_id}
 anybody  POST           /offload
 
 anybody  GET            /door
@@ -169,6 +170,9 @@ manager  POST           /devices/{name}/revoke
 manager  PUT            /devices/{name}/labels
 manager  POST           /devices/{name}/assign
 manager  PUT            /devices/{name}/cameras/{camera}
+manager  GET POST       /devices/{name}/nearby
+manager  POST           /devices/{name}/nearby/cameras
+manager  DELETE         /devices/{name}/nearby/cameras/{camera}
 manager  POST           /enrolment-tokens
 viewer   GET            /rollouts
 manager  POST           /rollouts

@@ -50,6 +50,7 @@ def remove(request: Request, services: Used, name: str, *, data: bool = False) -
     if data:
         delete_aged(Home(services.settings, services.database, services.clock), Doomed(device=name))
     services.take_account(name)
+    services.nearby.forget(name)
 
 
 @router.post("/devices/{name}/accept")
@@ -67,6 +68,7 @@ def revoke(request: Request, services: Used, name: str) -> DeviceView:
         device = fleet_actions.revoke(session, name, now_s=services.clock.now_s(), who=who_asks(request))
         view = device_view(session, device)
     services.take_account(name)
+    services.nearby.forget(name)
     return view
 
 

@@ -53,6 +53,23 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "TokenBody": {"accepts": True, "group": "yard"},
     "ArrangeBody": {"group": "yard", "labels": ["outdoors"]},
     "AssignBody": {"bundle_id": "bun_3f9a0c1b2d4e"},
+    "AddNearbyBody": {
+        "name": "yard",
+        "service": "http://192.168.1.20/onvif/device_service",
+        "channel": 1,
+    },
+    "NearbyCameras": {
+        "device": "porch",
+        "request_id": "nby_0123456789ab",
+        "cameras": [
+            {
+                "host": "192.168.1.20",
+                "service": "http://192.168.1.20/onvif/device_service",
+                "name": "Front door",
+                "wants_login": True,
+            }
+        ],
+    },
     "CameraSettings": {"detect": True, "snapshots": True, "offload": False, "threshold": 0.6},
     "Plan": {
         "name": "parcels 2",

@@ -27,6 +27,7 @@ from cloud.api import (
     forgetting,
     jobs,
     media,
+    nearby,
     offload,
     proposals,
     rollouts,
@@ -60,6 +61,7 @@ def _say_what_routes_do(part: APIRouter) -> None:
 _PARTS: Final = (
     offload.router,
     device.router,
+    nearby.for_cameras,
     server.router,
     accounts.router,
     workspaces.router,
@@ -88,6 +90,7 @@ _PARTS: Final = (
     alerts.router,
     answers.router,
     devices.router,
+    nearby.router,
     wall.router,
     rollouts.router,
 )

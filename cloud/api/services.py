@@ -22,6 +22,7 @@ from cloud.cache.figures import TierFigures
 from cloud.errors import DeniedError
 from cloud.fleet.device_tokens import ReplayCache, verify_device_token
 from cloud.fleet.enrolment import GuessLimit
+from cloud.fleet.nearby import NearbyBook
 from cloud.fleet.sightings import Sightings
 from cloud.fleet.tuf_repository import UpdateRepository
 from cloud.ingest.accounts import Accounts, OpenDoor
@@ -140,6 +141,7 @@ class Services:
     sightings: Sightings = field(default_factory=Sightings)
     accounts: Accounts = field(default_factory=OpenDoor)
     leaving: set[str] = field(default_factory=set)
+    nearby: NearbyBook = field(default_factory=NearbyBook)
     wall: Wall = field(default_factory=lambda: Wall(lambda _device, _wanted: None))
     people: AccountDesk = field(init=False)
     workspaces: WorkspaceDesk = field(init=False)

@@ -116,7 +116,7 @@ def device_view(session: Session, device: Device) -> DeviceView:
         **{name: getattr(device, name) for name in fields},
         last_seen=device.last_seen,
         converged=has_converged(desired, reported),
-        desired=desired.model_dump(mode="json"),
+        desired=desired.model_dump(mode="json", exclude={"nearby_wanted"}),  # has a route of its own
         reported=None if reported is None else reported.model_dump(mode="json"),
         stats=stats_of(device),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cloud.errors import ConflictError, InputError
+from edge_agent.wire.nearby import NearbyWanted
 from edge_agent.wire.sync import (
     BundleTarget,
     CameraSettings,
@@ -102,6 +103,18 @@ def frame_came(current: Desired, request_id: str) -> Desired:
     """No longer want a key frame; nothing changes when it was not wanted."""
     left = tuple(frame for frame in current.frames_wanted if frame.request_id != request_id)
     return current if len(left) == len(current.frames_wanted) else _next(current, None, frames_wanted=left)
+
+
+def want_nearby(current: Desired, wanted: NearbyWanted) -> Desired:
+    """Want a device to look for cameras around it, or to add one; what was wanted before is given up."""
+    return _next(current, None, nearby_wanted=wanted)
+
+
+def nearby_came(current: Desired, request_id: str) -> Desired:
+    """No longer want what a device has answered; nothing changes when it was not wanted."""
+    wanted = current.nearby_wanted
+    is_it = wanted is not None and wanted.request_id == request_id
+    return _next(current, None, nearby_wanted=None) if is_it else current
 
 
 def etag(desired: Desired) -> str:

@@ -12,6 +12,8 @@ from edge_agent.agent.cloud_sync import CloudSync, SyncPorts
 from edge_agent.agent.device import agent_version
 from edge_agent.agent.installer import Installer
 from edge_agent.agent.local_detector import LocalDetector
+from edge_agent.agent.nearby import Nearby
+from edge_agent.agent.nearby_ask import ProcessAsker
 from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.settings import SettingsStore
 from edge_agent.agent.shadow import ShadowTrial
@@ -75,6 +77,7 @@ class CloudPeer:
         self._updater = ports.updater
         self._desired: Desired | None = None
         self._approved_sha256: str | None = None
+        self._nearby = Nearby(config, ProcessAsker(), self.wake)
         url = identity.enrolment.cloud_url
 
         def token() -> str:
@@ -83,7 +86,15 @@ class CloudPeer:
         self._sync = CloudSync(
             url,
             parts.http,
-            SyncPorts(token, self._take, self._reported, self._was_reported, self._find_frame),
+            SyncPorts(
+                token,
+                self._take,
+                self._reported,
+                self._was_reported,
+                self._find_frame,
+                self._nearby.answer,
+                self._nearby.was_answered,
+            ),
             device=identity.device,
             poll_s=cloud.poll_s,
             clock=parts.clock,
@@ -115,6 +126,11 @@ class CloudPeer:
         return current.target if current is not None and current.path == self._ports.detector.path else None
 
     @property
+    def cameras_changed(self) -> bool:
+        """Return whether cameras were added or taken out in the portal since this session began."""
+        return self._nearby.has_changed
+
+    @property
     def installing(self) -> bool:
         """Return whether an installation is under way."""
         return self._installer is not None and self._installer.phase() != "idle"
@@ -131,6 +147,7 @@ class CloudPeer:
         """Stop; what is under way goes on at the next start."""
         if self.offload is not None:
             self.offload.stop()
+        self._nearby.stop()
         self._sync.stop()
         if self._installer is not None:
             self._installer.stop()
@@ -183,6 +200,7 @@ class CloudPeer:
     def _take(self, desired: Desired) -> None:
         self._desired = desired
         self._ports.settings.take_desired(desired.cameras)
+        self._nearby.want(desired.nearby_wanted)
         if self._installer is not None:
             self._installer.want_shadow(_on_trial(desired))
         if desired.bundle is not None:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from edge_agent.clock import Clock
 from edge_agent.errors import ElfowlError, LinkError, ProtocolError
+from edge_agent.wire.nearby import NearbyCameras
 from edge_agent.wire.sync import Desired, FrameWanted, Reported
 
 _log = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ class SyncPorts:
         reported: Returns what to report, for a desired version.
         was_reported: Told what the cloud has now.
         find_frame: Returns a key frame, or none when it is gone.
+        nearby: Returns what the cloud is to be told about cameras around; none: nothing.
+        nearby_told: Told when the cloud has that, or does not want it any more.
     """
 
     token: Callable[[], str]
@@ -45,6 +48,8 @@ class SyncPorts:
     reported: Callable[[int], Reported]
     was_reported: Callable[[Reported], None]
     find_frame: Callable[[FrameWanted], bytes | None]
+    nearby: Callable[[], NearbyCameras | None] = lambda: None
+    nearby_told: Callable[[NearbyCameras], None] = lambda _told: None
 
 
 class CloudSync:
@@ -123,6 +128,8 @@ class CloudSync:
         if self._desired is not None:
             for wanted in self._desired.frames_wanted:
                 self._send_frame(wanted)
+        if (found := self._ports.nearby()) is not None:
+            self._send_nearby(found)
         self._report()
 
     def _fetch(self) -> Desired | None:
@@ -161,6 +168,13 @@ class CloudSync:
         if response.status_code not in _GONE:
             self._expect_ok(response)
         self._served.add(wanted.request_id)
+
+    def _send_nearby(self, found: NearbyCameras) -> None:
+        path, headers = f"/nearby/{found.request_id}", {"Content-Type": "application/json"}
+        response = self._request("PUT", path, content=found.to_json(), headers=headers)
+        if response.status_code not in _GONE:
+            self._expect_ok(response)
+        self._ports.nearby_told(found)
 
     def _report(self) -> None:
         reported = self._ports.reported(self.desired_version)

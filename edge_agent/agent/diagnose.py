@@ -19,6 +19,7 @@ from pathlib import Path
 
 import httpx
 
+from edge_agent.agent.added_cameras import with_added
 from edge_agent.agent.brokers import home_broker
 from edge_agent.agent.findings import Finding, exit_code, failed, to_json, well
 from edge_agent.agent.joining import known_identity
@@ -66,6 +67,7 @@ class DiagnosisPorts:
 
 def run_diagnosis(config: AgentConfig, *, as_json: bool = False) -> int:
     """Print what is found, each finding as soon as it is known; return 1 if anything does not work."""
+    config = with_added(config)
     parts = real_parts(config.cloud.ca_file if config.cloud is not None else None)
     findings: list[Finding] = []
     for finding in diagnose(config, DiagnosisPorts(parts, time.thread_time)):

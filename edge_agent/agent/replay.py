@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
+from edge_agent.agent.added_cameras import with_added
 from edge_agent.agent.installer import load_best
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.parts import AgentParts, real_parts
@@ -98,7 +99,7 @@ def run_replay(
     """
     say = say or sys.stdout.write
     camera = camera_of(config, options.camera)
-    settings = SettingsStore(config.state_dir / "settings.json", config.cameras).get(camera.name)
+    settings = SettingsStore(config.state_dir / "settings.json", (camera,)).get(camera.name)
     detector = open_running_detector(config, parts or real_parts())
     try:
         with closing(_open(options, camera)) as frames:
@@ -218,6 +219,7 @@ def camera_of(config: AgentConfig, name: str | None) -> CameraConfig:
     Raises:
         ConfigError: There is no such camera, or a name is needed.
     """
+    config = with_added(config)
     names = ", ".join(camera.name for camera in config.cameras)
     if name is None and len(config.cameras) > 1:
         message = f"there are several cameras; say whose case it is with --camera, one of: {names}"

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from edge_agent.agent.added_cameras import with_added
 from edge_agent.agent.parts import AgentParts, real_parts
 from edge_agent.agent.session import Session
 from edge_agent.agent.start_guard import StartGuard
@@ -84,14 +85,14 @@ class Agent:
     def _run_session(
         self, identity: Identity | None, base: Path | None, stopping: threading.Event, *, safe: bool
     ) -> Identity | None:
-        """Run until stopped, or until the device joined its cloud; return the new identity then."""
+        """Run until stopped, or cameras changed, or the device joined its cloud; return the new identity."""
         joined = threading.Event()
         joiner = None
         if identity is None and self._config.cloud is not None:
             from edge_agent.agent.joining import Joiner  # noqa: PLC0415 - only with a cloud
 
             joiner = Joiner(self._config, self._parts.http, joined.set)
-        session = Session(self._config, identity, self._parts, base, safe=safe)
+        session = Session(with_added(self._config), identity, self._parts, base, safe=safe)
         with _metrics(self._config.metrics_port, session):
             session.start()
             give_back_memory()  # loading takes more than what is loaded
@@ -99,7 +100,7 @@ class Agent:
             if joiner is not None:
                 joiner.start()
             try:
-                while not stopping.wait(_TICK_S) and not joined.is_set():
+                while not (stopping.wait(_TICK_S) or joined.is_set() or session.outdated):
                     session.tick()
                     self._guard.tick(looked=session.looked)
             finally:

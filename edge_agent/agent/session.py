@@ -139,6 +139,11 @@ class Session:
         """Return whether the local detector has looked at a picture."""
         return self._detector.looks > 0
 
+    @property
+    def outdated(self) -> bool:
+        """Return whether cameras came or went, which a new session opens."""
+        return self._peer is not None and self._peer.cameras_changed
+
     def start(self) -> None:
         """Load the detector and begin: to look first, then to speak."""
         candidates = [self._recover_installed(), self._base]

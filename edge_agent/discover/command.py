@@ -59,7 +59,7 @@ class Wishes:
 
 
 def run_discover(
-    wishes: Wishes, login: Login | None, clock: Clock | None = None, open_stream: Opener | None = None
+    wishes: Wishes, login: Login | None, clock: Clock | None = None, opener: Opener | None = None
 ) -> int:
     """Find, print, and add if that was asked for; return the exit code.
 
@@ -67,7 +67,7 @@ def run_discover(
         wishes: What was asked for.
         login: Who we are to the cameras.
         clock: The machine's own by default.
-        open_stream: Opens a camera's stream.
+        opener: Opens a camera's stream.
 
     Raises:
         ElfowlError: Nothing was found, or it cannot be added; the text says what to do.
@@ -87,7 +87,7 @@ def run_discover(
     stream = chosen.main if wishes.stream == "main" else chosen.detect
     source = source_of(stream.url, login)
     _say(f"Opening {stream.url} ({size_words(stream)}) …")
-    _say(f"It gives {_watch((open_stream or _open)(source), clock)}.")
+    _say(f"It gives {watch((opener or open_stream)(source), clock)}.")
     fine = source_of(chosen.main.url, login) if wishes.clips else None
     add_camera(wishes.config, wishes.add, source, fine)
     _say(f"Added {wishes.add} to {wishes.config}. See: elfowl-agent check-config {wishes.config}")
@@ -98,7 +98,7 @@ def _devices(wishes: Wishes, clock: Clock) -> list[Device]:
     if wishes.host is not None:
         return [_named_device(wishes.host)]
     everybody = wishes.probe is None
-    places = (EVERYBODY,) if wishes.probe is None else (_place(wishes.probe),)
+    places = (EVERYBODY,) if wishes.probe is None else (place_of(wishes.probe),)
     _say(f"Asking {'this network' if everybody else wishes.probe} for {wishes.seconds:g} s …")
     found = find_devices(Probe(places, wishes.seconds, None if everybody else 1), clock)
     if not found:
@@ -118,7 +118,12 @@ def _named_device(named: str) -> Device:
     return device
 
 
-def _place(named: str) -> Place:
+def place_of(named: str) -> Place:
+    """Return whom to ask, from `HOST[:PORT]`.
+
+    Raises:
+        ConfigError: It is no such address.
+    """
     host, _, port = named.partition(":")
     if not host or (port and not port.isdigit()):
         message = f"--probe {named}: is no address; write HOST or HOST:PORT"
@@ -152,12 +157,17 @@ def choose(reports: list[Report], wishes: Wishes) -> Proposal:
     return report.proposals[number - 1]
 
 
-def _open(source: str) -> FrameSource:
+def open_stream(source: str) -> FrameSource:
+    """Open a stream at its address, password included; errors as `open_source`."""
     return open_source(source, timeout_s=_OPEN_S)
 
 
-def _watch(opened: FrameSource, clock: Clock) -> str:
-    """Take some pictures and say what came; a stream that gives none is an error."""
+def watch(opened: FrameSource, clock: Clock) -> str:
+    """Take some pictures, close the stream, and say what came.
+
+    Raises:
+        CameraError: It gives none.
+    """
     frames: list[Frame] = []
     begun_s = clock.monotonic_s()
     with closing(opened) as source:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
+from edge_agent.errors import CameraError
+
 _MAX_TEXT = 60
 _MAX_URL = 1_000
 _SERVICE_PATH = "/onvif/device_service"
 _RTSP = frozenset({"rtsp", "rtsps"})
 _HTTP = frozenset({"http", "https"})
+
+
+class LoginWantedError(CameraError):
+    """A device tells its streams only to those whom it knows, and we came as nobody."""
 
 
 @dataclass(frozen=True)

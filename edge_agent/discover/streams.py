@@ -18,7 +18,7 @@ from onveef.urls import with_credentials
 
 from edge_agent.clock import Clock
 from edge_agent.discover.bounded import BoundedTransport
-from edge_agent.discover.found import Device, Login, Stream, harmless, stream_at
+from edge_agent.discover.found import Device, Login, LoginWantedError, Stream, harmless, stream_at
 from edge_agent.errors import CameraError, ElfowlError
 
 _STEP_S = 5.0
@@ -59,7 +59,8 @@ def ask_streams(
             return _ask(client, device)
         except OnvifError as error:
             message = f"{device.host}: {_said_of(error, login)}"
-            raise CameraError(message) from None
+            wanted = isinstance(error, OnvifAuthError) and login is None
+            raise (LoginWantedError if wanted else CameraError)(message) from None
         except ElfowlError:
             raise
         except Exception as error:  # noqa: BLE001 - the library stumbles over some of what strangers say

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge_agent.clock import Clock
-from edge_agent.discover.found import Device, Stream
+from edge_agent.discover.found import Device, LoginWantedError, Stream
 from edge_agent.discover.proposal import Proposal, propose
 from edge_agent.errors import ElfowlError
 
@@ -30,12 +30,14 @@ class Report:
         model: Maker and model; may be empty.
         proposals: One for each channel; none if it could not be asked.
         error: Why it could not, and what to do; else empty.
+        wants_login: It tells its streams only to those whom it knows.
     """
 
     device: Device
     model: str = ""
     proposals: tuple[Proposal, ...] = ()
     error: str = ""
+    wants_login: bool = False
 
 
 def survey(devices: Sequence[Device], ask: Asker, clock: Clock) -> list[Report]:
@@ -67,5 +69,6 @@ def _report(device: Device, ask: Asker) -> Report:
     try:
         model, streams = ask(device, _EACH_S)
     except ElfowlError as error:
-        return Report(device, error=" ".join(str(error).split()))
+        wants_login = isinstance(error, LoginWantedError)
+        return Report(device, error=" ".join(str(error).split()), wants_login=wants_login)
     return Report(device, model, tuple(propose(streams)))

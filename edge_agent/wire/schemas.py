@@ -17,6 +17,7 @@ from edge_agent.wire.event import Event
 from edge_agent.wire.homeassistant import HaDeviceDocument, HaEntity, HaTrigger
 from edge_agent.wire.live import LivePicture, LookWanted
 from edge_agent.wire.manifest import Manifest
+from edge_agent.wire.nearby import NearbyCameras
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
 from edge_agent.wire.profile import DeviceProfile
 from edge_agent.wire.receipt import Receipt
@@ -52,6 +53,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "desired": Desired,
     "desired-hint": DesiredHint,
     "reported": Reported,
+    "nearby-cameras": NearbyCameras,
     "look-wanted": LookWanted,
     "live-picture": LivePicture,
     "event-batch": EventBatch,

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from edge_agent.wire.base import Document, Name, RelativePath, Sha256
 from edge_agent.wire.event import Event
+from edge_agent.wire.nearby import NearbyWanted
 from edge_agent.wire.rules import CameraRules
 from edge_agent.wire.shadow import ShadowReport
 
@@ -105,6 +106,7 @@ class Desired(Document):
     )
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
     frames_wanted: tuple[FrameWanted, ...] = ()
+    nearby_wanted: NearbyWanted | None = Field(None, description="until the device has answered it")
 
 
 class DesiredHint(Document):

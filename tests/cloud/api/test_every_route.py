@@ -69,7 +69,8 @@ def test_every_route_has_a_row_that_says_who_may_and_every_row_a_route(routes: l
 def test_only_what_has_to_is_open_to_anybody(routes: list[Asked]) -> None:
     is_open = {path for method, path in _of_api(routes) if access_of(method, path) == "anybody"}
     assert is_open == {
-        "/health", "/enrol", "/device/desired", "/device/reported", "/device/frames/{request_id}", "/offload",
+        "/health", "/enrol", "/device/desired", "/device/reported", "/device/frames/{request_id}",
+        "/device/nearby/{request_id}", "/offload",
         "/door", "/setup", "/login", "/answers/{token}",
     }  # fmt: skip
 

@@ -36,6 +36,7 @@ _NEVER_MADE: Final = r"report|compare|thresholds|measured|live|/events$|teaching
 
 OWN_KEY: Final = {
     ("put", "/device/frames/{request_id}"): "a camera's own, by its own key",
+    ("put", "/device/nearby/{request_id}"): "a camera's own, by its own key",
     ("get", "/answers/{token}"): "the link is all that is needed",
     ("post", "/answers/{token}"): "the link is all that is needed",
 }

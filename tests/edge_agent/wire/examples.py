@@ -35,6 +35,15 @@ from edge_agent.wire.manifest import (
     MeasuredLimits,
     SubnetRef,
 )
+from edge_agent.wire.nearby import (
+    NearbyAddition,
+    NearbyCamera,
+    NearbyCameras,
+    NearbyChannel,
+    NearbyStream,
+    NearbyWanted,
+    SealedLogin,
+)
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
 from edge_agent.wire.profile import Accelerator, DeviceProfile, InstallNotes, SpeedReference
 from edge_agent.wire.receipt import (
@@ -282,6 +291,14 @@ EXAMPLES: dict[str, Document] = {
         shadow=TARGET,
         cameras={"door": CameraSettings(threshold=0.5, rules=RULES)},
         frames_wanted=(FrameWanted(request_id="r1", event_id="0190a1b2c3d4-abcdef"),),
+        nearby_wanted=NearbyWanted(
+            request_id="nby_1",
+            add=NearbyAddition(
+                name="yard",
+                service="http://192.168.1.20/onvif/device_service",
+                login=SealedLogin(key="BA==", nonce="AA==", text="AA=="),
+            ),
+        ),
     ),
     "desired-hint": DesiredHint(version=7),
     "look-wanted": LookWanted(camera="door", for_s=12.0, fps=5.0, max_px=480),
@@ -302,6 +319,33 @@ EXAMPLES: dict[str, Document] = {
         phase="idle",
         outcomes=(UpdateOutcome(id="u1", bundle_sha256=DIGEST, outcome="success", at=1_800_000_000.0),),
         cameras={"door": CameraSettings()},
+    ),
+    "nearby-cameras": NearbyCameras(
+        device="porch",
+        request_id="nby_1",
+        cameras=(
+            NearbyCamera(
+                host="192.168.1.20",
+                service="http://192.168.1.20/onvif/device_service",
+                name="Front door",
+                model="Acme Eye 5",
+                channels=(
+                    NearbyChannel(
+                        channel=1,
+                        detect=NearbyStream(
+                            url="rtsp://192.168.1.20:554/sub",
+                            codec="H264",
+                            width_px=640,
+                            height_px=360,
+                            fps=15.0,
+                        ),
+                        main=NearbyStream(url="rtsp://192.168.1.20:554/main"),
+                        note="set one up in its settings",
+                    ),
+                ),
+            ),
+        ),
+        seal_key="BA==",
     ),
     "event-batch": EventBatch(
         device="porch",

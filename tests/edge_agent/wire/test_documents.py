@@ -57,6 +57,7 @@ LATER_FIELDS = [
     ("event", "end_reason"),
     ("stats", "shadow"),
     ("desired", "shadow"),
+    ("desired", "nearby_wanted"),
     ("reported", "shadow"),
     ("event", "loitering"),
     ("event", "crossings"),
