@@ -53,6 +53,11 @@ def test_load_webcam_number_becomes_text(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, GOOD.replace("rtsp://camera/1", "0"))).cameras[0].source == "0"
 
 
+def test_load_file_without_cameras_is_enough_where_the_portal_can_add_some(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, GOOD.partition("cameras:")[0] + "cloud: {url: 'http://cloud'}\n"))
+    assert (config.cameras, config.nearby.enabled) == ((), True)
+
+
 MISTAKES = [
     pytest.param("profile: x86-64", "profle: x86-64", 2, "did you mean 'profile'?", id="misspelt key"),
     pytest.param("  host: broker.local", "  hots: broker.local", 5, "did you mean 'host'?", id="nested key"),
@@ -121,6 +126,13 @@ MISTAKES = [
         1,
         "two cameras are named 'front'",
         id="same camera name",
+    ),
+    pytest.param(
+        "cameras:\n  - name: front\n    source: rtsp://camera/1\n",
+        "",
+        1,
+        "no camera: write one below 'cameras'",
+        id="no camera and nobody who could add one",
     ),
 ]
 

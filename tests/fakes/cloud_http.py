@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from edge_agent.wire.nearby import NearbyCameras
 from edge_agent.wire.sync import Desired, Reported
 
 
@@ -14,6 +15,7 @@ class FakeCloud:
         self.desired = Desired(device=device, version=1)
         self.reports: list[Reported] = []
         self.frames: dict[str, bytes] = {}
+        self.nearby: list[NearbyCameras] = []
         self.requests: list[httpx.Request] = []
         self.down = False
         self.body: str | None = None
@@ -34,6 +36,9 @@ class FakeCloud:
             return httpx.Response(204)
         if path.startswith("/api/v1/device/frames/"):
             self.frames[path.rsplit("/", 1)[1]] = request.read()
+            return httpx.Response(204)
+        if path.startswith("/api/v1/device/nearby/"):
+            self.nearby.append(NearbyCameras.from_json(request.read()))
             return httpx.Response(204)
         return httpx.Response(404)
 

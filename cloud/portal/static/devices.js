@@ -1,11 +1,12 @@
 // Cameras: which are there, what they run, and how one more joins.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { cloudOf, configOf } from "./joining.js";
+import { Nearby } from "./nearby.js";
 import { connection, deviceState, settingsWords } from "./states.js";
 import { Copy, Empty, Failure, Loading, State, api, html, liveNews, mount, useAction, useLoad } from "./ui.js";
 import { ago, plural, when } from "./words.js";
 
-const INSTALL = "pip install 'elfowl[litert]'";
+const INSTALL = "pip install 'elfowl[litert,onvif]'";
 const RUN = "elfowl-agent run --config agent.yaml";
 const named = (target) => (target ? `${target.detector_name} v${target.detector_version}` : "nothing yet");
 
@@ -23,7 +24,7 @@ function Switched({ cameras }) {
   return html`<ul class="plain muted">${rows.map(([name, one]) => html`<li>${name}: ${settingsWords(one)}</li>`)}</ul>`;
 }
 
-function Card({ device }) {
+function Card({ device, onNearby }) {
   const here = connection(device);
   const doing = deviceState(device, { onlyInstall: true });
   const wanted = device.desired.bundle;
@@ -40,12 +41,13 @@ function Card({ device }) {
     ${wanted && html`<p><${State} ...${doing}>${doing.words}<//></p>`}
     <${Switched} cameras=${device.reported?.cameras} />
     <${Health} stats=${device.stats} />
-    <p><a href=${`/events?device=${encodeURIComponent(device.name)}`}>What it saw</a></p>
+    <div class="row apart"><a href=${`/events?device=${encodeURIComponent(device.name)}`}>What it saw</a>
+      ${device.online && html`<button type="button" aria-label=${`Find cameras around ${device.name}`} onClick=${onNearby}>Find cameras</button>`}</div>
   </li>`;
 }
 
 /** A one-time token and the command that uses it; tells when the camera has joined. */
-function Joining({ open, devices, onClose }) {
+function Joining({ open, devices, onClose, onNearby }) {
   const dialog = useRef(null);
   const [token, setToken] = useState(null);
   const [before, setBefore] = useState([]);
@@ -68,9 +70,10 @@ function Joining({ open, devices, onClose }) {
         ${error && html`<${Failure} error=${error} retry=${make} />`}
         ${token && html`<div class="command"><pre>${token.command}</pre><${Copy} text=${token.command} /></div>`}
       </li>
-      ${config && html`<li><p>Say in a file agent.yaml, in the folder where it joined, where its pictures come from: the address of a stream, the name of a video, or the number of a webcam (0):</p>
-        <div class="command"><pre>${config}</pre><${Copy} text=${config} /></div>
-        <p>Then let it run; after that it is online here:</p><div class="command"><pre>${RUN}</pre><${Copy} text=${RUN} /></div></li>`}
+      ${config && html`<li><p>Put this into a file agent.yaml, in the folder where it joined:</p>
+        <div class="command"><pre>${config}</pre><${Copy} text=${config} /></div></li>
+        <li><p>Let it run; then it is online here:</p><div class="command"><pre>${RUN}</pre><${Copy} text=${RUN} /></div></li>
+        <li><p>Choose one of the cameras in its network:</p><div class="row"><button type="button" disabled=${!fresh.online} onClick=${() => { dialog.current.close(); onNearby(fresh); }}>Find cameras</button>${!fresh.online && html`<span class="muted">once ${fresh.name} is online</span>`}</div></li>`}
     </ol>
     <p role="status">${fresh ? html`<${State} tone="good" sign="✓">${fresh.name} has joined<//>` : token && html`<span class="muted">Waiting for the camera …</span>`}</p>
     <div class="row end"><button type="button" class=${fresh ? "primary" : ""} onClick=${() => dialog.current.close()}>${fresh ? "Done" : "Close"}</button></div>
@@ -80,6 +83,7 @@ function Joining({ open, devices, onClose }) {
 function Page() {
   const devices = useLoad(() => api("/devices"));
   const [adding, setAdding] = useState(false);
+  const [around, setAround] = useState(null);
   const [, tick] = useState(0);
   useEffect(() => {
     let timer = 0;
@@ -106,9 +110,10 @@ function Page() {
     ${devices.error && html`<${Failure} error=${devices.error} retry=${devices.reload} />`}
     ${list.length > 0 && html`<div class="row apart"><p class="muted lead">${plural(list.length, "camera")}, ${list.filter((one) => one.online).length} online</p>${add}</div>`}
     ${list.length
-      ? html`<ul class="cards">${list.map((device) => html`<${Card} key=${device.name} device=${device} />`)}</ul>`
+      ? html`<ul class="cards">${list.map((device) => html`<${Card} key=${device.name} device=${device} onNearby=${() => setAround(device.name)} />`)}</ul>`
       : html`<${Empty} title="No camera has joined yet"><p>A camera runs your detector by itself and tells here what it saw. One command lets it join.</p>${add}<//>`}
-    <${Joining} open=${adding} devices=${list} onClose=${() => setAdding(false)} />
+    <${Joining} open=${adding} devices=${list} onClose=${() => setAdding(false)} onNearby=${(one) => setAround(one.name)} />
+    <${Nearby} device=${list.find((one) => one.name === around) ?? null} onClose=${() => setAround(null)} />
   </div>`;
 }
 

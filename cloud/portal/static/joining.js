@@ -1,4 +1,4 @@
-// What a camera that has joined still needs: a file that says where its pictures come from. Pure functions.
+// What a device that has joined still needs: a file that says who and where it is. Pure functions.
 
 /** The address under which the camera knows the cloud, out of the command that lets it join. */
 export const cloudOf = (command) => /--cloud (\S+)/.exec(command)?.[1] ?? "";
@@ -11,8 +11,8 @@ export function configOf({ name, profile }, url) {
     "state_dir: elfowl-state",
     "cloud:",
     `  url: "${url}"`,
-    "cameras:",
-    "  - name: door",
-    '    source: "rtsp://USER:PASSWORD@ADDRESS/stream"',
+    "# Cameras of its network are found from the portal. For a webcam or a video, take these signs away:",
+    "# cameras:",
+    "#   - {name: door, source: 0}    # the number of a webcam, or the name of a video file",
   ].join("\n");
 }

@@ -11,6 +11,7 @@ import pytest
 
 from edge_agent.agent.cloud_sync import CloudSync, SyncPorts
 from edge_agent.errors import LinkError, ProtocolError
+from edge_agent.wire.nearby import NearbyCameras
 from edge_agent.wire.sync import Desired, FrameWanted, Reported
 from tests.fakes.clock import FakeClock
 from tests.fakes.cloud_http import FakeCloud
@@ -24,6 +25,7 @@ class Bench:
         self.told: list[Reported] = []
         self.phase = "idle"
         self.frames = {"event-1": b"jpeg"}
+        self.found: NearbyCameras | None = None
         self.sync = CloudSync(
             "http://cloud/",
             self.cloud.client(),
@@ -33,6 +35,8 @@ class Bench:
                 reported=self._reported,
                 was_reported=self.told.append,
                 find_frame=lambda wanted: self.frames.get(wanted.event_id or ""),
+                nearby=lambda: self.found,
+                nearby_told=lambda _told: setattr(self, "found", None),
             ),
             device="porch",
             poll_s=60.0,
@@ -168,3 +172,14 @@ def test_sync_answer_that_trickles_or_never_ends_is_given_up(
         bench.sync.sync_once()
     assert bench.clock.monotonic_s() < 200.0
     assert bench.taken == []
+
+
+def test_sync_tells_what_was_found_around_until_the_cloud_has_it(bench: Bench) -> None:
+    bench.found = NearbyCameras(device="porch", request_id="nby_1")
+    bench.cloud.down = True
+    with pytest.raises(LinkError):
+        bench.sync.sync_once()
+    bench.cloud.down = False
+    for _ in range(2):
+        bench.sync.sync_once()
+    assert [one.request_id for one in bench.cloud.nearby] == ["nby_1"]

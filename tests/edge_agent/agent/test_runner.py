@@ -25,6 +25,7 @@ from edge_agent.update.identity import Enrolment, load_or_make_key, save_enrolme
 from edge_agent.wire.detection import Detection, DetectorRef
 from edge_agent.wire.event import Event
 from edge_agent.wire.live import LivePicture, LookWanted
+from edge_agent.wire.nearby import NearbyWanted
 from edge_agent.wire.offload import OffloadReply, OffloadRequest
 from edge_agent.wire.rules import CameraRules, ZoneRule
 from edge_agent.wire.sync import (
@@ -401,3 +402,15 @@ def test_agent_state_files_are_json(world: World) -> None:
     settings = world.folder / "settings.json"
     assert until(settings.exists)
     assert until(lambda: json.loads(settings.read_text())["cameras"]["front"]["threshold"] == 0.4)
+
+
+def test_agent_opens_its_cameras_anew_when_one_was_taken_out_in_the_portal(world: World) -> None:
+    world.enrol()
+    (world.folder / "cameras.yaml").write_text("cameras: [{name: yard, source: x}]\n")
+    world.start(world.config(cloud=CLOUD, mqtt=None))
+    assert until(lambda: [set(report.cameras) for report in world.cloud.reports] == [{"front", "yard"}])
+    wanted = NearbyWanted(request_id="nby_1", remove="yard")
+    world.cloud.desired = Desired(device="porch", version=2, nearby_wanted=wanted)
+    assert until(lambda: bool(world.cloud.reports) and set(world.cloud.reports[-1].cameras) == {"front"})
+    assert world.cloud.nearby[0].removed == "yard"
+    assert world.error == []
