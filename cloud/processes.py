@@ -7,6 +7,7 @@ through `python -m cloud.processes PROGRAM …`, which asks the kernel to end it
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import logging
@@ -16,7 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import IO, Protocol
 
 from edge_agent.clock import Clock
@@ -55,6 +56,17 @@ class Process(Protocol):
     def terminate(self) -> None:
         """Ask it to end."""
         ...
+
+
+def run_loop(main: Coroutine[object, object, None]) -> None:
+    """Run to its end what serves a socket: in uvloop where it is installed, as the web server does."""
+    try:
+        from uvloop import new_event_loop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        asyncio.run(main)
+        return
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(main)
 
 
 def start_child(

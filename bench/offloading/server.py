@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from cloud.api.bounded_http import BoundedHttp
 from cloud.app import create_app
 from cloud.cache.figures import TierFigures
 from cloud.offload.batcher import Seen, Waiting
@@ -21,7 +21,7 @@ from cloud.offload.pictures import decoded
 from cloud.offload.pool import WorkerPool
 from cloud.offload.service import OffloadService
 from cloud.offload.worker import serve
-from cloud.processes import exit_with_parent
+from cloud.processes import exit_with_parent, run_loop
 from cloud.settings import Settings
 from edge_agent.clock import SystemClock
 from edge_agent.errors import ElfowlError
@@ -36,7 +36,7 @@ class Server(uvicorn.Server):
     """Serves the cloud; with `instant` its offload service is exchanged once it runs."""
 
     def __init__(self, app: FastAPI, settings: Settings, *, instant: bool) -> None:
-        super().__init__(uvicorn.Config(app, port=settings.port, log_level="error"))
+        super().__init__(uvicorn.Config(app, port=settings.port, http=BoundedHttp, log_level="error"))
         self._app, self._settings, self._instant = app, settings, instant
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -83,7 +83,7 @@ def main(kind: str, home: Path, port: int) -> None:
     """Serve until the parent ends."""
     exit_with_parent()
     if kind == _INSTANT_WORKER:
-        asyncio.run(serve(home, InstantEyes(), SystemClock()))
+        run_loop(serve(home, InstantEyes(), SystemClock()))
         return
     settings = Settings(
         home=home, port=port, broker_port=0, offload_requests_per_minute=1e9, offload_bytes_per_day=1e15

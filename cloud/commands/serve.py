@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from cloud.actions.accounts import AccountDesk
+from cloud.api.bounded_http import BoundedHttp
 from cloud.api.guard import is_loopback
 from cloud.api.services import Services
 from cloud.app import create_app
@@ -83,6 +84,7 @@ def serve(settings: Settings, watching: StreamPool) -> None:
         app,
         host=settings.host,
         port=settings.port,
+        http=BoundedHttp,
         log_level="warning",
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )

@@ -5,7 +5,6 @@ It listens only once it is warm, so whoever can connect is answered at full spee
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import sys
@@ -15,7 +14,7 @@ from cloud.cache.plan import CachePlan
 from cloud.offload.desk import Desk, Eyes
 from cloud.offload.listening import listen
 from cloud.offload.protocol import newest_folders
-from cloud.processes import exit_with_parent
+from cloud.processes import exit_with_parent, run_loop
 from edge_agent.clock import Clock, SystemClock
 
 _WARMED = 8
@@ -45,7 +44,7 @@ def main(socket_path: str, plan_json: str) -> None:
     eyes = DetectorEyes.of_this_machine(plan)
     for folder in newest_folders(plan.detectors_path, _WARMED):
         eyes.get_ready(folder)
-    asyncio.run(serve(Path(socket_path), eyes, SystemClock(), most=eyes.most_at_once))
+    run_loop(serve(Path(socket_path), eyes, SystemClock(), most=eyes.most_at_once))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from cloud.api.bounded_http import BoundedHttp
 from tests.cloud.api.conftest import Cloud
 from tests.fakes.frame_source import until
 
@@ -17,7 +18,8 @@ _PATIENCE_S = 60.0
 @contextmanager
 def served(cloud: Cloud) -> Iterator[int]:
     """Serve a cloud; gives the port."""
-    server = uvicorn.Server(uvicorn.Config(cloud.app, port=0, log_level="error", lifespan="off"))
+    config = uvicorn.Config(cloud.app, port=0, http=BoundedHttp, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
     door = server.config.bind_socket()
     thread = threading.Thread(target=server.run, args=([door],))
     thread.start()
