@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from cloud.accounts.workspaces import HOME, within
@@ -38,7 +39,21 @@ from cloud.commands import (
 from cloud.commands.options import AsJson, Home, read_settings
 from edge_agent.errors import ElfowlError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+_FIRST: Final = (
+    "demo", "serve", "detector", "profiles", "bundle", "device", "rollout", "stream", "scan", "search",
+    "correct", "corrections", "withdraw", "alert", "events", "attribute",
+)  # fmt: skip
+
+
+class _AsNeeded(TyperGroup):
+    """Lists the commands in the order in which somebody who begins needs them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer keeps that type to itself
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+
+
+app = typer.Typer(cls=_AsNeeded, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(detector.app, name="detector")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(device.app, name="device")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge_agent.agent.cli import add_clips
+from edge_agent.agent.cli import Usage, add_clips
 from edge_agent.discover.cli import add_discover
 from edge_agent.errors import ArtifactError, ConfigError, ElfowlError
 
@@ -44,9 +44,7 @@ def _with_cure(error: ElfowlError) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="elfowl-agent", description="Custom-made eyes for a small camera.", epilog=_EPILOG
-    )
+    parser = Usage(prog="elfowl-agent", description="Custom-made eyes for a small camera.", epilog=_EPILOG)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_run(commands.add_parser("run", help="look, report and obey until stopped"))
     _add_check_config(commands.add_parser("check-config", help="say whether a config file is right"))
@@ -107,11 +105,11 @@ def _add_try(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write an .mp4, or the best .jpg, with boxes"
     )
-    parser.add_argument("--port", type=int, metavar="N", help="port of the preview page")
+    parser.add_argument("--port", type=int, metavar="N", help="port of the preview page (default: 8642)")
     parser.add_argument("--seconds", type=float, metavar="N", help="stop after so many seconds")
     parser.add_argument("--bundle", type=Path, metavar="BUNDLE", help="another detector than the starter")
     parser.add_argument(
-        "--threshold", type=float, metavar="X", help="score from which something counts as seen"
+        "--threshold", type=float, metavar="X", help="score, 0 to 1, from which something counts as seen"
     )
     parser.add_argument("--label", action="append", metavar="NAME", help="report only this; may be repeated")
     parser.set_defaults(command=_try)
@@ -120,7 +118,7 @@ def _add_try(parser: argparse.ArgumentParser) -> None:
 def _add_enrol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cloud", metavar="URL", help="for example http://192.168.1.2:8420")
     ways = parser.add_mutually_exclusive_group(required=True)
-    ways.add_argument("--token", metavar="T", help="from the portal, page Devices")
+    ways.add_argument("--token", metavar="T", help="from the portal: Cameras, Add a camera")
     ways.add_argument("--ticket", type=Path, metavar="FILE", help="a ticket that the portal wrote")
     ways.add_argument("--qr", metavar="SOURCE", help="let this camera see the portal's QR code")
     parser.add_argument(

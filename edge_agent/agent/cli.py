@@ -1,9 +1,29 @@
-"""The options of `elfowl-agent clips`; light, because every command reads it."""
+"""How the command line answers mistakes, and the options of `clips`; light, for every command reads it."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
+import sys
 from pathlib import Path
+from typing import NoReturn
+
+_NO_COMMAND = "required: COMMAND"
+
+
+class Usage(argparse.ArgumentParser):
+    """A parser that shows what there is to those who only typed its name, and guesses what was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end with code 2."""
+        if _NO_COMMAND in message:
+            self.print_help(sys.stderr)
+            self.exit(2)
+        chosen, *choices = re.findall(r"'([^']*)'", message) or [""]
+        if "invalid choice" in message and (close := difflib.get_close_matches(chosen, choices, 1)):
+            message = f"there is no {chosen!r}; did you mean {close[0]!r}?"
+        super().error(message)
 
 
 def add_clips(parser: argparse.ArgumentParser) -> None:

@@ -33,7 +33,7 @@ from edge_agent.camera.open_source import open_source
 from edge_agent.camera.picture_source import PictureSource
 from edge_agent.camera.uri import SourceAddress, parse_source
 from edge_agent.config import CameraConfig
-from edge_agent.errors import ConfigError
+from edge_agent.errors import CameraError, ConfigError
 from edge_agent.pipeline.events import CameraIdentity
 from edge_agent.report.snapshots import encode_jpeg, make_snapshot
 from edge_agent.starter.location import starter_bundle_path
@@ -63,6 +63,7 @@ class TryOptions:
         device: The device's name in Home Assistant.
         camera: The camera's name there.
         threads: Threads of one inference.
+        first_picture_s: How long to wait for the first picture of a source that cannot be opened.
     """
 
     source: str
@@ -78,6 +79,7 @@ class TryOptions:
     device: str = "elfowl-try"
     camera: str = "try"
     threads: int = 1
+    first_picture_s: float = 10.0
 
 
 def run_tryout(
@@ -251,9 +253,15 @@ class _Attempt:
     def _wait(self, source: PictureSource, worker: CameraWorker, home: TryHome) -> None:
         clock, seconds = self._parts.clock, self._options.seconds
         until_s = float("inf") if seconds is None else clock.monotonic_s() + seconds
+        give_up_s = clock.monotonic_s() + self._options.first_picture_s
         while not self._stop.wait(_TICK_S):
-            if source.health().finished or clock.monotonic_s() >= until_s:
+            health, now_s = source.health(), clock.monotonic_s()
+            if health.finished or now_s >= until_s:
                 return
+            if health.frames == 0 and health.status == "offline" and now_s >= give_up_s:
+                # Some sources are only opened when a picture is taken: a wrong address shows here.
+                message = f"no picture came within {self._options.first_picture_s:.0f} s; {health.reason}"
+                raise CameraError(message)
             home.tick(worker.stats())
 
     def _sum_up(self, view: TryView) -> None:

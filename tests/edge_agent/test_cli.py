@@ -49,6 +49,18 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "says"),
+    [([], "find cameras and say which stream"), (["tyr"], "there is no 'tyr'; did you mean 'try'?")],
+)
+def test_who_does_not_know_the_commands_is_helped(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     "arguments", [[], ["fly"], ["run"], ["try"], ["enrol", "--cloud", "http://x"], ["detect", "b"]]
 )
 def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

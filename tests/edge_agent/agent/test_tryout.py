@@ -207,6 +207,8 @@ def test_tryout_mqtt_shows_up_and_leaves_nothing_behind(clip: Path, tmp_path: Pa
     [
         ({"source": "/no/such/clip.mp4"}, CameraError, "no such file"),
         ({"source": ""}, ConfigError, "empty"),
+        # Opened only when a picture is taken: tried again for ever once there was one, not before.
+        ({"source": "http://127.0.0.1:1/x.jpg", "first_picture_s": 0.5}, CameraError, "no picture came"),
         ({"out": Path("result.txt")}, ConfigError, r"\.mp4"),
         ({"out": Path("/no/such/folder/result.mp4")}, ConfigError, "does not exist"),
         ({"mqtt": "http://broker"}, ConfigError, "HOST"),
