@@ -59,7 +59,7 @@ def refuse_weak(password: str, name: str) -> None:
     plain = _plain(password)
     if not SHORTEST <= len(plain) <= LONGEST:
         message = (
-            f"password: take at least {SHORTEST} signs (at most {LONGEST}); some words in a row are good"
+            f"password: take at least {SHORTEST} characters (at most {LONGEST}); some words in a row are good"
         )
     elif plain.casefold() in _COMMON:
         message = "password: this one is among the first that are tried; take another"

@@ -1,17 +1,17 @@
 // One bundle: what compression removed and what it cost, from its measured receipt.
 import { useEffect } from "preact/hooks";
-import { chosenForm } from "./receipt.js";
+import { barsOf, chosenForm } from "./receipt.js";
 import { Failure, Loading, State, api, html, mount, setTitle, useLoad } from "./ui.js";
 import { kilobytes, milliseconds, percent, plural, when } from "./words.js";
 
 const exact = (value) => (value == null ? "not measured" : value.toFixed(3));
 const ROWS = [
-  { words: "Precision", of: (one) => one.precision },
+  { words: "Kind of numbers", of: (one) => one.precision },
   { words: "Runs in", of: (one) => one.runtime },
   { words: "Size of the network", of: (one) => kilobytes(one.bytes) },
   { words: "Weights", of: (one) => one.parameters?.toLocaleString() ?? "–" },
-  { words: "AP50 on unseen pictures", of: (one) => exact(one.ap50) },
-  { words: "AP", of: (one) => exact(one.ap) },
+  { words: "Accuracy on unseen pictures (AP50)", of: (one) => exact(one.ap50) },
+  { words: "… with boxes that fit closely (AP)", of: (one) => exact(one.ap) },
   { words: "Pictures measured on", of: (one) => one.images },
   { words: "Same boxes as the full detector", of: (one) => percent(one.agreement_f1) },
   { words: "A picture takes (median)", of: (one) => milliseconds(one.ms_p50) },
@@ -29,12 +29,18 @@ function Table({ receipt }) {
   </table></div>`;
 }
 
+/** What it cost and what it brought, to be seen at a glance. */
+function Bars({ receipt }) {
+  return html`<div class="halves">${barsOf(receipt.before, chosenForm(receipt)).map(({ words, bars }) => html`<figure class="card pair" key=${words}>
+    <figcaption>${words}</figcaption>${bars.map((bar, i) => html`<p><span class="muted">${i ? "small" : "full"}</span><span class="track" aria-hidden="true"><span class=${i ? "now" : "was"} style=${`width:${Math.max(1, bar.share * 100)}%`}></span></span><strong>${bar.words}</strong></p>`)}</figure>`)}</div>`;
+}
+
 function Verdict({ receipt }) {
   const small = chosenForm(receipt);
   const { before } = receipt;
   const times = before.bytes / small.bytes;
   const measured = before.ap50 != null && small.ap50 != null;
-  const cost = !measured ? "What it cost was not measured: no unseen pictures were kept." : `AP50 went from ${exact(before.ap50)} to ${exact(small.ap50)}.`;
+  const cost = !measured ? "What it cost was not measured: no unseen pictures were kept." : `Its accuracy went from ${exact(before.ap50)} to ${exact(small.ap50)}.`;
   return html`<p class="lead">${times >= 1 ? `${times.toFixed(1)} times smaller` : `${(1 / times).toFixed(1)} times larger`}: ${kilobytes(before.bytes)} became ${kilobytes(small.bytes)}. ${cost}</p>`;
 }
 
@@ -50,7 +56,8 @@ function Page({ bundle: id }) {
       <a href=${`/detectors/${bundle.value.detector_id}#shrink`}>Back to the detector</a></p>
     <${Verdict} receipt=${receipt} />
     ${receipt.warnings.map((words) => html`<p class="note">${words}</p>`)}
-    <${Table} receipt=${receipt} />
+    <${Bars} receipt=${receipt} />
+    <details><summary>All figures</summary><${Table} receipt=${receipt} /></details>
     ${receipt.removed.length > 0 && html`<section><h2>What was removed</h2><ul>${receipt.removed.map((one) => html`<li>${one.stage}: ${one.what}
       ${one.parameters_before != null && one.parameters_after != null && html` <span class="muted">(${one.parameters_before.toLocaleString()} → ${one.parameters_after.toLocaleString()} weights)</span>`}</li>`)}</ul></section>`}
     <section><h2>How it was measured</h2>

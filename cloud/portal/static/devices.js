@@ -10,18 +10,14 @@ const INSTALL = "pip install 'elfowl[litert,onvif]'";
 const RUN = "elfowl-agent run --config agent.yaml";
 const named = (target) => (target ? `${target.detector_name} v${target.detector_version}` : "nothing yet");
 
-function Health({ stats }) {
-  const cameras = Object.entries(stats?.cameras ?? {});
-  if (!cameras.length) return null;
-  const warm = stats.temperature_c == null ? "" : ` · ${Math.round(stats.temperature_c)} °C`;
-  return html`<ul class="plain muted">${cameras.map(([name, one]) => html`<li class="name">${name}: ${one.fps_captured.toFixed(1)} pictures/s, looks at ${Math.round(one.gate_ratio * 100)} %${warm}</li>`)}</ul>`;
-}
+const Pace = ({ stats }) => stats && html`<p class="muted">${stats.fps_captured.toFixed(1)} pictures/s, looks at ${Math.round(stats.gate_ratio * 100)} % of them</p>`;
 
-/** How each camera is switched, as it says itself: in Home Assistant too. */
-function Switched({ cameras }) {
-  const rows = Object.entries(cameras ?? {});
-  if (!rows.length) return null;
-  return html`<ul class="plain muted">${rows.map(([name, one]) => html`<li>${name}: ${settingsWords(one)}</li>`)}</ul>`;
+/** What each camera of a device does, and how it is switched, as it says itself: in Home Assistant too. */
+function Cameras({ device }) {
+  const rows = Object.entries(device.reported?.cameras ?? {});
+  if (!rows.length) return html`<p class="muted">${device.reported ? "No camera yet." : ""}</p>`;
+  return html`<ul class="plain stack tight">${rows.map(([name, one]) => html`<li key=${name}><strong class="name">${name}</strong><p class="muted">${settingsWords(one)}</p>
+    <${Pace} stats=${device.online ? device.stats?.cameras?.[name] : null} /></li>`)}</ul>`;
 }
 
 function Card({ device, onNearby }) {
@@ -34,13 +30,13 @@ function Card({ device, onNearby }) {
     <dl>
       <div><dt>Last seen</dt><dd title=${when(device.last_seen)}>${ago(device.last_seen)}</dd></div>
       <div><dt>Kind</dt><dd>${device.profile}</dd></div>
-      <div><dt>Runs</dt><dd>${named(device.reported?.installed)}</dd></div>
+      ${!(wanted && same) && html`<div><dt>Runs</dt><dd>${named(device.reported?.installed)}</dd></div>`}
       ${!same && html`<div><dt>Shall run</dt><dd>${named(wanted)}</dd></div>`}
-      <div><dt>Agent</dt><dd>${device.agent_version}</dd></div>
+      <div><dt>Software</dt><dd>${device.agent_version}</dd></div>
+      ${device.online && device.stats?.temperature_c != null && html`<div><dt>Temperature</dt><dd>${Math.round(device.stats.temperature_c)} °C</dd></div>`}
     </dl>
     ${wanted && html`<p><${State} ...${doing}>${doing.words}<//></p>`}
-    <${Switched} cameras=${device.reported?.cameras} />
-    <${Health} stats=${device.stats} />
+    <${Cameras} device=${device} />
     <div class="row apart"><a href=${`/events?device=${encodeURIComponent(device.name)}`}>What it saw</a>
       ${device.online && html`<button type="button" aria-label=${`Find cameras around ${device.name}`} onClick=${onNearby}>Find cameras</button>`}</div>
   </li>`;
@@ -108,7 +104,7 @@ function Page() {
   const add = html`<button type="button" class="primary" onClick=${() => setAdding(true)}>Add a camera</button>`;
   return html`<div class="stack">
     ${devices.error && html`<${Failure} error=${devices.error} retry=${devices.reload} />`}
-    ${list.length > 0 && html`<div class="row apart"><p class="muted lead">${plural(list.length, "camera")}, ${list.filter((one) => one.online).length} online</p>${add}</div>`}
+    ${list.length > 0 && html`<div class="row apart"><p class="muted lead">${plural(list.length, "device")}, ${list.filter((one) => one.online).length} online. Each looks with your detector by itself, at one camera or several.</p>${add}</div>`}
     ${list.length
       ? html`<ul class="cards">${list.map((device) => html`<${Card} key=${device.name} device=${device} onNearby=${() => setAround(device.name)} />`)}</ul>`
       : html`<${Empty} title="No camera has joined yet"><p>A camera runs your detector by itself and tells here what it saw. One command lets it join.</p>${add}<//>`}

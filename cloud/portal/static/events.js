@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { FILTERS, PAGE, merged, query } from "./eventlist.js";
 import { KeySheet, useKeys } from "./keys.js";
 import { verdictWords } from "./said.js";
-import { answeredBy, detectorWords } from "./states.js";
+import { answeredBy, detectorName } from "./states.js";
 import { Empty, Failure, Loading, State, api, html, liveNews, mount, useAction, useLoad } from "./ui.js";
 import { ago, percent, when } from "./words.js";
 
@@ -33,7 +33,7 @@ function Row({ item, chosen, onChoose, onSay, busy }) {
     </div>
     <div class="who muted">
       <p><span aria-hidden="true">${answer.sign}</span> answered by ${answer.words}${answer.why ? `: ${answer.why}` : ""}</p>
-      <p class="clip">${detectorWords(event.detector)}</p>
+      <p class="clip">${detectorName(event.detector)}</p>
     </div>
     <div class="say">
       ${verdict && html`<${State} ...${verdict}>${verdict.words}<//>`}

@@ -20,7 +20,7 @@ function Card({ detector }) {
     <p class="muted clip">${detector.labels.join(", ") || "no classes yet"}</p>
     <div class="row apart">
       <${State} tone=${tone} sign=${sign}>${words}<//>
-      <span class="muted">${used ? `v${used.version} · AP50 ${ap50(used.metrics.ap50)}` : detector.counts.labelled_frames ? `${detector.counts.labelled_frames} labelled` : ""}</span>
+      <span class="muted">${used ? `v${used.version} · accuracy ${ap50(used.metrics.ap50)}` : detector.counts.labelled_frames ? `${detector.counts.labelled_frames} labelled` : ""}</span>
     </div>
   </li>`;
 }

@@ -109,7 +109,7 @@ function Curve({ curve }) {
       <polyline points=${points.map((point) => point.join(",")).join(" ")} />
       ${points.map(([x, y]) => html`<circle cx=${x} cy=${y} r="3.5" />`)}
     </svg>
-    <figcaption class="muted">AP50 by labelled frames: an estimate, no test score.</figcaption>
+    <figcaption class="muted">Accuracy by labelled frames: an estimate, no test score.</figcaption>
     <ul class="sr">${curve.map((point) => html`<li>${plural(point.frames, "frame")}: ${ap50(point.ap50)}</li>`)}</ul>
   </figure>`;
 }

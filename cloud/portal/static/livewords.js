@@ -25,7 +25,7 @@ export function knownWords(live, now) {
 /** How good the live detector is, with how that was found out: never a test score. */
 export function qualityWords(live) {
   const newest = live?.curve.at(-1);
-  return newest ? `AP50 ${ap50(newest.ap50)} with ${plural(newest.frames, "frame")} (${HOW[newest.how] ?? "estimate"})` : "";
+  return newest ? `Accuracy ${ap50(newest.ap50)} with ${plural(newest.frames, "frame")} (${HOW[newest.how] ?? "estimate"})` : "";
 }
 
 /** Why it does not learn, in words; "" when it does. */

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { KeySheet, useKeys } from "./keys.js";
 import { ReviewBook, queueOf } from "./reviewbook.js";
 import { verdictWords } from "./said.js";
-import { answeredBy, detectorWords } from "./states.js";
+import { answeredBy, detectorName } from "./states.js";
 import { isRunning, useJob } from "./training.js";
 import { Empty, Failure, Loading, Progress, State, api, html, mount, setTitle, useLoad } from "./ui.js";
 import { ago, percent, plural, when } from "./words.js";
@@ -39,7 +39,7 @@ function Facts({ item }) {
   const near = margin > 0 ? `${percent(margin)} above its threshold` : "at its threshold";
   return html`<div>
     <h2><a href=${`/events/${event.id}`}>${event.label}</a> <span class="muted">${percent(event.top_score)}, ${near}</span></h2>
-    <p class="muted clip">${event.camera} on ${event.device} · <time datetime=${new Date(event.start_time * 1000).toISOString()} title=${when(event.start_time)}>${ago(event.start_time)}</time> · answered by ${answer.words} · ${detectorWords(event.detector)}</p>
+    <p class="muted clip">${event.camera} on ${event.device} · <time datetime=${new Date(event.start_time * 1000).toISOString()} title=${when(event.start_time)}>${ago(event.start_time)}</time> · answered by ${answer.words} · ${detectorName(event.detector)}</p>
   </div>`;
 }
 

@@ -29,6 +29,8 @@ const MEMBER_WORDS = {
   late: "late", skipped: "left out", returning: "goes back", returned: "went back",
 };
 
+const PARTS = [["good", ["succeeded"]], ["bad", ["failed", "late"]], ["warn", ["trying", "asked", "watching", "returning"]]];
+
 const counted = (counts) => Object.entries(counts).map(([state, count]) => `${count} ${MEMBER_WORDS[state]}`).join(" · ");
 
 function Members({ number }) {
@@ -39,6 +41,14 @@ function Members({ number }) {
     <tbody>${one.value.members.map((member) => html`<tr key=${member.device}>
       <td>${member.group + 1}</td><td class="clip">${member.device}</td><td>${MEMBER_WORDS[member.state]}</td><td>${member.reason ?? member.trial ?? ""}</td>
     </tr>`)}</tbody></table>`;
+}
+
+/** How many of all cameras have it, went wrong, or are still to come, as one bar; the words stand above it. */
+function Share({ counts }) {
+  const all = Object.values(counts).reduce((sum, n) => sum + n, 0);
+  if (!all) return null;
+  const parts = PARTS.map(([tone, states]) => [tone, states.reduce((sum, state) => sum + (counts[state] ?? 0), 0)]);
+  return html`<div class="share" aria-hidden="true">${parts.filter(([, n]) => n > 0).map(([tone, n]) => html`<span key=${tone} class=${tone} style=${`width:${(n / all) * 100}%`}></span>`)}</div>`;
 }
 
 function Card({ rollout, onChange }) {
@@ -53,6 +63,7 @@ function Card({ rollout, onChange }) {
     <div class="row apart"><h3 class="clip" title=${rollout.name}>${rollout.name}</h3><${State} ...${state}>${state.words}<//></div>
     ${rollout.reason && html`<p role="alert">${rollout.reason}</p>`}
     <p>Group ${rollout.group + 1} of ${rollout.groups} · ${counted(rollout.counts)}</p>
+    <${Share} counts=${rollout.counts} />
     <p class="muted">Begun ${ago(rollout.created)}, last step ${ago(rollout.updated)}</p>
     ${error && html`<${Failure} error=${error} />`}
     <div class="row">
@@ -70,14 +81,14 @@ function Preview({ shown }) {
 }
 
 /** Bundle and group to choose, a look at what it would do, and the button that begins. */
-function Beginning({ bundles, groups, onBegun }) {
+function Beginning({ bundles, names, groups, onBegun }) {
   const [bundle, setBundle] = useState("");
   const [group, setGroup] = useState("");
   const [name, setName] = useState("");
   const [shadowS, setShadowS] = useState("");
   const [shown, setShown] = useState(null);
   const plan = () => ({
-    name: name || bundle, bundle_ids: [bundle], selector: { groups: group ? [group] : [] },
+    name: name || names.get(bundles.find((one) => one.id === bundle)?.detector_id) || bundle, bundle_ids: [bundle], selector: { groups: group ? [group] : [] },
     shadow: shadowS ? { look_s: Number(shadowS) } : null,
   });
   const [look, looking, lookError] = useAction(async () => setShown(await api("/rollouts/preview", { method: "POST", json: plan() })));
@@ -90,19 +101,20 @@ function Beginning({ bundles, groups, onBegun }) {
   const error = lookError ?? beginError;
   return html`<section class="card stack" aria-labelledby="begin-title"><h2 id="begin-title">Begin a roll-out</h2>
     <div class="row">
-      <label>Bundle<select value=${bundle} onChange=${change(setBundle)}><option value="">choose</option>
-        ${bundles.map((one) => html`<option key=${one.id} value=${one.id}>${`${one.id} · version ${one.detector_version} · ${one.profile}`}</option>`)}</select></label>
+      <label>What to send<select value=${bundle} onChange=${change(setBundle)}><option value="">choose</option>
+        ${bundles.map((one) => html`<option key=${one.id} value=${one.id}>${`${names.get(one.detector_id) ?? one.id} v${one.detector_version} for ${one.profile}, made ${ago(one.created)}`}</option>`)}</select></label>
       <label>Cameras<select value=${group} onChange=${change(setGroup)}><option value="">all</option>
         ${groups.map((one) => html`<option key=${one} value=${one}>group ${one}</option>`)}</select></label>
       <label>The first ones<select value=${shadowS} onChange=${change(setShadowS)}><option value="">install it at once</option>
         <option value="3600">try it in the shadow for an hour</option><option value="86400">try it in the shadow for a day</option></select></label>
-      <label>Name<input value=${name} maxlength="80" placeholder=${bundle} onInput=${change(setName)} /></label>
+      <label>Name<input value=${name} maxlength="80" placeholder="as it is called" onInput=${change(setName)} /></label>
     </div>
     ${error && html`<${Failure} error=${error} />`}
     ${shown && html`<${Preview} shown=${shown} />`}
     <div class="row">
       <button type="button" disabled=${!bundle || looking} onClick=${look}>What would it do?</button>
       <button type="button" class="primary" disabled=${!shown || beginning} onClick=${begin}>Begin</button>
+      <span class="muted">${!bundle ? "Choose first what to send." : !shown ? "Look first at what it would do." : ""}</span>
     </div>
   </section>`;
 }
@@ -125,6 +137,7 @@ function Page() {
   const rollouts = useLoad(() => api("/rollouts"));
   const bundles = useLoad(() => api("/bundles"));
   const devices = useLoad(() => api("/devices"));
+  const detectors = useLoad(() => api("/detectors"));
   const reload = () => { rollouts.reload(); devices.reload(); };
   useEffect(() => {
     liveNews((news) => { if (["rollout", "device"].includes(news.type)) reload(); });
@@ -138,7 +151,7 @@ function Page() {
   const groups = [...new Set(devices.value.map((one) => one.group).filter(Boolean))].sort();
   return html`<div class="stack">
     <${Waiting} devices=${devices.value.filter((one) => one.state === "pending")} onChange=${reload} />
-    ${published.length > 0 && html`<${Beginning} bundles=${published} groups=${groups} onBegun=${reload} />`}
+    ${published.length > 0 && html`<${Beginning} bundles=${published} names=${new Map((detectors.value ?? []).map((one) => [one.id, one.name]))} groups=${groups} onBegun=${reload} />`}
     ${rollouts.value.length
       ? html`<ul class="plain stack">${rollouts.value.map((one) => html`<${Card} key=${one.number} rollout=${one} onChange=${reload} />`)}</ul>`
       : html`<${Empty} title="No roll-out yet"><p>A roll-out brings a published bundle to a few cameras first, then to more, and stops when something goes wrong.</p>

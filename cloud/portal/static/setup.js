@@ -15,7 +15,7 @@ function First({ needsCode }) {
     <p>Welcome. Choose a name and a password: this account is the owner's, and may do everything. Others can be added later, on the page Settings.</p>
     ${needsCode && html`<label>Setup code<input autocomplete="off" autocapitalize="characters" spellcheck=${false} placeholder="ABCD-EFGH-JKMN" ...${field("code")} /><span class="muted">The server printed it where it was started.</span></label>`}
     <label>Name<input name="username" autocomplete="username" autocapitalize="none" maxlength="64" autofocus ...${field("name")} /></label>
-    <label>Password<input name="password" type="password" autocomplete="new-password" minlength="10" ...${field("password")} /><span class="muted">At least 10 signs; some words in a row are good.</span></label>
+    <label>Password<input name="password" type="password" autocomplete="new-password" minlength="10" ...${field("password")} /><span class="muted">At least 10 characters; some words in a row are good.</span></label>
     <label>Password, once more<input type="password" autocomplete="new-password" aria-invalid=${differs} ...${field("again")} /></label>
     ${differs && html`<p class="state warn" role="status">The two passwords are not the same yet.</p>`}
     ${error && html`<${Failure} error=${error} />`}

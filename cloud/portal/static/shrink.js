@@ -57,7 +57,7 @@ function Bundle({ bundle, profiles, devices, onChange }) {
     <dl>
       <div><dt>Size</dt><dd>${kilobytes(bundle.length_bytes)}</dd></div>
       <div><dt>A picture takes</dt><dd>${small ? milliseconds(small.ms_p50) : "…"}</dd></div>
-      <div><dt>AP50 ${small?.precision ?? ""}</dt><dd>${small ? ap50(small.ap50) : "…"}</dd></div>
+      <div><dt>Accuracy</dt><dd>${small ? ap50(small.ap50) : "…"}</dd></div>
       <div><dt>Receipt</dt><dd><a href=${`/bundles/${bundle.id}`}>before and after</a></dd></div>
     </dl>
     ${whole.error && html`<${Failure} error=${whole.error} retry=${whole.reload} />`}

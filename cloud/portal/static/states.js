@@ -47,6 +47,9 @@ const REASONS = {
 export const answeredBy = ({ answered_by: who, offload_reason: reason }) =>
   who === "cloud" ? { sign: "☁", words: "cloud", why: REASONS[reason] ?? "" } : { sign: "▣", words: "camera", why: "" };
 
+export const detectorName = ({ name, version }) => `${name} v${version}`;
+
+/** The same, and in which kind of numbers it reckons. */
 export const detectorWords = ({ name, version, precision }) => `${name} v${version} · ${precision}`;
 
 /** How people switched a camera, at home or here, in words. */

@@ -1,7 +1,7 @@
 // API tokens of one's own, for programs: made, shown once, revoked.
 import { useState } from "preact/hooks";
 import { Copy, Failure, Loading, State, api, html, useAction, useLoad } from "./ui.js";
-import { ago, when } from "./words.js";
+import { aOrAn, ago, when } from "./words.js";
 
 const RANKS = ["viewer", "manager", "owner"];
 const LASTS = [["30", "30 days"], ["365", "a year"], ["", "until it is revoked"]];
@@ -16,7 +16,7 @@ function Make({ role, onMade }) {
   });
   return html`<form class="row end-fields" onSubmit=${(e) => { e.preventDefault(); make(); }}>
     <label>What is it for?<input required maxlength="80" placeholder="backup script" ...${field("name")} /></label>
-    <label>May do<select ...${field("role")}>${RANKS.slice(0, RANKS.indexOf(role) + 1).map((one) => html`<option key=${one} value=${one}>what a ${one} may</option>`)}</select></label>
+    <label>May do<select ...${field("role")}>${RANKS.slice(0, RANKS.indexOf(role) + 1).map((one) => html`<option key=${one} value=${one}>what ${aOrAn(one)} ${one} may</option>`)}</select></label>
     <label>Good for<select ...${field("days")}>${LASTS.map(([days, words]) => html`<option key=${days} value=${days}>${words}</option>`)}</select></label>
     <button class="primary" disabled=${busy}>${busy ? "Making it …" : "Make a token"}</button>
     ${error && html`<${Failure} error=${error} />`}
@@ -45,7 +45,7 @@ export function TokenPart({ role }) {
     ${tokens.value?.length === 0 && html`<p class="muted">No token yet.</p>`}
     ${tokens.value?.length > 0 && html`<div class="scroll"><table>
       <thead><tr><th scope="col">For</th><th scope="col">May do</th><th scope="col">Last used</th><th scope="col">Good until</th><th scope="col"><span class="sr">What to do</span></th></tr></thead>
-      <tbody>${tokens.value.map((one) => html`<tr key=${one.id}><td>${one.name}</td><td>what a ${one.role} may</td><td>${ago(one.seen)}</td><td>${one.expires ? when(one.expires) : "it is revoked"}</td>
+      <tbody>${tokens.value.map((one) => html`<tr key=${one.id}><td>${one.name}</td><td>what ${aOrAn(one.role)} ${one.role} may</td><td>${ago(one.seen)}</td><td>${one.expires ? when(one.expires) : "it is revoked"}</td>
         <td><button type="button" class="quiet" disabled=${busy} aria-label=${`Revoke ${one.name}`} onClick=${() => revoke(one.id)}>Revoke</button></td></tr>`)}</tbody>
     </table></div>`}
     <${Make} role=${role} onMade=${(made) => { setFresh(made); tokens.reload(); }} />

@@ -1,7 +1,7 @@
 // Train: one button, progress, and the list of versions with what was measured.
 import { useEffect, useState } from "preact/hooks";
 import { ENDED, Failure, Progress, api, followJob, html, useAction } from "./ui.js";
-import { AP50_MEANS, ago, ap50, measuredOn, percent, plural, when } from "./words.js";
+import { ACCURACY_MEANS, ago, ap50, measuredOn, percent, plural, when } from "./words.js";
 
 const GOOD_START = 8;
 
@@ -52,8 +52,8 @@ function Row({ version, newest, used }) {
   return html`<li class="version">
     <div class="row apart"><strong>Version ${version.version}</strong>${used ? html`<span class="badge">in use</span>` : newest && html`<span class="badge">newest, not in use</span>`}</div>
     <dl>
-      <div><dt>AP50</dt><dd>${ap50(metrics.ap50)}</dd></div>
-      <div><dt>Threshold</dt><dd>${percent(metrics.threshold)}</dd></div>
+      <div><dt title=${ACCURACY_MEANS}>Accuracy</dt><dd>${ap50(metrics.ap50)}</dd></div>
+      <div><dt>Counts as seen from</dt><dd>${percent(metrics.threshold)}</dd></div>
       <div><dt>Measured on</dt><dd>${measuredOn(metrics)}</dd></div>
       <div><dt>Trained</dt><dd title=${when(version.created)}>${ago(version.created)}</dd></div>
     </dl>
@@ -68,6 +68,6 @@ export function Versions({ detector }) {
       <a class="button" href=${`/detectors/${detector.id}/versions`}>How good they are</a>
       <a class="button" href=${`/detectors/${detector.id}/review`}>Review what it was unsure of</a></p>
     <ol class="versions" reversed>${versions.map((version, i) => html`<${Row} key=${version.version} version=${version} used=${version.version === detector.in_use} newest=${i === 0} />`)}</ol>
-    ${versions.some((one) => one.metrics.ap50 != null) && html`<p class="muted">${AP50_MEANS}</p>`}
+    ${versions.some((one) => one.metrics.ap50 != null) && html`<p class="muted">${ACCURACY_MEANS}</p>`}
     ${versions[0].metrics.ap50 == null && html`<p class="muted">The newest version was not measured: label a few more frames, so that some can be kept for the test.</p>`}`;
 }

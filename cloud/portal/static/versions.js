@@ -5,7 +5,7 @@ import { pictureWords } from "./frames.js";
 import { isRunning, useJob } from "./training.js";
 import { Empty, Failure, Loading, Progress, State, api, html, mount, setTitle, useAction, useLoad } from "./ui.js";
 import { confusionRows, figureWithRange } from "./versionlines.js";
-import { ago, ap50, measuredOn, percent, plural, when } from "./words.js";
+import { ACCURACY_MEANS, ago, ap50, measuredOn, percent, plural, when } from "./words.js";
 
 const askedVersion = Number(new URLSearchParams(location.search).get("version")) || null;
 function Row({ detector, version, chosen, onChoose, onUse, busy }) {
@@ -22,7 +22,7 @@ function Row({ detector, version, chosen, onChoose, onUse, busy }) {
 function VersionTable({ detector, chosen, onChoose, onChanged }) {
   const [use, busy, error] = useAction(async (version) => onChanged(await api(`/detectors/${detector.id}/versions/${version}/use`, { method: "POST" })));
   return html`<div class="scroll" tabindex="0" role="region" aria-label="All versions"><table>
-      <thead><tr><th scope="col">Version</th><th scope="col" class="number">AP50</th><th scope="col">Measured on</th><th scope="col">Trained</th><th scope="col">Use</th><th scope="col">Watch</th></tr></thead>
+      <thead><tr><th scope="col">Version</th><th scope="col" class="number" title=${ACCURACY_MEANS}>Accuracy</th><th scope="col">Measured on</th><th scope="col">Trained</th><th scope="col">Use</th><th scope="col">Watch</th></tr></thead>
       <tbody>${[...detector.versions].reverse().map((version) => html`<${Row} key=${version.version} detector=${detector} version=${version} chosen=${version.version === chosen} onChoose=${onChoose} onUse=${use} busy=${busy} />`)}</tbody>
     </table></div>
     ${error && html`<${Failure} error=${error} />`}`;
@@ -39,14 +39,15 @@ function MakeIt({ detector, kind, path, words, onDone }) {
 
 function Figures({ report }) {
   return html`<dl class="wide">
-      <div><dt>AP50</dt><dd>${figureWithRange(report.ap50)}</dd></div>
-      <div><dt>AP</dt><dd>${figureWithRange(report.ap)}</dd></div>
+      <div><dt>Accuracy</dt><dd>${figureWithRange(report.ap50)}</dd></div>
+      <div><dt>… with boxes that fit closely</dt><dd>${figureWithRange(report.ap)}</dd></div>
       <div><dt>Measured on</dt><dd>${plural(report.images, "test frame")} with ${plural(report.objects, "object")}; nobody taught with them</dd></div>
       <div><dt>When</dt><dd>${when(report.created)}</dd></div>
     </dl>
+    <p class="muted">${ACCURACY_MEANS}</p>
     ${report.warnings.map((words) => html`<p class="note">${words}</p>`)}
     <div class="scroll" tabindex="0" role="region" aria-label="Figures of each class"><table>
-      <thead><tr><th scope="col">Class</th><th scope="col" class="number">AP50</th><th scope="col" class="number">Objects</th><th scope="col" class="number">Precision</th><th scope="col" class="number">Recall</th></tr></thead>
+      <thead><tr><th scope="col">Class</th><th scope="col" class="number">Accuracy</th><th scope="col" class="number">Objects</th><th scope="col" class="number">Right of what it says</th><th scope="col" class="number">Found of what is there</th></tr></thead>
       <tbody>${Object.entries(report.per_class).map(([name, one]) => html`<tr><th scope="row">${name}</th><td class="number">${ap50(one.ap50)}</td><td class="number">${one.truth}</td><td class="number">${percent(one.in_use.precision)}</td><td class="number">${percent(one.in_use.recall)}</td></tr>`)}</tbody>
     </table></div>`;
 }

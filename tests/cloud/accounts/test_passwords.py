@@ -14,7 +14,7 @@ CHEAP = Cost(n=2, r=1, p=1)
 @pytest.mark.parametrize(
     ("password", "complaint"),
     [
-        ("short", "at least 10 signs"),
+        ("short", "at least 10 characters"),
         ("x" * 257, "at most 256"),
         ("Password123", "first that are tried"),
         ("aaaaaaaaaaaa", "5 different signs"),

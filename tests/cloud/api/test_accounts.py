@@ -55,7 +55,7 @@ def test_first_account_is_an_owner_and_is_made_once(cloud: Cloud) -> None:
 def test_weak_first_password_is_refused_with_advice(cloud: Cloud) -> None:
     answer = cloud.client.post("/api/v1/setup", json={"name": "Anna", "password": "short"})
     assert answer.status_code == 422
-    assert "at least 10 signs" in answer.json()["detail"]
+    assert "at least 10 characters" in answer.json()["detail"]
     assert cloud.client.get("/api/v1/door").json()["set_up"] is False
 
 

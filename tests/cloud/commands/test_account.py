@@ -40,7 +40,7 @@ def test_owner_who_forgot_the_password_sets_another_one_on_the_home_folder(tmp_p
     [
         (("add", "bert"), f"{PASSWORD}\n", "first account has to be an owner"),
         (("add", "bert", "--role", "king"), f"{PASSWORD}\n", "owner, manager, viewer|viewer, manager, owner"),
-        (("add", "bert", "--role", "owner"), "short\n", "at least 10 signs"),
+        (("add", "bert", "--role", "owner"), "short\n", "at least 10 characters"),
     ],
 )
 def test_account_that_cannot_be_is_refused_with_advice(

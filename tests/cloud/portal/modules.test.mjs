@@ -258,7 +258,7 @@ test("what is shared of two boxes is counted once", () => {
 test("the live detector is told in words, and an estimate never as a test", () => {
   assert.equal(knownWords(LIVE, 112), "Learned from 5 frames, 12 s ago");
   assert.equal(knownWords({ ...LIVE, learned: null }, 112), "");
-  assert.equal(qualityWords(LIVE), "AP50 0.83 with 4 frames (cross-validation)");
+  assert.equal(qualityWords(LIVE), "Accuracy 0.83 with 4 frames (cross-validation)");
   assert.equal(qualityWords({ ...LIVE, curve: [] }), "");
   assert.equal(learningWords(LIVE), "");
   assert.equal(learningWords({ ...LIVE, stage: "learning", progress: 0.42, seconds_left: 2.1 }), "Learning … 42 %, about 3 s left");
@@ -286,7 +286,7 @@ test("the curve rises to the right", () => {
   near(curvePoints([{ frames: 2, ap50: 0.5 }, { frames: 4, ap50: 1 }], 100, 50).flat(), [50, 25, 100, 0]);
 });
 test("what a job measures is told in words", () => {
-  assert.equal(figureWords({ loss: 0.414, ap50: 0.9 }), "loss 0.41 · AP50 0.90");
+  assert.equal(figureWords({ loss: 0.414, ap50: 0.9 }), "loss 0.41 · accuracy 0.90");
   assert.equal(figureWords(undefined), "");
 });
 test("an estimate by cross-validation is never called a test", () => {
