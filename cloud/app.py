@@ -31,12 +31,12 @@ from cloud.api.services import Services
 from cloud.api.tagging import Tagging
 from cloud.api.uploads import keep_sweeping
 from cloud.api.views import job_view
-from cloud.engine.engine import choose_engine
+from cloud.engine.engine import Engine, choose_engine
 from cloud.fleet.enrolment import GuessLimit
 from cloud.fleet.sightings import Sightings
 from cloud.ingest.accounts import Accounts, choose_accounts
 from cloud.ingest.broker import Broker, choose_broker
-from cloud.ingest.handler import Handler
+from cloud.ingest.handler import Handler, RecordCorrection
 from cloud.ingest.live import LiveFeed
 from cloud.ingest.subscriber import Subscriber
 from cloud.ingest.wall import Wall
@@ -66,13 +66,22 @@ _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass
+class _Workers:
+    """What works in other processes, and what starts those."""
+
+    engine: Engine
+    offload: OffloadService
+    teaching: TeachingService
+    jobs: JobRunner
+
+
+@dataclass
 class _Running:
     """What is started with the server, beside the services."""
 
     broker: Broker
     subscriber: Subscriber
-    offload: OffloadService
-    teaching: TeachingService
+    workers: _Workers
 
 
 def create_app(
@@ -129,50 +138,31 @@ async def _serving(
 ) -> AsyncIterator[None]:
     """Start everything in order; whatever was started is stopped, also when a later start fails."""
     home = open_home(settings, clock)
-    database, sightings = home.database, Sightings()
-    live = LiveFeed(lambda news: owner_of_news(database, news))
+    live = LiveFeed(lambda news: owner_of_news(home.database, news))
     async with contextlib.AsyncExitStack() as stack:
-        stack.callback(database.close)
+        stack.callback(home.database.close)
         repository = open_repository(settings, clock)
         broker, accounts = await _open_broker(stack, settings, clock)
         stack.enter_context(_uploads_in(settings.cache_path / "uploads"))
-        engine = choose_engine(settings)
-        offload = OffloadService(settings, clock, pool=engine.offload_pool(clock))
-        stack.push_async_callback(offload.stop)
-        teaching = TeachingService(settings, clock, on_state=lambda state: _tell_lesson(live, state))
-        stack.push_async_callback(teaching.stop)
-        jobs = JobRunner(
-            settings, database, clock, on_change=_job_listener(app, offload), command=engine.job_command
+        workers = _open_workers(stack, app, home, live)
+        alerts, sightings = _start_alerts(stack, home), Sightings()
+        handler = Handler(
+            home.database, clock, live, _recorder(app, home), DEFAULT_PREFIX, alerts, sightings.forget
         )
-        alerts = _start_alerts(stack, home)
-
-        def record(correction: Correction) -> object:
-            # It is said on a topic of its device: it reaches no further than whose that is.
-            with within(owner_of_device(database, str(correction.device))):
-                return services.record_correction(correction)
-
-        handler = Handler(database, clock, live, record, DEFAULT_PREFIX, alerts, sightings.forget)
-
-        def ask_look(device: str, wanted: LookWanted) -> None:
-            subscriber.ask_look(device, wanted)
-
-        wall = Wall(ask_look)
-        subscriber = Subscriber(
-            broker.address, handler, clock, client_id=_client_id(settings), on_look=wall.take
-        )
-        running = _Running(broker, subscriber, offload, teaching)
+        wall, subscriber = _open_ears(broker, handler, settings, clock)
+        running = _Running(broker, subscriber, workers)
         services = Services(
             settings=settings,
             clock=clock,
-            database=database,
+            database=home.database,
             live=live,
             repository=repository,
-            jobs=jobs,
-            offload=offload,
-            teaching=teaching,
+            jobs=workers.jobs,
+            offload=workers.offload,
+            teaching=workers.teaching,
             wall=wall,
             hint=subscriber.hint_desired,
-            expect=_expecter(offload),
+            expect=_expecter(workers.offload),
             mqtt=lambda request: _mqtt_access(broker, request),
             health=lambda: _health(services, running),
             guesses=GuessLimit(clock),
@@ -180,17 +170,62 @@ async def _serving(
             accounts=accounts,
         )
         app.state.services = services
-        watching = watching or engine.stream_pool(database, clock)
+        watching = watching or workers.engine.stream_pool(home.database, clock)
         watching.tell(_event_teller(live, alerts))
         # What watches comes first: of all parts it is the one that nobody else stands in for.
-        for part in (watching, subscriber, jobs):
+        for part in (watching, subscriber, workers.jobs):
             await asyncio.to_thread(part.start)
             stack.push_async_callback(asyncio.to_thread, part.stop)
-        offload.warm()
-        stack.callback(asyncio.create_task(offload.keep_enough()).cancel)
-        for work in (_keep_fresh, keep_rolling, keep_forgetting, keep_sweeping):
-            stack.callback(asyncio.create_task(work(services)).cancel)
+        _keep_going(stack, services, workers.offload)
         yield
+
+
+def _open_workers(stack: contextlib.AsyncExitStack, app: FastAPI, home: Home, live: LiveFeed) -> _Workers:
+    """Return what works in processes of its own; these start when they are needed."""
+    engine = choose_engine(home.settings)
+    offload = OffloadService(home.settings, home.clock, pool=engine.offload_pool(home.clock))
+    stack.push_async_callback(offload.stop)
+    teaching = TeachingService(home.settings, home.clock, on_state=lambda state: _tell_lesson(live, state))
+    stack.push_async_callback(teaching.stop)
+    jobs = JobRunner(
+        home.settings,
+        home.database,
+        home.clock,
+        on_change=_job_listener(app, offload),
+        command=engine.job_command,
+    )
+    return _Workers(engine, offload, teaching, jobs)
+
+
+def _open_ears(broker: Broker, handler: Handler, settings: Settings, clock: Clock) -> tuple[Wall, Subscriber]:
+    """Return the live wall and what hears cameras; the wall asks for pictures by way of the other one."""
+
+    def ask_look(device: str, wanted: LookWanted) -> None:
+        subscriber.ask_look(device, wanted)
+
+    wall = Wall(ask_look)
+    subscriber = Subscriber(broker.address, handler, clock, client_id=_client_id(settings), on_look=wall.take)
+    return wall, subscriber
+
+
+def _recorder(app: FastAPI, home: Home) -> RecordCorrection:
+    """Return what stores corrections that come by MQTT."""
+
+    def record(correction: Correction) -> object:
+        # It is said on a topic of its device: it reaches no further than whose that is.
+        with within(owner_of_device(home.database, str(correction.device))):
+            services: Services = app.state.services
+            return services.record_correction(correction)
+
+    return record
+
+
+def _keep_going(stack: contextlib.AsyncExitStack, services: Services, offload: OffloadService) -> None:
+    """Begin what goes on for as long as the server runs."""
+    offload.warm()
+    stack.callback(asyncio.create_task(offload.keep_enough()).cancel)
+    for work in (_keep_fresh, keep_rolling, keep_forgetting, keep_sweeping):
+        stack.callback(asyncio.create_task(work(services)).cancel)
 
 
 async def _open_broker(
@@ -321,8 +356,8 @@ def _health(services: Services, running: _Running) -> dict[str, Any]:
             "connected": running.subscriber.is_connected,
             "process_id": running.broker.process_id,
         },
-        "offload": {"process_ids": running.offload.process_ids, **running.offload.figures()},
-        "teaching": {"process_id": running.teaching.process_id},
+        "offload": {"process_ids": running.workers.offload.process_ids, **running.workers.offload.figures()},
+        "teaching": {"process_id": running.workers.teaching.process_id},
         **counts,
     }
 
