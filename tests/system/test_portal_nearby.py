@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.fakes.onvif_device import OnvifDevice, Profile
 from tests.fakes.rtsp_server import RtspServer
@@ -53,12 +53,6 @@ def agent(server: PortalServer, street: OnvifDevice, tmp_path: Path) -> Iterator
     assert process.wait(60) == 0, (tmp_path / "agent.log").read_text()[-3000:]
 
 
-def add(page: Page, password: str) -> None:
-    page.get_by_label("User of the camera").fill(LOGIN[0])
-    page.get_by_label("Its password").fill(password)
-    page.get_by_role("button", name="Add it").click()
-
-
 def test_camera_that_a_device_finds_is_added_with_its_password_typed_once(
     server: PortalServer, agent: Path, browser: Browser, tmp_path: Path
 ) -> None:
@@ -75,11 +69,14 @@ def test_camera_that_a_device_finds_is_added_with_its_password_typed_once(
     assert complaints_of_axe(page) == []
     dialog.get_by_role("button", name="Add this one").click()
     expect(dialog.get_by_label("Call it")).to_have_value("front-door")
-    add(page, "guess")
+    page.get_by_label("User of the camera").fill(LOGIN[0])
+    page.get_by_label("Its password").fill("guess")
+    page.get_by_role("button", name="Add it").click()
     expect(dialog.get_by_role("alert")).to_contain_text("does not accept this user and password")
-    dialog.get_by_role("button", name="Add this one").click()
-    add(page, LOGIN[1])
+    dialog.get_by_label("Its password").fill(LOGIN[1])
+    dialog.get_by_role("button", name="Add it").click()
     expect(dialog.get_by_text("front-door was added")).to_be_visible()
+    expect(dialog.get_by_text("added as front-door")).to_be_visible()
     dialog.get_by_role("link", name="Live").click()
 
     expect(page.locator("canvas[data-pictures]")).to_be_visible()

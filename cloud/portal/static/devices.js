@@ -56,9 +56,13 @@ function Joining({ open, devices, onClose, onNearby }) {
     make();
   }, [open]);
   const fresh = devices.find((one) => open && !before.includes(one.name));
+  const here = devices.filter((one) => one.online).slice(0, 4);
+  const look = (device) => { dialog.current.close(); onNearby(device); };
   const config = fresh && token ? configOf(fresh, cloudOf(token.command)) : null;
   return html`<dialog ref=${dialog} onClose=${onClose} aria-labelledby="join-title"><div class="stack">
     <h2 id="join-title">Add a camera</h2>
+    ${here.length > 0 && !fresh && html`<div class="note"><p>Is a device of yours in the same network? It can look at one more:</p>
+      <div class="row">${here.map((one) => html`<button key=${one.name} type="button" onClick=${() => look(one)}>Find cameras with ${one.name}</button>`)}</div></div>`}
     <ol class="steps">
       <li><p>Put elfowl on the camera, or on the small computer beside it:</p><div class="command"><pre>${INSTALL}</pre><${Copy} text=${INSTALL} /></div></li>
       <li><p>Let it join; this works once${token ? `, until ${when(token.expires)}` : ""}:</p>
@@ -69,7 +73,7 @@ function Joining({ open, devices, onClose, onNearby }) {
       ${config && html`<li><p>Put this into a file agent.yaml, in the folder where it joined:</p>
         <div class="command"><pre>${config}</pre><${Copy} text=${config} /></div></li>
         <li><p>Let it run; then it is online here:</p><div class="command"><pre>${RUN}</pre><${Copy} text=${RUN} /></div></li>
-        <li><p>Choose one of the cameras in its network:</p><div class="row"><button type="button" disabled=${!fresh.online} onClick=${() => { dialog.current.close(); onNearby(fresh); }}>Find cameras</button>${!fresh.online && html`<span class="muted">once ${fresh.name} is online</span>`}</div></li>`}
+        <li><p>Choose one of the cameras in its network:</p><div class="row"><button type="button" disabled=${!fresh.online} onClick=${() => look(fresh)}>Find cameras</button>${!fresh.online && html`<span class="muted">once ${fresh.name} is online</span>`}</div></li>`}
     </ol>
     <p role="status">${fresh ? html`<${State} tone="good" sign="✓">${fresh.name} has joined<//>` : token && html`<span class="muted">Waiting for the camera …</span>`}</p>
     <div class="row end"><button type="button" class=${fresh ? "primary" : ""} onClick=${() => dialog.current.close()}>${fresh ? "Done" : "Close"}</button></div>

@@ -12,18 +12,18 @@ const pathOf = (device) => `/devices/${encodeURIComponent(device.name)}/nearby`;
 
 /** What is proposed for each channel, or why nothing is yet. */
 function Streams({ camera }) {
-  if (camera.error) return html`<p class="state warn">${camera.error}</p>`;
+  if (camera.error) return html`<p class="state warn">${camera.error.replace(`${camera.host}: `, "")}</p>`;
   if (camera.wants_login) return html`<p class="muted">Tells its streams to those who know its password. The smallest one that is large enough is taken.</p>`;
   return camera.channels.map((one) => html`<p key=${one.channel} class="muted">${camera.channels.length > 1 ? `Channel ${one.channel}: ` : ""}${streamWords(one.detect)}${one.note ? ` – ${one.note}` : ""}</p>`);
 }
 
 /** Name, user and password of one camera; the password is closed here, before it goes anywhere. */
-function Form({ camera, device, sealKey, onAdded, onCancel }) {
+function Form({ camera, device, sealKey, isBusy, progress, onAsked, onCancel }) {
   const [form, setForm] = useState({ name: proposedName(camera, Object.keys(device.reported?.cameras ?? {})), user: "", password: "", channel: 1 });
   const set = (fields) => setForm((before) => ({ ...before, ...fields }));
   const [add, busy, error] = useAction(async () => {
     const login = form.user ? await seal({ user: form.user, password: form.password }, camera.service, sealKey) : null;
-    onAdded(await api(`${pathOf(device)}/cameras`, { method: "POST", json: bodyFor(camera, form, login) }));
+    onAsked(await api(`${pathOf(device)}/cameras`, { method: "POST", json: bodyFor(camera, form, login) }));
   });
   const field = (name, words, more) => html`<label>${words} <input value=${form[name]} onInput=${(e) => set({ [name]: e.currentTarget.value })} ...${more} /></label>`;
   return html`<form class="stack tight" onSubmit=${(e) => { e.preventDefault(); add(); }}>
@@ -34,15 +34,15 @@ function Form({ camera, device, sealKey, onAdded, onCancel }) {
       ${camera.wants_login && html`<details><summary>It is a recorder with several channels</summary>${field("channel", "Channel", { type: "number", min: 1, max: 96 })}</details>`}
       ${camera.channels.length > 1 && field("channel", "Channel", { type: "number", min: 1, max: camera.channels.length })}
       <p class="muted">Your browser closes the password so that only ${device.name} can open it; this server cannot.</p>
-      ${error && html`<${Failure} error=${error} />`}
-      <div class="row"><button class="primary" disabled=${busy}>Add it</button><button type="button" class="quiet" onClick=${onCancel}>Cancel</button></div>`
+      ${error ? html`<${Failure} error=${error} />` : progress}
+      <div class="row"><button class="primary" disabled=${busy || isBusy}>Add it</button><button type="button" class="quiet" onClick=${onCancel}>Cancel</button></div>`
     : html`<p>This page came over plain http, where browsers close no passwords. Open it over https, or type this on ${device.name}:</p>
       <div class="command"><pre>${commandFor(camera, form.name)}</pre><${Copy} text=${commandFor(camera, form.name)} /></div>
       <div class="row end"><button type="button" class="quiet" onClick=${onCancel}>Cancel</button></div>`}
   </form>`;
 }
 
-function Found({ view, device, chosen, onChoose, onAdded }) {
+function Found({ view, device, chosen, done, isBusy, progress, onChoose, onAsked }) {
   if (!view.cameras.length) {
     return html`<div class="note"><p>No camera answered. Switch ONVIF on in the camera's own settings: many are sold with it off. It has to be in the same network as ${device.name}.</p>
       <p>A camera without ONVIF is named by its address, in the file agent.yaml on ${device.name}.</p></div>`;
@@ -51,8 +51,9 @@ function Found({ view, device, chosen, onChoose, onAdded }) {
     <div class="row apart"><h3 class="clip">${calledItself(camera)}</h3><span class="muted">${camera.host}</span></div>
     <${Streams} camera=${camera} />
     ${chosen === camera.service
-      ? html`<${Form} camera=${camera} device=${device} sealKey=${view.seal_key} onAdded=${onAdded} onCancel=${() => onChoose(null)} />`
-      : !camera.error && html`<div class="row"><button type="button" onClick=${() => onChoose(camera.service)}>Add this one</button></div>`}
+      ? html`<${Form} camera=${camera} device=${device} sealKey=${view.seal_key} isBusy=${isBusy} progress=${progress} onAsked=${onAsked} onCancel=${() => onChoose(null)} />`
+      : done[camera.service] ? html`<p><${State} tone="good" sign="✓">added as ${done[camera.service]}<//></p>`
+      : !camera.error && html`<div class="row"><button type="button" disabled=${isBusy} onClick=${() => onChoose(camera.service)}>Add this one</button></div>`}
   </li>`)}</ul>`;
 }
 
@@ -84,13 +85,15 @@ export function Nearby({ device, onClose }) {
   const dialog = useRef(null);
   const [view, setView] = useState(null);
   const [chosen, setChosen] = useState(null);
+  const [done, setDone] = useState({});
   const [askedAt, setAskedAt] = useState(0);
   const take = (next) => { setView(next); setAskedAt(Date.now()); };
   const [look, , lookError] = useAction(async () => take(await api(pathOf(device), { method: "POST" })));
   const [begin, , beginError] = useAction(async () => {
     const known = await api(pathOf(device));
     const isFresh = known.found_at != null && Date.now() / 1000 - known.found_at < FRESH_S;
-    if (isFresh || known.looking || known.adding) take(known); else await look();
+    // How an earlier visit ended is no news.
+    if (isFresh || known.looking || known.adding) take({ ...known, added: null, removed: null, error: null }); else await look();
   });
   const [again] = useAction(async () => setView(await api(pathOf(device))));
   const isBusy = Boolean(view && (view.looking || view.adding || view.removing));
@@ -98,6 +101,7 @@ export function Nearby({ device, onClose }) {
     if (!device || dialog.current.open) return;
     setView(null);
     setChosen(null);
+    setDone({});
     dialog.current.showModal();
     begin();
   }, [device]);
@@ -106,13 +110,20 @@ export function Nearby({ device, onClose }) {
     const timer = setInterval(again, LOOK_MS);
     return () => clearInterval(timer);
   }, [isBusy, device?.name]);
+  useEffect(() => {
+    if (!chosen || !view?.added) return;
+    setDone((before) => ({ ...before, [chosen]: view.added }));
+    setChosen(null);
+  }, [view?.added]);
   const error = lookError ?? beginError;
+  const progress = view && html`<${Progress} view=${view} device=${device} isLate=${isBusy && Date.now() - askedAt > PATIENCE_MS} />`;
+  const choose = (service) => { setChosen(service); setView((before) => ({ ...before, added: null, removed: null, error: null })); };
   return html`<dialog ref=${dialog} onClose=${onClose} aria-labelledby="nearby-title">${device && html`<div class="stack">
     <h2 id="nearby-title">Cameras around ${device.name}</h2>
     ${error && html`<${Failure} error=${error} retry=${begin} />`}
     ${!view && !error && html`<p class="muted" role="status">Asking ${device.name} …</p>`}
-    ${view && html`<${Progress} view=${view} device=${device} isLate=${isBusy && Date.now() - askedAt > PATIENCE_MS} />`}
-    ${view?.found_at != null && !view.looking && html`<${Found} view=${view} device=${device} chosen=${chosen} onChoose=${setChosen} onAdded=${(next) => { take(next); setChosen(null); }} />`}
+    ${!chosen && progress}
+    ${view?.found_at != null && !view.looking && html`<${Found} view=${view} device=${device} chosen=${chosen} done=${done} isBusy=${isBusy} progress=${progress} onChoose=${choose} onAsked=${take} />`}
     <${Known} device=${device} onAsked=${take} />
     <div class="row end">${view && html`<button type="button" disabled=${isBusy} onClick=${look}>Look again</button>`}<button type="button" onClick=${() => dialog.current.close()}>Close</button></div>
   </div>`}</dialog>`;
