@@ -65,7 +65,8 @@ def _template_files(template: str) -> dict[str, str]:
 def _values(order: Order, version: str) -> dict[str, str]:
     profile, wheel = order.profile, order.wheel
     memory_bytes = profile.ram_for_us_bytes
-    extras = ",".join(runtime_extras(profile, order.kind))
+    # Small, and without it the portal finds no camera; the running agent never loads it.
+    extras = ",".join((*runtime_extras(profile, order.kind), "onvif"))
     settings = [name for name in sorted(order.carried) if name != wheel]
     wheel_path = f"./{wheel}" if order.kind != "container" else f"/tmp/{wheel}"  # noqa: S108 - in the image
     return {

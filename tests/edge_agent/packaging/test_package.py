@@ -201,7 +201,7 @@ def test_kit_root_and_wheel_travel_and_are_installed(tmp_path: Path) -> None:
     files = make(tmp_path, kit="porch.zip", wheel=names[2])
     assert {name: files[name] for name in names} == {name: name for name in names}
     assert "for file in README.md porch.zip root.json; do" in files["install.sh"]
-    assert "requirement='./elfowl-0.1.0-py3-none-any.whl[litert]'" in files["install.sh"]
+    assert "requirement='./elfowl-0.1.0-py3-none-any.whl[litert,onvif]'" in files["install.sh"]
     config = load_config(tmp_path / "out" / "agent.yaml")
     assert config.bundle == str(tmp_path / "out" / "porch.zip")
 
