@@ -180,7 +180,10 @@ class SeatRow:
 
 
 class Sitting:
-    """What who sits at a seat has: its lock, and the pipe to whoever is its server now."""
+    """What who sits at a seat has: its lock, and the pipe to whoever is its server now.
+
+    One thread says something while others look whether there is a server.
+    """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         """Sit down.
@@ -194,14 +197,12 @@ class Sitting:
         os.ftruncate(self._lock, 0)
         os.write(self._lock, str(os.getpid()).encode())
         self._pipe = _writing_end(self._pipe_path)
-        self._poll = select.poll()
-        self._poll.register(self._pipe, select.POLLOUT)
         self._is_torn = False
 
     @property
     def has_server(self) -> bool:
         """Return whether somebody listens."""
-        return not any(flags & select.POLLERR for _, flags in self._poll.poll(0))
+        return not any(flags & select.POLLERR for _, flags in self._wait(0))
 
     @property
     def is_there(self) -> bool:
@@ -219,10 +220,17 @@ class Sitting:
         self._is_torn = True
         with suppress(BrokenPipeError, BlockingIOError):
             while data:
-                if not self._poll.poll(patience_ms):
+                if not self._wait(patience_ms):
                     return
                 data = data[os.write(self._pipe, data) :]
             self._is_torn = False
+
+    def _wait(self, patience_ms: int) -> list[tuple[int, int]]:
+        """Wait until the pipe takes something, or nobody listens."""
+        # Each time another one: two threads that wait with one are an error.
+        poll = select.poll()
+        poll.register(self._pipe, select.POLLOUT)
+        return poll.poll(patience_ms)
 
     def leave(self) -> None:
         """Get up."""

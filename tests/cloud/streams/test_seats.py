@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,17 @@ def test_server_that_does_not_read_makes_nobody_wait_for_long(seat: Seat) -> Non
             os.read(pipe, 65536)
         sitting.say("whole")
         assert read(pipe).splitlines()[-1] == b"whole"
+    sitting.leave()
+
+
+def test_server_is_seen_while_another_thread_waits_for_it_to_read(seat: Seat) -> None:
+    sitting = Sitting(seat.path, SystemClock())
+    with seat.listening(), ThreadPoolExecutor(1) as thread:
+        # More than the pipe holds: it is waited for.
+        saying = thread.submit(sitting.say, "x" * 3_000_000)
+        while not saying.done():
+            assert sitting.has_server
+        saying.result()
     sitting.leave()
 
 
