@@ -82,6 +82,8 @@ class Database:
             open_session(engine.execution_options(elfowl_begin="IMMEDIATE")) as session,
             session.begin(),
         ):
+            # The lock is waited for here, however long: what time it is may be asked afterwards.
+            Session.connection(session)
             if alone and engine.dialect.name == "postgresql":
                 session.execute(_WRITERS_TURN)
             yield session

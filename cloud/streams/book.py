@@ -1,4 +1,7 @@
-"""What a worker reads and writes about streams: each method is one transaction."""
+"""What a worker reads and writes about streams: each method is one transaction.
+
+What time it is they ask once they may write: a beat that had to wait for others is a beat of now.
+"""
 
 from __future__ import annotations
 
@@ -107,8 +110,8 @@ class Book:
         Args:
             name: Of the worker; or of its seat, or of whoever kept it, that its own name begins with.
         """
-        now_s = self._clock.now_s()
         with self._database.write() as session:
+            now_s = self._clock.now_s()
             found = streams.leases_of_holders(session, name)
             for lease in found:
                 _free_lost(session, lease, now_s)
@@ -127,6 +130,7 @@ class Book:
             if not bury or not any(is_lost(lease_in(row), now_s) for _, row in streams.every(session)):
                 return _overview(session, now_s)
         with self._database.write() as session:
+            now_s = self._clock.now_s()
             for _, row in streams.every(session):
                 if is_lost(lease_in(row), now_s):
                     _free_lost(session, row, now_s)
@@ -137,8 +141,8 @@ class Book:
 
     def take(self, worker_id: str, wanted: Wanted, lease: Lease) -> Held | None:
         """Begin to hold a stream; none when another worker was faster."""
-        now_s = self._clock.now_s()
         with self._database.write(durable=True) as session:
+            now_s = self._clock.now_s()
             free = streams.take_lease(
                 session, wanted.stream_id, holder=worker_id, token=lease.token, now_s=now_s
             )
@@ -155,11 +159,11 @@ class Book:
 
     def keep_waiting(self, leases: Sequence[Lease], why: str) -> None:
         """Say of streams that nobody holds why nobody takes them."""
-        now_s = self._clock.now_s()
         silent = [one.stream_id for one in leases if one.reason != why]
         if not silent:
             return
         with self._database.write() as session:
+            now_s = self._clock.now_s()
             for row in streams.free_without(session, silent, why):
                 row.status, row.reason, row.since = "offline", why, now_s
                 begin_gap(session, row, "starting", why, now_s)
@@ -173,10 +177,10 @@ class Book:
             worker_id: Whose.
             sights: By stream: token, how it is, figures.
         """
-        now_s = self._clock.now_s()
         lost = set()
         # Not alone: all workers beat every second, each on rows of its own.
         with self._database.write(alone=False) as session:
+            now_s = self._clock.now_s()
             streams.beat(session, worker_id, now_s=now_s)
             # Two questions for all streams together: this is asked every second.
             held = streams.held_leases(session, worker_id, sights)
@@ -192,8 +196,8 @@ class Book:
 
     def let_go(self, worker_id: str, held: Held, sight: Sight, kind: GapKind, why: str) -> None:
         """Hold a stream no longer; from when it was watched last, the gap begins."""
-        now_s = self._clock.now_s()
         with self._database.write(durable=True) as session:
+            now_s = self._clock.now_s()
             row = streams.held_lease(session, held.wanted.stream_id, worker_id, held.token)
             if row is None:
                 return
@@ -215,9 +219,9 @@ class Book:
         Raises:
             StorageError: The disk is full; nothing was stored.
         """
-        now_s = self._clock.now_s()
         news: list[Event] = []
         with self._database.write(durable=True) as session:
+            now_s = self._clock.now_s()
             for held, some in told:
                 if streams.held_lease(session, held.wanted.stream_id, worker_id, held.token) is None:
                     continue

@@ -198,16 +198,18 @@ class Keeper:
         self._news(news)
 
     def _beat(self) -> None:
-        now_s = self._clock.monotonic_s()
+        began_s = self._clock.monotonic_s()
         sights = {
             stream_id: (kept.held.token, kept.look(), kept.watch.figures())
             for stream_id, kept in self._kept.items()
         }
         self._store()
         lost = self._book.beat(self._id, sights)
-        if now_s - self._beaten_s > LEASE_S / 2 and self._beaten_s > float("-inf"):
+        now_s = self._clock.monotonic_s()
+        # Whoever waited for so long, others waited as long.
+        if now_s - (began_s if self._beaten_s == float("-inf") else self._beaten_s) > LEASE_S / 2:
             self._deaf_until_s = now_s + _LISTEN_S
-        self._beaten_s = now_s
+        self._beaten_s = began_s
         for kept in self._kept.values():
             kept.sight = None
         gone = [self._kept.pop(stream_id) for stream_id in lost]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from cloud.store import events, streams
 from cloud.store.database import Database
@@ -285,3 +287,40 @@ def test_workers_that_were_all_deaf_take_nothing_from_each_other_once_they_hear_
     with office.home.database.read() as session:
         gaps = [gap.kind for one in (*held[0], *held[1]) for gap in streams.gaps(session, one)]
     assert "lost" not in gaps
+
+
+class Locked(Database):
+    """Tables that another process holds for a while, as a backup does: who wants to write waits."""
+
+    def __init__(self, url: str, clock: FakeClock) -> None:
+        super().__init__(url)
+        self._clock = clock
+        self.waits_s = 0.0
+
+    @contextmanager
+    def write(self, *, durable: bool = False, alone: bool = True) -> Iterator[Session]:
+        with super().write(durable=durable, alone=alone) as session:
+            self._clock.advance(self.waits_s)
+            self.waits_s = 0.0
+            yield session
+
+
+def test_workers_that_waited_for_the_lock_of_the_tables_take_nothing_from_each_other(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    tables = Locked(office.home.database.url, office.clock)
+    office.book = Book(tables, office.clock)
+    first, second = office.keeper("w1"), office.keeper("w2")
+    office.turn(first, second)
+    office.add(3)
+    for _ in range(2):
+        office.turn(first, second)
+    held = first.streams, second.streams
+    assert all(held)
+    tables.waits_s = 3 * LEASE_S
+    for _ in range(3):
+        office.turn(first, second)
+    assert (first.streams, second.streams) == held
+    with office.home.database.read() as session:
+        gaps = [gap.kind for one in (*held[0], *held[1]) for gap in streams.gaps(session, one)]
+    assert "lost" not in gaps
+    tables.close()
