@@ -9,33 +9,13 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
 from cloud.accounts.workspaces import HOME, within
-from cloud.commands import (
-    account,
-    alert,
-    attribute,
-    bundle,
-    correct,
-    detector,
-    device,
-    events,
-    keys,
-    plan,
-    rollout,
-    scan,
-    search,
-    stream,
-    subnet,
-    suggest,
-    worker,
-    workspace,
-)
+from cloud.commands.late import LateGroup
 from cloud.commands.options import AsJson, Home, read_settings
 from edge_agent.errors import ElfowlError
 
@@ -45,36 +25,37 @@ _FIRST: Final = (
 )  # fmt: skip
 
 
-class _AsNeeded(TyperGroup):
+class _Commands(LateGroup):
     """Lists the commands in the order in which somebody who begins needs them."""
+
+    places: ClassVar = {
+        "plan": "cloud.commands.plan:plan",
+        "worker": "cloud.commands.worker:worker",
+        "search": "cloud.commands.search:search",
+        "scan": "cloud.commands.scan:scan",
+        "correct": "cloud.commands.correct:correct",
+        "corrections": "cloud.commands.correct:list_corrections",
+        "withdraw": "cloud.commands.correct:withdraw",
+        "detector": "cloud.commands.detector:app",
+        "bundle": "cloud.commands.bundle:app",
+        "device": "cloud.commands.device:app",
+        "rollout": "cloud.commands.rollout:app",
+        "keys": "cloud.commands.keys:app",
+        "attribute": "cloud.commands.attribute:app",
+        "alert": "cloud.commands.alert:app",
+        "events": "cloud.commands.events:app",
+        "account": "cloud.commands.account:app",
+        "workspace": "cloud.commands.workspace:app",
+        "subnet": "cloud.commands.subnet:app",
+        "stream": "cloud.commands.stream:app",
+    }
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer keeps that type to itself
         names = super().list_commands(ctx)
         return sorted(names, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
 
 
-app = typer.Typer(cls=_AsNeeded, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-app.add_typer(detector.app, name="detector")
-app.add_typer(bundle.app, name="bundle")
-app.add_typer(device.app, name="device")
-app.add_typer(rollout.app, name="rollout")
-app.add_typer(keys.app, name="keys")
-app.add_typer(attribute.app, name="attribute")
-app.add_typer(alert.app, name="alert")
-app.add_typer(events.app, name="events")
-app.add_typer(account.app, name="account")
-app.add_typer(workspace.app, name="workspace")
-app.add_typer(subnet.app, name="subnet")
-app.add_typer(stream.app, name="stream")
-detector.app.command("suggest")(suggest.suggest)
-app.command("plan")(plan.plan)
-app.command("worker")(worker.worker)
-app.command("search")(search.search)
-app.command("scan")(scan.scan)
-app.command("correct")(correct.correct)
-app.command("corrections")(correct.list_corrections)
-app.command("withdraw")(correct.withdraw)
-
+app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _INTERRUPTED = 130
 
 

@@ -25,6 +25,7 @@ from cloud.commands.options import (
     Video,
     duration_s,
 )
+from cloud.commands.suggest import suggest
 from cloud.commands.terminal import answer, interruptible, megabytes, percent, progress_shown
 from cloud.errors import InputError
 
@@ -40,6 +41,7 @@ class EffortChoice(enum.StrEnum):
 app = typer.Typer(no_args_is_help=True, help="Detectors: teach, train, measure, compress.")
 app.command("evaluate")(evaluate)
 app.command("compare")(compare)
+app.command("suggest")(suggest)
 data.register(app)
 
 Reference = Annotated[str, typer.Argument(metavar="NAME|ID", help="Name or id of the detector.")]

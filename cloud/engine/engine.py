@@ -6,7 +6,7 @@ from typing import Protocol
 
 from cloud.engine.local import LocalEngine
 from cloud.engine.ray_engine import RayEngine
-from cloud.jobs.runner import Command
+from cloud.jobs.command import Command
 from cloud.offload.pool import WorkerPool
 from cloud.settings import Settings
 from cloud.store.database import Database

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloud.cache.plan import CachePlan
-from cloud.jobs import runner
+from cloud.jobs import command as jobs
 from cloud.offload.pool import WorkerPool, worker_command
 from cloud.settings import Settings
 from cloud.store.database import Database
@@ -27,6 +27,6 @@ class LocalEngine:
         return StreamPool(self._settings, database, clock)
 
     @property
-    def job_command(self) -> runner.Command:
+    def job_command(self) -> jobs.Command:
         """Return what starts a job on this machine."""
-        return runner.worker_command
+        return jobs.worker_command

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cloud.cache.plan import CachePlan
 from cloud.engine.keeping import KeeperPlan
-from cloud.jobs import runner
+from cloud.jobs import command as jobs
 from cloud.offload.pool import WorkerPool
 from cloud.settings import Settings
 from cloud.store.database import Database
@@ -56,9 +56,9 @@ class RayEngine:
         return StreamPool(self._settings, database, clock, command=watchers_command, processes=1)
 
     @property
-    def job_command(self) -> runner.Command:
+    def job_command(self) -> jobs.Command:
         """Return what follows a job in the cluster, where its machines have the home folder, too."""
-        return job_command if self._settings.jobs_engine == "ray" else runner.worker_command
+        return job_command if self._settings.jobs_engine == "ray" else jobs.worker_command
 
 
 def watchers_command(seat: Path) -> list[str]:
@@ -68,8 +68,8 @@ def watchers_command(seat: Path) -> list[str]:
 
 def job_command(job: Job) -> list[str]:
     """Return what lets a job run in the cluster, and says what it says; short ones are quicker here."""
-    here = runner.worker_command(job)
-    if job.kind in runner.MEDIA_KINDS:
+    here = jobs.worker_command(job)
+    if job.kind in jobs.MEDIA_KINDS:
         return here
     _, _, _, *arguments = here
     return [sys.executable, "-m", "cloud.engine.ray_job", *arguments]

@@ -10,18 +10,17 @@ Invariants:
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from cloud.accounts.workspaces import WORKSPACE_VARIABLE
 from cloud.errors import ConflictError
+from cloud.jobs.command import MEDIA_KINDS, Command, worker_command
 from cloud.jobs.progress import AWAY_CODE, ProgressLine, parse_line
 from cloud.processes import ONE_THREAD, start_child, stop_child
 from cloud.settings import Settings
@@ -34,9 +33,6 @@ from edge_agent.errors import StorageError
 _LOG = logging.getLogger(__name__)
 _QUEUE = "jobs"
 _MEDIA_QUEUE = "media"
-MEDIA_KINDS = frozenset({"prepare", "import"})
-"""Jobs of files that come in, most of them short."""
-
 _EXECUTOR = "elfowl"
 _UPDATE_S = 0.2
 _AGAIN_S = 1.0
@@ -44,13 +40,6 @@ _MOST_KILLS = 2
 """A process that is killed each time is killed for what it does: mostly for the memory that it takes."""
 
 _MOST_AWAYS = 10
-
-Command = Callable[[Job], Sequence[str]]
-
-
-def worker_command(job: Job) -> list[str]:
-    """Return the command of a job's child process."""
-    return [sys.executable, "-m", "cloud.worker", job.kind, "--job", json.dumps(_arguments(job))]
 
 
 class JobRunner:
@@ -264,7 +253,3 @@ def _jobs_url(settings: Settings) -> str:
     return (
         f"sqlite:///{settings.home / 'jobs.sqlite'}" if settings.database is None else settings.database_url
     )
-
-
-def _arguments(job: Job) -> dict[str, Any]:
-    return {"detector_id": job.detector_id, **job.params}

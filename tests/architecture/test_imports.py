@@ -12,7 +12,9 @@ CASES = {
     "edge_agent.main": HEAVY | {"cloud", "compress", "onnxruntime", "ai_edge_litert"},
     "edge_agent.cli": HEAVY | {"cloud", "compress", "av", "cv2", "tuf"},
     "cloud.app": {"torch", "compress", "onnx", "jax", "litert_torch"},
-    "cloud.cli": {"torch", "litert_torch", "jax"},
+    "cloud.cli": HEAVY | {"litert_torch", "dbos", "alembic", "av", "cv2"},
+    "cloud.commands.watching": {"torch", "fastapi", "dbos", "alembic", "av", "cv2"},
+    "cloud.streams.worker": {"torch", "fastapi", "dbos", "alembic"},
     "compress.cli": {"torch", "cloud", "litert_torch", "jax"},
 }
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from cloud.cli import app, main
 from tests.cloud.bundle_files import note_version
@@ -220,13 +223,24 @@ def test_answers_are_json_only(run: Run) -> None:
 
 def all_commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - click, as typer bundles it
     yield path, command
-    for name, inner in getattr(command, "commands", {}).items():
-        yield from all_commands(inner, f"{path} {name}")
+    if isinstance(command, TyperGroup):
+        context = typer.Context(command)
+        for name in command.list_commands(context):
+            yield from all_commands(command.get_command(context, name), f"{path} {name}")
 
 
 def test_every_command_argument_and_option_is_explained() -> None:
     found = list(all_commands(typer.main.get_command(app), "elfowl-cloud"))
-    assert len(found) > 15
+    assert len(found) > 60
     silent = [path for path, command in found if not command.help]
     silent += [f"{path} {one.name}" for path, command in found for one in command.params if not one.help]
     assert silent == []
+
+
+def test_command_that_is_misspelt_is_guessed_among_all() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from cloud.cli import main; main(['serch'])"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "Did you mean 'search'" in " ".join(done.stderr.split())

@@ -13,7 +13,7 @@ from cloud.actions.open_home import open_home
 from cloud.engine.engine import choose_engine
 from cloud.engine.local import LocalEngine
 from cloud.engine.ray_engine import RayEngine
-from cloud.jobs.runner import worker_command
+from cloud.jobs.command import worker_command
 from cloud.settings import Settings, settings_from
 from cloud.store.tables import Job
 from edge_agent.errors import ConfigError

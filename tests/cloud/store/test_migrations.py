@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from cloud.accounts.workspaces import HOME
 from cloud.store import accounts, detectors, labels, media, migrations, rollouts
 from cloud.store.apart import OWNED
-from cloud.store.database import open_database
+from cloud.store.database import newest_revision, open_database
 from cloud.store.labels import FrameLabels
 from cloud.store.workspace_tables import EventSourceRow
 
@@ -44,6 +45,12 @@ def database_of_0001(path: Path) -> Path:
         connection.execute("INSERT INTO labels VALUES (1, 1, 'person', 0.1, 0.1, 0.5, 0.5)")
     connection.close()
     return path
+
+
+def test_newest_revision_is_the_one_that_alembic_finds() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert newest_revision() == ScriptDirectory.from_config(config).get_current_head()
 
 
 def test_first_database_keeps_its_media_and_labels(tmp_path: Path) -> None:
