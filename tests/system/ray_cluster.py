@@ -57,6 +57,11 @@ class RayCluster:
         self._nodes.remove(node)
         self._cluster.remove_node(node, allow_graceful=False)
 
+    def is_on_a_node(self, process_id: int) -> bool:
+        """Say whether a process was started by a node that takes work."""
+        above = {one.pid for one in psutil.Process(process_id).parents()}
+        return any(above & _process_ids(node) for node in self._nodes)
+
     def _alive(self) -> list[Any]:
         return list(self._cluster.global_state._live_node_ids())
 
@@ -88,6 +93,9 @@ def ray_cluster(home: Path, cores: int = 2) -> Iterator[RayCluster]:
         pytest.MonkeyPatch.context() as environment,
     ):
         environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # There it writes where the newest cluster is, in a folder that it does not make.
+        environment.setenv("RAY_TMPDIR", folder)
+        Path(folder, "ray").mkdir()
         environment.setenv("RAY_gcs_server_port_wait_time_s", "240")
         environment.setenv("RAY_worker_register_timeout_seconds", "600")
         # As docs/growing.md says; a busy machine may still take its time to answer.
