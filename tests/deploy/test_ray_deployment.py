@@ -23,6 +23,8 @@ def read(name: str) -> list[dict[str, Any]]:
 
 CLUSTER = read("cluster.yaml")[0]
 CLOUD = read("cloud.yaml")[0]["spec"]["template"]["spec"]
+REDIS = read("redis.yaml")
+REDIS_POD = next(one["spec"]["template"]["spec"] for one in REDIS if one["kind"] == "StatefulSet")
 GROUPS = [CLUSTER["spec"]["headGroupSpec"], *CLUSTER["spec"]["workerGroupSpecs"]]
 
 
@@ -34,12 +36,32 @@ def test_cluster_is_what_kuberay_allows() -> None:
 
 
 @pytest.mark.slow  # Kubernetes' models take seconds to import
-@pytest.mark.parametrize("pod", [*(group["template"]["spec"] for group in GROUPS), CLOUD])
+@pytest.mark.parametrize("pod", [*(group["template"]["spec"] for group in GROUPS), CLOUD, REDIS_POD])
 def test_pod_is_what_kubernetes_allows(pod: dict[str, Any]) -> None:
     manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}, "spec": pod}
     parsed = _model_of(manifest).model_validate(manifest)
     understood = parsed.model_dump(mode="json", by_alias=True, exclude_unset=True)
     assert list(_lost(manifest, understood)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("manifest", REDIS, ids=lambda one: one["kind"])
+def test_what_keeps_what_the_head_knows_is_what_kubernetes_allows(manifest: dict[str, Any]) -> None:
+    parsed = _model_of(manifest).model_validate(manifest)
+    understood = parsed.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    assert list(_lost(manifest, understood)) == []
+
+
+def test_head_finds_again_what_it_knew_and_all_wait_for_it() -> None:
+    options = CLUSTER["spec"]["gcsFaultToleranceOptions"]
+    (service,) = [one for one in REDIS if one["kind"] == "Service"]
+    (port,) = service["spec"]["ports"]
+    assert options["redisAddress"] == f"{service['metadata']['name']}:{port['port']}"
+    (password,) = REDIS_POD["containers"][0]["env"]
+    assert options["redisPassword"] == {"valueFrom": password["valueFrom"]}
+    # KubeRay lets its own pods wait as long.
+    for container in (*CLOUD["initContainers"], *CLOUD["containers"]):
+        assert {"name": "RAY_gcs_rpc_server_reconnect_timeout_s", "value": "600"} in container["env"]
 
 
 def test_head_and_cloud_take_no_workers_and_the_group_has_room_for_those_that_are_wanted() -> None:
