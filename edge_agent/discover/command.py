@@ -16,14 +16,13 @@ from edge_agent.camera.uri import redact
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.discover.config_file import add_camera, check_room
 from edge_agent.discover.found import Device, Login, device_at
-from edge_agent.discover.probe import EVERYBODY, Place, Probe, find_devices
+from edge_agent.discover.probe import EVERYBODY, Probe, find_devices, place_of
 from edge_agent.discover.proposal import Proposal
 from edge_agent.discover.streams import ask_streams, source_of
 from edge_agent.discover.survey import Report, survey
 from edge_agent.discover.words import as_json, lines, size_words
 from edge_agent.errors import CameraError, ConfigError
 
-_ONVIF_PORT = 3702
 _OPEN_S = 8.0
 _PICTURES = 10
 _WATCH_S = 10.0
@@ -116,19 +115,6 @@ def _named_device(named: str) -> Device:
         message = f"--host {redact(named)}: is no address; write HOST, HOST:PORT or http://HOST:PORT/PATH"
         raise ConfigError(message)
     return device
-
-
-def place_of(named: str) -> Place:
-    """Return whom to ask, from `HOST[:PORT]`.
-
-    Raises:
-        ConfigError: It is no such address.
-    """
-    host, _, port = named.partition(":")
-    if not host or (port and not port.isdigit()):
-        message = f"--probe {named}: is no address; write HOST or HOST:PORT"
-        raise ConfigError(message)
-    return host, int(port or _ONVIF_PORT)
 
 
 def choose(reports: list[Report], wishes: Wishes) -> Proposal:

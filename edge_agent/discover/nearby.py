@@ -6,16 +6,21 @@ command line and in no file.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 from edge_agent.agent.nearby_ask import Found, Question
 from edge_agent.errors import ConfigError, ElfowlError
 
+_OOM_FILE = Path("/proc/self/oom_score_adj")
+
 
 def main() -> None:
     """Answer one question."""
+    _go_first_if_memory_is_short()
     logging.basicConfig(level=logging.ERROR)
     question = Question.model_validate_json(sys.stdin.read())
     try:
@@ -34,9 +39,19 @@ def answer(question: Question) -> Found:
     if find_spec("onveef") is None:
         message = "the device lacks one part to find cameras; install it there: pip install 'elfowl[onvif]'"
         raise ConfigError(message)
-    from edge_agent.discover.answers import look, open_one  # noqa: PLC0415 - needs that part
+    if question.service is None:
+        from edge_agent.discover.answers import look  # noqa: PLC0415 - needs that part
 
-    return look(question) if question.service is None else open_one(question, question.service)
+        return look(question)
+    from edge_agent.discover.opening import open_one  # noqa: PLC0415 - and what decodes pictures
+
+    return open_one(question, question.service)
+
+
+def _go_first_if_memory_is_short() -> None:
+    """Let the kernel end this process rather than the agent, which has a camera to watch."""
+    with contextlib.suppress(OSError):  # not Linux, or a sandbox without /proc
+        _OOM_FILE.write_text("1000")
 
 
 if __name__ == "__main__":

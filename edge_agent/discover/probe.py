@@ -14,7 +14,7 @@ from onveef.wsdiscovery import build_probe, parse_probe_matches
 
 from edge_agent.clock import Clock
 from edge_agent.discover.found import Device, scope_words, service_at
-from edge_agent.errors import LinkError
+from edge_agent.errors import ConfigError, LinkError
 
 Place = tuple[str, int]
 
@@ -60,6 +60,19 @@ def find_devices(probe: Probe, clock: Clock) -> list[Device]:
         for way, _ in ways:
             selector.register(way, selectors.EVENT_READ)
         return sorted(_ask(probe, ways, selector, clock), key=lambda device: _sortable(device.host))
+
+
+def place_of(named: str) -> Place:
+    """Return whom to ask, from `HOST[:PORT]`.
+
+    Raises:
+        ConfigError: It is no such address.
+    """
+    host, _, port = named.partition(":")
+    if not host or (port and not port.isdigit()):
+        message = f"--probe {named}: is no address; write HOST or HOST:PORT"
+        raise ConfigError(message)
+    return host, int(port or EVERYBODY[1])
 
 
 def _ways(places: Sequence[Place]) -> Iterator[tuple[socket.socket, Place]]:

@@ -154,8 +154,8 @@ function Page() {
     ${published.length > 0 && html`<${Beginning} bundles=${published} names=${new Map((detectors.value ?? []).map((one) => [one.id, one.name]))} groups=${groups} onBegun=${reload} />`}
     ${rollouts.value.length
       ? html`<ul class="plain stack">${rollouts.value.map((one) => html`<${Card} key=${one.number} rollout=${one} onChange=${reload} />`)}</ul>`
-      : html`<${Empty} title="No roll-out yet"><p>A roll-out brings a published bundle to a few cameras first, then to more, and stops when something goes wrong.</p>
-        ${!published.length && html`<p>There is no published bundle yet: <a href="/">open a detector</a>, shrink it and sign it.</p>`}<//>`}
+      : html`<${Empty} title="No roll-out yet"><p>A roll-out brings a detector to a few cameras first, then to more, and stops when something goes wrong.</p>
+        ${!published.length && html`<p>No detector is ready to be sent yet: <a href="/">open one</a>, shrink it and sign it.</p>`}<//>`}
   </div>`;
 }
 

@@ -81,7 +81,7 @@ function Page() {
   const watched = list.filter((one) => one.state === "watched").length;
   return html`<div class="stack">
     ${adding ? html`<${Form} detectors=${trained} onCancel=${() => setAdding(false)} onDone=${() => { setAdding(false); streams.reload(); }} />`
-      : list.length > 0 && html`<div class="row apart"><p class="muted lead">${plural(list.length, "stream")}, ${watched} watched now. These are cameras that cannot run elfowl themselves: the server looks at them.</p>${begin}</div>`}
+      : list.length > 0 && html`<div class="row apart"><p class="muted lead">${plural(list.length, "stream")}, ${watched} watched now. These are cameras that cannot run elfowl themselves: the cloud looks at them.</p>${begin}</div>`}
     ${streams.error && html`<${Failure} error=${streams.error} retry=${streams.reload} />`}
     ${list.length > 0 ? html`<ul class="plain stack" aria-label="Streams">${list.map((one) => html`<${Card} key=${one.id} stream=${one} onChange=${streams.reload} />`)}</ul>`
       : !adding && html`<${Empty} title="No stream yet"><p>The cloud can watch a camera that cannot run elfowl itself, for ever, with any of your detectors. Every second in which nobody watched is told.</p>
