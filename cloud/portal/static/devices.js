@@ -25,7 +25,7 @@ function Card({ device, onNearby }) {
   const doing = deviceState(device, { onlyInstall: true });
   const wanted = device.desired.bundle;
   const same = (wanted?.sha256 ?? null) === (device.reported?.installed?.sha256 ?? null);
-  return html`<li class="card">
+  return html`<li class="card stack tight">
     <div class="row apart"><h2 class="small clip" title=${device.name}>${device.name}</h2><${State} ...${here}>${here.words}<//></div>
     <dl>
       <div><dt>Last seen</dt><dd title=${when(device.last_seen)}>${ago(device.last_seen)}</dd></div>
