@@ -143,7 +143,9 @@ class CameraPipeline:
         step = self._tracker.update(seen.detections, frame.monotonic_s, tall=_tall(frame), parts=seen.parts)
         self._look_closer(frame, step.alive)
         events = self._events.step(step.alive, step.gone, self._rule, _moment(frame))
-        unsure = self._doubts.among(step.alive, frame.monotonic_s, self._own_threshold)
+        unsure: Sequence[Track] = ()
+        if conditions.permit.granted:
+            unsure = self._doubts.among(step.alive, frame.monotonic_s, self._own_threshold)
         wanted = self._ask(frame, replace(situation, unsure=bool(unsure)), conditions, unsure)
         return self._result(
             frame, gate=gate, wanted=wanted, events=events, detections=seen.detections, inferred=True

@@ -12,8 +12,3 @@ def median_score(scores: Sequence[float]) -> float:
     ordered = sorted([*scores, *([0.0] * (_LEAST_SIGHTS - len(scores)))])
     middle = len(ordered) // 2
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-
-
-def is_confirmed(scores: Sequence[float], threshold: float) -> bool:
-    """Return whether a history of scores is enough to say that the thing is there."""
-    return median_score(scores) >= threshold

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from edge_agent.pipeline.confirm import median_score
 from edge_agent.pipeline.decide import Allowance, OffloadSettings, Standing, doubt
 from edge_agent.pipeline.still import StillPlaces
 from edge_agent.pipeline.track import Track
@@ -55,7 +54,7 @@ class Doubts:
 
     def _standing(self, track: Track, at_s: float, threshold: Thresholds) -> Standing:
         return Standing(
-            middle=median_score(track.scores),
+            middle=track.middle,
             best_middle=track.best_middle,
             threshold=threshold(track),
             followed_s=at_s - track.first_s,

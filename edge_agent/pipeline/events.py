@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from edge_agent.pipeline.attributes import told_nothing
 from edge_agent.pipeline.boxes import iou
-from edge_agent.pipeline.confirm import is_confirmed, median_score
 from edge_agent.pipeline.detector import LabelRule
 from edge_agent.pipeline.scene import Scene
 from edge_agent.pipeline.still import SAME_PLACE_IOU, StillPlaces
@@ -235,10 +234,10 @@ class EventBuilder:
 
     def _is_confirmed(self, track: Track, rule: LabelRule) -> bool:
         old_enough = track.last_s - track.first_s >= self.settings.confirm_after_s
-        return old_enough and is_confirmed(track.scores, rule.threshold)
+        return old_enough and track.middle >= rule.threshold
 
     def _outweighs(self, track: Track, rule: LabelRule) -> bool:
-        return median_score(track.scores) > rule.threshold + self.settings.denial_band
+        return track.middle > rule.threshold + self.settings.denial_band
 
     def _take_sight(self, track: Track, opened: _Open) -> None:
         best_sight = max(track.scores)
@@ -328,7 +327,7 @@ def _score(track: Track) -> float:
     if track.cloud is not None and track.cloud.verdict == "confirmed":
         return track.cloud.score
     # The middle one, which the threshold is held against; one sight's score says little.
-    return median_score(track.scores)
+    return track.middle
 
 
 def _answerer(track: Track) -> Answerer:

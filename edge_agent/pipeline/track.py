@@ -110,7 +110,8 @@ class Track:
         misses: Looks in a row without it.
         local_sights: Pictures in which the camera itself saw it.
         scores: Last scores.
-        best_middle: The highest that their middle ever was.
+        middle: The middle one of them, which thresholds are held against; see `median_score`.
+        best_middle: The highest that it ever was.
         trail: Moments and boxes of the last sights.
         motion: How it moves.
         stationary: It stands still.
@@ -131,6 +132,7 @@ class Track:
     local_sights: int = 0
     scores: deque[float] = field(default_factory=lambda: deque(maxlen=_SCORES_KEPT))
     trail: deque[tuple[float, XyxyNorm]] = field(default_factory=lambda: deque(maxlen=_TRAIL_KEPT))
+    middle: float = 0.0
     best_middle: float = 0.0
     looked_s: float = 0.0
     sure_s: float = 0.0
@@ -163,7 +165,8 @@ class Track:
             self.motion = Motion(detection.box, at_s, tall)
         self.box, self.score = detection.box, detection.score
         self.scores.append(detection.score)
-        self.best_middle = max(self.best_middle, median_score(self.scores))
+        self.middle = median_score(self.scores)
+        self.best_middle = max(self.best_middle, self.middle)
         self.trail.append((at_s, detection.box))
         self.last_s, self.misses = at_s, 0
         self.looked_s = max(self.looked_s, at_s)
