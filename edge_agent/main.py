@@ -16,13 +16,10 @@ from edge_agent.agent.thrift import give_back_memory
 from edge_agent.clock import SystemClock
 from edge_agent.config import load_config
 from edge_agent.runtime.network_file import keep_networks_in
-from edge_agent.runtime.profiles import find_profile
+from edge_agent.runtime.profiles import find_profile, is_small
 from edge_agent.vision.resize import choose_numpy
 
 _log = logging.getLogger(__name__)
-
-_SMALL_BYTES = 160_000_000
-"""Up to here the agent does without what only saves milliseconds."""
 
 # Usually a thread that has news waits up to 5 ms for one that is at work, and each event takes three turns.
 _SWITCH_S = 0.0005
@@ -67,7 +64,7 @@ def prepare_process(ram_for_us_bytes: int, state_dir: Path) -> None:
         state_dir: Where the agent keeps files; networks too, where memory is scarce.
     """
     sys.setswitchinterval(_SWITCH_S)
-    if ram_for_us_bytes <= _SMALL_BYTES:
+    if is_small(ram_for_us_bytes):
         spare_memory()
         keep_networks_in(state_dir)
     else:

@@ -1,8 +1,9 @@
 """The process that is measured: `python -m bench.agenting.child live|saturated|bare FILE CONFIG OUT`.
 
 `live` looks at a film at its own speed until it is told to stop; `saturated` takes picture after picture as
-fast as it can; `bare` does that without an agent. All but the bare one run the whole agent: gate, cure,
-track, spool, key frames, MQTT.
+fast as it can, through the capture that every camera has, which decodes in a thread of its own; `bare` does
+that without an agent, in one thread. All but the bare one run the whole agent: capture, gate, cure, track,
+spool, key frames, MQTT.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from edge_agent.agent.local_detector import OpenedBundle, OpenedDetector, open_bundle_detector
 from edge_agent.agent.parts import real_parts
 from edge_agent.agent.runner import Agent
-from edge_agent.camera.capture import CaptureHealth
+from edge_agent.camera.capture import Capture
 from edge_agent.camera.frame import Frame
 from edge_agent.camera.open_source import open_source
 from edge_agent.camera.picture_source import PictureSource
@@ -48,14 +49,16 @@ class Diary:
         looks: Of each picture its moment, when it was handed on, how long the detector took, the processor
             time so far, and of the time and of the processor time so far what a bare loop would take too.
         settled: When the start was over, and the processor time until then.
-        needed_s: Time that decoding (where it is the camera's thread that decodes) and detector took so far.
-        needed_cpu_s: The same of the processor.
+        needed_s: Time that the camera's thread waited for pictures and for the detector so far.
+        needed_cpu_s: Processor time of that thread meanwhile.
+        decoding_cpu_s: Processor time that decoding took so far, in whichever thread.
     """
 
     looks: list[list[float]] = field(default_factory=list)
     settled: tuple[float, float] | None = None
     needed_s: float = 0.0
     needed_cpu_s: float = 0.0
+    decoding_cpu_s: float = 0.0
 
     @contextmanager
     def needed(self) -> Iterator[None]:
@@ -67,43 +70,65 @@ class Diary:
             self.needed_s += time.monotonic() - began_s
             self.needed_cpu_s += time.thread_time() - began_cpu_s
 
+    @contextmanager
+    def decoding(self) -> Iterator[None]:
+        """Count what happens meanwhile as decoding."""
+        began_cpu_s = time.thread_time()
+        try:
+            yield
+        finally:
+            self.decoding_cpu_s += time.thread_time() - began_cpu_s
+
     def took(self, time_s: float) -> None:
         """Note that a picture of this moment was handed on."""
         now_s = time.monotonic()
-        self.looks.append([time_s, now_s, 0.0, time.process_time(), self.needed_s, self.needed_cpu_s])
+        needed_cpu_s = self.needed_cpu_s + self.decoding_cpu_s
+        self.looks.append([time_s, now_s, 0.0, time.process_time(), self.needed_s, needed_cpu_s])
         if self.settled is None and now_s - self.looks[0][1] >= SETTLED_S:
             self.settled = now_s, time.process_time()
 
 
-class Steady:
-    """Implements `PictureSource`: the next picture of a film whenever it is asked for; none is dropped."""
+class OneByOne:
+    """Implements `FrameSource`: a film whose next picture waits, decoded, until the one before was taken."""
 
-    def __init__(self, film: Path, done: threading.Event) -> None:
-        self._film, self._done = film, done
-        self._frames: Iterator[Frame] = iter(())
-        self._rgb: Rgb | None = None
+    def __init__(self, film: Path, diary: Diary, taken: threading.Semaphore) -> None:
+        self._film, self._diary, self._taken = film, diary, taken
 
-    def start(self) -> None:
-        """Begin the film."""
-        self._frames = iter(_pictures(self._film))
-
-    def latest(self, timeout_s: float) -> Frame | None:
-        """Return the next picture."""
-        frame = next(self._frames, None)
-        if frame is None:
-            self._done.set()
-            time.sleep(timeout_s)
-        else:
-            # Here, so that it counts as what a bare loop does too.
-            self._rgb = frame.rgb
-        return frame
-
-    def health(self) -> CaptureHealth:
-        """Return that all is well."""
-        return CaptureHealth("online", "pictures are coming", 1.0)
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the pictures."""
+        frames = iter(_pictures(self._film))
+        while True:
+            with self._diary.decoding():
+                frame = next(frames, None)
+            if frame is None:
+                return
+            self._taken.acquire()
+            yield frame
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class Steady:
+    """Implements `PictureSource`: a film through a camera's capture, as fast as it is taken; drops none."""
+
+    def __init__(self, film: Path, diary: Diary, done: threading.Event) -> None:
+        self._done, self._taken = done, threading.Semaphore(1)
+        self._capture = Capture(lambda: OneByOne(film, diary, self._taken), name="steady")
+        self.start, self.health, self.close = self._capture.start, self._capture.health, self._capture.close
+        self._rgb: Rgb | None = None
+
+    def latest(self, timeout_s: float) -> Frame | None:
+        """Return the next picture."""
+        frame = self._capture.latest(timeout_s)
+        if frame is not None:
+            self._taken.release()
+            # Here, so that it counts as what a bare loop does too.
+            self._rgb = frame.rgb
+        elif self._capture.health().finished:
+            self._done.set()
+            time.sleep(timeout_s)
+        return frame
 
 
 class Logged:
@@ -165,7 +190,7 @@ def run_agent(mode: str, film: Path, config: AgentConfig) -> Diary:
 
     def open_camera(camera: CameraConfig) -> Logged:
         steady = mode == "saturated"
-        inner: PictureSource = Steady(film, stopping) if steady else parts.open_camera(camera)
+        inner: PictureSource = Steady(film, diary, stopping) if steady else parts.open_camera(camera)
         return Logged(inner, diary)
 
     def open_bundle(path: Path, threads: int) -> OpenedBundle:

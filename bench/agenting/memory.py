@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import re
 import shutil
 import sysconfig
@@ -12,14 +13,23 @@ _HEAVY = (
     "numpy", "numpy.libs", "av", "av.libs", "cv2", "opencv_python_headless.libs", "ai_edge_litert", "paho",
     "pydantic", "pydantic_core", "cryptography", "httpx", "yaml",
 )  # fmt: skip
+_OURS = ("edge_agent", "firmware_configs")
 
 
 def own_packages(folder: Path) -> Path:
-    """Copy the agent's libraries there; with it first on the path, a process shares them with nobody."""
+    """Copy the agent and its libraries there; with it first on the path, a process shares them with nobody.
+
+    They are translated as on a device, where code lies both with and without the explanations in it.
+    """
     site = Path(sysconfig.get_path("purelib"))
     for name in _HEAVY:
         if (site / name).is_dir():
             shutil.copytree(site / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in _OURS:
+        shutil.copytree(Path.cwd() / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for level in (0, 2):
+        # Some libraries carry templates that are no Python.
+        compileall.compile_dir(folder, quiet=2, optimize=level, workers=1)
     return folder
 
 

@@ -13,12 +13,13 @@ from edge_agent.agent.thrift import give_back_memory
 from edge_agent.agent.throttle import Pace, Throttle
 from edge_agent.clock import Clock
 from edge_agent.errors import BackendError
+from edge_agent.runtime.profiles import is_small
 
 _log = logging.getLogger(__name__)
 
 _READ_S = 5.0
 # So much more than after the last time that memory was handed back, and it is worth doing again.
-_HEAVIER_BYTES = 4_000_000
+_HEAVIER_BYTES, _SMALL_HEAVIER_BYTES = 4_000_000, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class SelfCare:
         self._notifier = notifier
         self._clock = clock
         self._ram_bytes = ram_bytes
+        self._heavier_bytes = _SMALL_HEAVIER_BYTES if is_small(ram_bytes) else _HEAVIER_BYTES
         self._throttle = Throttle()
         self._read_at_s = self._alive_at_s = 0.0
         self._ready = False
@@ -96,7 +98,7 @@ class SelfCare:
 
     def _lightened(self, used_bytes: int) -> int:
         """Hand back what a busy moment left, if it is worth it; return what is used then."""
-        if self._light_bytes is not None and used_bytes > self._light_bytes + _HEAVIER_BYTES:
+        if self._light_bytes is not None and used_bytes > self._light_bytes + self._heavier_bytes:
             give_back_memory()
             # What is in use comes back within seconds: growth counts from the next reading.
             self._light_bytes = None

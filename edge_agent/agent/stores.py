@@ -11,13 +11,14 @@ from edge_agent.agent.installer import HealthWatch
 from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.parts import AgentParts
 from edge_agent.agent.shadow import ShadowTrial, Spare
+from edge_agent.agent.thrift import give_back_seldom_used
 from edge_agent.clock import Clock
 from edge_agent.config import AgentConfig, SnapshotsConfig
 from edge_agent.errors import ConfigError, StorageError
 from edge_agent.pipeline.result import PipelineSettings
 from edge_agent.report.keyframes import KeyFrames
 from edge_agent.report.snapshots import SnapshotStyle, make_snapshot
-from edge_agent.runtime.profiles import find_profile
+from edge_agent.runtime.profiles import find_profile, is_small
 from edge_agent.update.pace import Pace
 from edge_agent.vision.arrays import Float32, Rgb
 
@@ -39,6 +40,7 @@ def open_keyframes(config: AgentConfig, clock: Clock) -> KeyFrames | None:
             max_bytes=config.storage.keyframes_bytes,
             daily_bytes=config.storage.keyframes_daily_bytes,
             clock=clock,
+            after_sealing=give_back_seldom_used if is_small(ram_for_us_bytes(config.profile)) else None,
         )
     except StorageError as error:
         _log.error("%s; no key frames are kept", error)

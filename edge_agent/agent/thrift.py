@@ -4,6 +4,9 @@ Loading takes more than what is loaded. The heap keeps what was freed; and of ea
 mapped that only its loading touched, which is more than half of them. Those of files cost nothing to leave:
 what is still needed of them is mapped again at the next touch, from the page cache.
 
+What is needed for a moment now and then is handed back after each time, where memory is scarce: the cipher of
+key frames has 3 MB of code, and is at work for a millisecond a second.
+
 Where libraries lie is asked only while no other thread runs Python. The loader holds its lock while it
 answers, and a thread that loads a library holds Python's: each would wait for the other.
 """
@@ -15,8 +18,11 @@ import gc
 import mmap
 import struct
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
+
+# As their files are named.
+_SELDOM_USED = (b"/cryptography/",)
 
 _LOADED, _DYNAMIC, _WRITABLE = 1, 2, 2
 _TEXT_RELOCATIONS, _FLAGS, _FLAG_TEXT_RELOCATIONS = 22, 30, 4
@@ -57,6 +63,7 @@ class _Known:
     """Where the code of libraries lies that were there when this was asked last; none of them is unloaded."""
 
     code: tuple[Span, ...] = ()
+    seldom_used: tuple[Span, ...] = ()
 
 
 def give_back_memory() -> None:
@@ -68,10 +75,22 @@ def give_back_memory() -> None:
         trim(0)
     if threading.active_count() == 1:
         _Known.code = _find_code(libc)
+        _Known.seldom_used = _find_code(libc, _SELDOM_USED)
     if advise is not None:
-        for first, size in _Known.code:
-            # Where the kernel refuses, the pages stay.
-            advise(ctypes.c_void_p(first), ctypes.c_size_t(size), _MADV_DONTNEED)
+        _leave(_Known.code, advise)
+
+
+def give_back_seldom_used() -> None:
+    """Hand back the code of what is used now and then, where that lies is known; it takes 0.1 ms."""
+    advise = getattr(ctypes.CDLL(None), "madvise", None)
+    if advise is not None:
+        _leave(_Known.seldom_used, advise)
+
+
+def _leave(spans: Iterable[Span], advise: Callable[..., int]) -> None:
+    for first, size in spans:
+        # Where the kernel refuses, the pages stay.
+        advise(ctypes.c_void_p(first), ctypes.c_size_t(size), _MADV_DONTNEED)
 
 
 def code_spans(segments: Iterable[Segment], page_bytes: int = mmap.PAGESIZE) -> list[Span]:
@@ -92,12 +111,17 @@ def code_spans(segments: Iterable[Segment], page_bytes: int = mmap.PAGESIZE) -> 
     return spans
 
 
-def _find_code(libc: ctypes.CDLL) -> tuple[Span, ...]:
-    """Return where the code of all libraries lies; see above for when this may be asked."""
+def _find_code(libc: ctypes.CDLL, names: Sequence[bytes] = (b"",)) -> tuple[Span, ...]:
+    """Return where the code of libraries lies whose files have one of `names` in theirs; by default of all.
+
+    See above for when this may be asked.
+    """
     found: list[Span] = []
 
     def note(library: Any, _size: int, _data: int | None) -> int:  # noqa: ANN401 - a pointer of ctypes
-        found.extend(code_spans(_segments(library.contents)))
+        file = library.contents.name or b""
+        if any(name in file for name in names):
+            found.extend(code_spans(_segments(library.contents)))
         return 0
 
     tell = getattr(libc, "dl_iterate_phdr", None)

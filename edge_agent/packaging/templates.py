@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edge_agent.errors import ConfigError
 from edge_agent.packaging.request import Order
+from edge_agent.runtime.profiles import is_small
 from edge_agent.wire.profile import DeviceProfile
 
 _MARK = re.compile(r"@([A-Z][A-Z_]*)@")
@@ -76,6 +77,8 @@ def _values(order: Order, version: str) -> dict[str, str]:
         "NOTES": profile.install.notes,
         "VERSION": version,
         "THREADS": str(profile.threads),
+        # The explanations in code take some megabytes, and nobody reads them there.
+        "LEAN": "PYTHONOPTIMIZE=2 " if is_small(memory_bytes) else "",
         "MEMORY_MAX_BYTES": str(memory_bytes),
         "MEMORY_HIGH_BYTES": str(memory_bytes * 9 // 10),
         "MEMORY_MIB": str(memory_bytes // _MIB),

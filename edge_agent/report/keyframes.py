@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class KeyFrames:
         clock: Clock,
         every_s: float = 1.0,
         kind: str = "jpg",
+        after_sealing: Callable[[], None] | None = None,
     ) -> None:
         """Open the ring, or make it.
 
@@ -72,6 +74,7 @@ class KeyFrames:
             clock: Where the time comes from.
             every_s: Least time between two frames of one camera that belong to no event.
             kind: What they are, as a suffix: `mp4` in a ring of clips.
+            after_sealing: Told each time that the cipher has done its work for a while.
 
         Raises:
             StorageError: The folder or the key cannot be read or written.
@@ -82,6 +85,7 @@ class KeyFrames:
         self._failures = RateLimitedLog(clock)
         self._every_s = every_s
         self._kind = kind
+        self._after_sealing = after_sealing
         self._refill = daily_bytes / _DAY_S
         self._burst = self._budget = daily_bytes * _BURST_SHARE
         self._refilled_at_s = clock.monotonic_s()
@@ -154,6 +158,8 @@ class KeyFrames:
     def _write(self, camera: str, time_ms: int, event_key: str, jpeg: bytes) -> None:
         # A Fernet token is base64 text; its bytes take a quarter less.
         data = base64.urlsafe_b64decode(self._fernet.encrypt(jpeg))
+        if self._after_sealing is not None:
+            self._after_sealing()
         self._make_room(len(data))
         folder = self._folder / camera
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from edge_agent.wire.profile import DeviceProfile
 
 _PACKAGE = "firmware_configs"
 _SUFFIX = ".yaml"
+_SMALL_BYTES = 160_000_000
 
 
 def profile_names() -> tuple[str, ...]:
@@ -56,6 +57,15 @@ def find_profile(reference: str) -> DeviceProfile:
         return load_profile(reference)
     path = Path(reference)
     return parse_profile(read_yaml_text(path, "a device profile"), where=str(path))
+
+
+def is_small(ram_for_us_bytes: int) -> bool:
+    """Return whether a device has so little memory that the agent does without what only saves milliseconds.
+
+    Args:
+        ram_for_us_bytes: What its profile allows; 0: nobody knows.
+    """
+    return 0 < ram_for_us_bytes <= _SMALL_BYTES
 
 
 def is_profile_file(reference: str) -> bool:

@@ -137,16 +137,21 @@ def test_self_care_scarce_memory_slows_cameras_and_recovers(tmp_path: Path) -> N
     assert care.pace == Pace()
 
 
-def test_self_care_grown_memory_is_read_again_once_it_was_handed_back(tmp_path: Path) -> None:
-    clock, readings = FakeClock(), [50_000_000, 53_000_000, 55_000_000, 30_000_000, 51_000_000, 54_000_000]
-    care = care_of(tmp_path, clock, Sensors(lambda: readings.pop(0), lambda: None))
+@pytest.mark.parametrize(("ram_bytes", "step_bytes"), [(1_000_000_000, 1_000_000), (100_000_000, 250_000)])
+def test_self_care_grown_memory_is_read_again_once_it_was_handed_back(
+    ram_bytes: int, step_bytes: int
+) -> None:
+    steps = [50, 53, 55, 30, 51, 54]
+    clock, readings = FakeClock(), [step_bytes * step for step in steps]
+    sensors = Sensors(lambda: readings.pop(0), lambda: None)
+    care = SelfCare(sensors, Notifier({}), clock, ram_bytes=ram_bytes)
     seen = []
     for _ in range(5):
         care.tick("")
         seen.append(care.memory_bytes)
         clock.advance(10.0)
     # From the third on the memory is read twice once, and what comes back by itself is no growth.
-    assert seen == [50_000_000, 53_000_000, 30_000_000, 51_000_000, 54_000_000]
+    assert seen == [step_bytes * step for step in [50, 53, 30, 51, 54]]
 
 
 def test_notifier_outside_of_systemd_says_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,7 +20,7 @@ from edge_agent.packaging.folder import RECORD_FILE, write_package
 from edge_agent.packaging.make import make_package
 from edge_agent.packaging.request import PackageRequest
 from edge_agent.packaging.templates import fill, runtime_extras
-from edge_agent.runtime.profiles import load_profile, profile_names
+from edge_agent.runtime.profiles import is_small, load_profile, profile_names
 
 CONFIG = """\
 device: porch
@@ -112,6 +112,15 @@ def test_install_script_is_sound_shell_for_its_device(tmp_path: Path, profile: s
         assert (done.returncode, done.stderr) == (0, "")
     assert load_profile(profile).arch in script
     assert (tmp_path / "out" / "install.sh").stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("profile", profile_names())
+def test_package_of_a_small_device_alone_leaves_explanations_out_of_code(
+    tmp_path: Path, profile: str
+) -> None:
+    files = make(tmp_path, profile, CONFIG.replace("pi-4", profile))
+    is_lean = any("PYTHONOPTIMIZE=2 elfowl-venv/bin/elfowl-agent run" in text for text in files.values())
+    assert is_lean == is_small(load_profile(profile).ram_for_us_bytes)
 
 
 def test_install_script_refuses_a_foreign_machine_before_it_changes_anything(tmp_path: Path) -> None:

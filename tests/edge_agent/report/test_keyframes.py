@@ -91,6 +91,23 @@ def test_on_disk_is_neither_picture_nor_readable_by_others(tmp_path: Path, ring:
     assert stat.S_IMODE((tmp_path / "keyframes.key").stat().st_mode) == 0o600
 
 
+def test_after_sealing_is_told_once_for_each_frame_that_was_kept(tmp_path: Path) -> None:
+    told: list[str] = []
+    ring = KeyFrames(
+        tmp_path / "frames",
+        tmp_path / "key",
+        max_bytes=10**6,
+        daily_bytes=10**6,
+        clock=FakeClock(),
+        after_sealing=lambda: told.append("sealed"),
+    )
+    assert ring.add("front", T, b"jpeg")
+    assert ring.add("front", T, b"jpeg", event_id="abc")
+    assert not ring.add("front", T, b"jpeg")
+    assert told == ["sealed"] * 2
+    assert ring.find(of_event("abc")) == b"jpeg"
+
+
 def test_quota_oldest_frames_go_first(tmp_path: Path) -> None:
     ring = open_ring(tmp_path, FakeClock(), max_bytes=10_000)
     for second in range(20):
