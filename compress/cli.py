@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress import profile_commands
-from compress.asked import Asked
+from compress.asked import ALL, Asked
 from compress.forms import FILE_FORMS, parse_forms
 from edge_agent.errors import ConfigError, ElfowlError
 
 if TYPE_CHECKING:
-    from compress.result import Result
+    from compress.ordered import DoneForEach, DoneForOne
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(profile_commands.app, name="profile")
@@ -54,13 +54,20 @@ def run(  # noqa: PLR0913, PLR0917 - each option of the command is a parameter
         ),
     ],
     profile: Annotated[
-        str,
+        list[str],
         typer.Option(
             metavar="NAME",
-            help="The device, for example pi-4, or a .yaml file; see `elfowl-compress profile list`.",
+            help="The device, for example pi-4, or a .yaml file; see `elfowl-compress profile list`. "
+            f"Several times: one teaching, a bundle for each; {ALL}: all known ones.",
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the bundles and the receipt.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for the bundles and the receipt; of several devices one in it for each.",
+        ),
+    ],
     max_ram: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Most memory of the camera's process, such as 64MB.")
     ] = None,
@@ -92,15 +99,17 @@ def run(  # noqa: PLR0913, PLR0917 - each option of the command is a parameter
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print only JSON on stdout.")] = False,
 ) -> None:
-    """Compress DETECTOR, or several as one bundle, for a device into OUT."""
+    """Compress DETECTOR, or several as one bundle, for a device or several into OUT."""
     with _stopped_by_signals() as stop:
         try:
             asked = Asked(max_ram, max_ms, max_bytes, min_ap, classes, effort.value, forms)
-            result = _compress(detectors, profile, out, release, asked, stop)
+            done = _done(detectors, profile, out, release, asked, stop)
         except ElfowlError as error:
             typer.echo(f"elfowl-compress: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(_CANCELLED if stop.is_set() else 1) from error
-    typer.echo(json.dumps(result.to_json_dict()) if as_json else _summary(result))
+    typer.echo(json.dumps(done.to_json_dict()) if as_json else done.summary())
+    if not done.complete:
+        raise typer.Exit(1)
 
 
 @contextmanager
@@ -116,49 +125,22 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _compress(
-    detectors: list[str], profile: str, out: Path, release: int | None, asked: Asked, stop: threading.Event
-) -> Result:
-    from edge_agent.runtime.profiles import find_profile
-
+def _done(
+    detectors: list[str],
+    profiles: list[str],
+    out: Path,
+    release: int | None,
+    asked: Asked,
+    stop: threading.Event,
+) -> DoneForOne | DoneForEach:
     # Checked before torch is imported, so that a mistake is told at once.
-    device = find_profile(profile)
-    if out.exists() and not out.is_dir():
-        message = f"--out {out} is a file; give a folder, it is made when it is not there"
+    targets, files = asked.targets(profiles, out), parse_forms(asked.forms)
+    if len(detectors) > 1 and len(targets) > 1:
+        message = "several detectors are compressed for one device at a time: name one --profile"
         raise ConfigError(message)
-    limits, files = asked.limits(device), parse_forms(asked.forms)
-    from compress.effort import EFFORTS
-    from compress.loaders import load_detector
-    from compress.run import Budget, compress
-    from compress.several import compress_together
-    from compress.terminal import shown_progress
+    from compress.ordered import Ordered, carry_out
 
-    loaded, budget = (
-        [load_detector(one) for one in detectors],
-        Budget(limits, EFFORTS[asked.effort], files=files),
-    )
-    with shown_progress() as progress:
-        if len(loaded) > 1:
-            return compress_together(
-                loaded, device, out, budget, progress=progress, cancelled=stop.is_set, release=release
-            )
-        return compress(
-            loaded[0], device, out, budget, progress=progress, cancelled=stop.is_set, release=release
-        )
-
-
-def _summary(result: Result) -> str:
-    from compress.receipt import headline, megabytes, title
-
-    receipt = result.receipt
-    lines = [f"{title(receipt.chosen)} for {receipt.profile}: {headline(receipt)}"]
-    lines += [f"warning: {warning}" for warning in receipt.warnings]
-    lines += [
-        f"  {title(measured.form):12} {megabytes(measured.bundle_bytes):>9}  {result.bundles[measured.form]}"
-        for measured in receipt.after
-    ]
-    lines.append(f"  {'Receipt':12} {'':9}  {result.html_file}")
-    return "\n".join(lines)
+    return carry_out(Ordered(detectors, targets, out, asked.effort, files, release, stop.is_set))
 
 
 def main() -> None:

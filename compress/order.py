@@ -17,7 +17,10 @@ from edge_agent.wire.profile import DeviceProfile
 
 @dataclass(frozen=True)
 class Order:
-    """What every later stage needs; `created` is UTC seconds since 1970."""
+    """What every later stage needs.
+
+    `created` is UTC seconds since 1970; `memory_limits` are those of all devices that share it, in bytes.
+    """
 
     detector: Compressible
     profile: DeviceProfile
@@ -27,6 +30,7 @@ class Order:
     captured: Capture
     limits: Limits
     stage: CapturedStage | None = None
+    memory_limits: tuple[int, ...] = ()
 
     def spec(self, form: Form) -> BundleSpec:
         """Return what is known of a bundle before it was tried."""
@@ -34,8 +38,8 @@ class Order:
 
     def tryout(self, form: Form) -> Tryout:
         """Return how a form is tried: the full detector without the device's memory limit."""
-        limit_bytes = self.limits.max_ram_bytes if form in DEPLOYABLE else None
-        return Tryout(self.pictures, self.captured.references, limit_bytes)
+        limits = self.memory_limits or (self.limits.max_ram_bytes,)
+        return Tryout(self.pictures, self.captured.references, limits if form in DEPLOYABLE else ())
 
     @property
     def thresholds(self) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from compress.bundle import write_bundle
 from compress.choose import Choice, choose, refusal, warnings, with_front
 from compress.differences import curves, different_frames
 from compress.effort import Effort
-from compress.errors import BudgetError
 from compress.estimates import estimates
 from compress.forms import DEPLOYABLE, FILE_FORMS, FULL
 from compress.limits import Limits
@@ -21,9 +20,10 @@ from compress.order import Order
 from compress.parts import head_files, map_file
 from compress.plots import Shown
 from compress.receipt import write_receipt
-from compress.result import Result
+from compress.result import Refusal, Result
+from compress.targets import Target
 from compress.trial import Trial
-from compress.tried import Tried, measurement, thresholds_of
+from compress.tried import Tried, ended_measurement, measurement, thresholds_of
 from edge_agent.runtime.bundle import write_bundle_zip
 from edge_agent.wire.manifest import MeasuredLimits
 from edge_agent.wire.receipt import Measurement, Receipt, Removal
@@ -51,25 +51,51 @@ class _Packed:
     file: Path | None = None
 
 
-def pack(folder: Path, tried: Sequence[Tried], packing: Packing, out: Path) -> Result:
-    """Write the chosen candidate's bundles and the receipt, then move them to `out`.
+@dataclass(frozen=True)
+class Judged:
+    """All candidates, the detector's own network first, with what does not depend on the device.
+
+    `forms` has thresholds and measurement of each form that becomes a bundle, by the candidate's place.
+    """
+
+    tried: tuple[Tried, ...]
+    full: Measurement
+    forms: Mapping[tuple[int, str], tuple[dict[str, float], Measurement]]
+
+
+def judged(tried: Sequence[Tried]) -> Judged:
+    """Compare all candidates with the full detector; that takes seconds, and is the same for all devices."""
+    full = tried[0].trial(FULL.name)
+    forms = {}
+    for number, one in enumerate(tried):
+        for form in DEPLOYABLE:
+            trial = one.trial(form.name)
+            thresholds = thresholds_of(one, trial, full)
+            forms[number, form.name] = thresholds, measurement(one, trial, full, thresholds)
+    return Judged(tuple(tried), measurement(tried[0], full, full, tried[0].order.thresholds), forms)
+
+
+def pack(folder: Path, judged: Judged, packing: Packing, target: Target) -> Result | Refusal:
+    """Write the bundles of the candidate for a device, and its receipt, then move them to its folder.
+
+    When no candidate fits its limits, `refused.json` and `refused.html` there tell what was tried, and an
+    older result is left alone.
 
     Args:
         folder: Where to work.
-        tried: All candidates, the detector's own network first.
+        judged: All candidates.
         packing: What was asked for.
-        out: Where the results go.
+        target: The device.
 
     Raises:
-        BudgetError: No candidate fits the limits; `refused.json` and `refused.html` in `out` tell what was
-            tried. An older result is left alone.
         ArtifactError: A bundle is not sound.
     """
+    tried = [_for_device(one, target) for one in judged.tried]
+    out, before = target.out, judged.full
     plain = tried[0]
     full = plain.trial(FULL.name)
-    before = measurement(plain, full, full, plain.order.thresholds)
     packed = [
-        _packed(folder / f"pack_{number}", one, form.name, full, before, packing)
+        _packed(folder / f"pack_{number}", one, form.name, judged.forms[number, form.name], before, packing)
         for number, one in enumerate(tried)
         for form in DEPLOYABLE
     ]
@@ -78,9 +104,9 @@ def pack(folder: Path, tried: Sequence[Tried], packing: Packing, out: Path) -> R
     chosen = next(one for one, row in zip(packed, rows, strict=True) if row is choice.measured)
     shown = _shown(chosen, full, _receipt(chosen, before, rows, choice, packing))
     if choice.broken:
-        _moved_all(write_receipt(shown, folder, REFUSED), out)
+        told = _moved_all(write_receipt(shown, folder, REFUSED), out)
         message = f"{refusal(plain.order.profile, choice)}; {out / REFUSED}.html tells what was tried"
-        raise BudgetError(message)
+        return Refusal(message, shown.receipt, *told)
     files = write_receipt(shown, folder)
     # From here on only renames: all or, short of a power cut, nothing.
     bundles = {
@@ -95,15 +121,28 @@ def pack(folder: Path, tried: Sequence[Tried], packing: Packing, out: Path) -> R
     return Result(shown.receipt, json_file, html_file, bundles)
 
 
+def _for_device(one: Tried, target: Target) -> Tried:
+    """Return a candidate as it is for one of the devices."""
+    order = replace(one.order, profile=target.profile, limits=target.limits)
+    trials = tuple(
+        trial if trial.form == FULL else trial.under(target.limits.max_ram_bytes) for trial in one.trials
+    )
+    return replace(one, order=order, trials=trials)
+
+
 def _packed(
-    folder: Path, tried: Tried, form: str, full: Trial, before: Measurement, packing: Packing
+    folder: Path,
+    tried: Tried,
+    form: str,
+    found: tuple[dict[str, float], Measurement],
+    before: Measurement,
+    packing: Packing,
 ) -> _Packed:
     trial = tried.trial(form)
-    thresholds = thresholds_of(tried, trial, full)
-    measured = measurement(tried, trial, full, thresholds)
-    one = _Packed(tried, trial, thresholds, measured)
+    thresholds, measured = found
     if trial.ended:
-        return one
+        return _Packed(tried, trial, thresholds, ended_measurement(tried, trial))
+    one = _Packed(tried, trial, thresholds, measured)
     order = tried.order
     spec = replace(
         order.spec(trial.form),

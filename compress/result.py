@@ -13,6 +13,25 @@ _SHOWN = {"ap50", "ap", "images", "agreement_f1", "max_abs_error", "ms_p50", "ms
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Why a device gets no bundle: nothing fits it. The receipt tells what was tried."""
+
+    message: str
+    receipt: Receipt
+    receipt_file: Path
+    html_file: Path
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """Return what `elfowl-compress run --json` prints of it, among those of other devices."""
+        return {
+            "profile": self.receipt.profile,
+            "refused": self.message,
+            "receipt": str(self.receipt_file),
+            "receipt_html": str(self.html_file),
+        }
+
+
+@dataclass(frozen=True)
 class Result:
     """What a compression wrote and measured; `bundles` by form, `chosen` the form for the profile."""
 

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,22 +15,23 @@ import torch
 from compress.capture import capture
 from compress.classes import only_classes
 from compress.effort import QUICK, Effort
-from compress.errors import ExportError, ParityError
+from compress.errors import BudgetError, ExportError, ParityError
 from compress.forms import DEPLOYABLE
 from compress.lanes import litert_lane, onnx_lane, start_exporters
 from compress.limits import Limits, limits_for
 from compress.machine import versions
 from compress.order import Order
-from compress.pack import Packing, pack
+from compress.pack import Packing, judged, pack
 from compress.pictures import LESSON_PICTURES, CameraPictures, fit_pictures, keep_pictures
 from compress.plan import PART, SEARCH, plan_for, search_s
 from compress.progress import MeterPart, Progress, ProgressListener, ProgressMeter
 from compress.protocol import Compressible
 from compress.rescue import rescued
-from compress.result import Result
+from compress.result import Refusal, Result
 from compress.second_stage import capture_stage
 from compress.stand_in import Teacher
 from compress.students import FoundStudent, StudentFinder, Task
+from compress.targets import Target, check_targets
 from compress.tried import Tried
 from compress.turns import time_in_turns
 from compress.workbench import Cancelled, Workbench, open_workbench
@@ -38,7 +40,7 @@ from edge_agent.errors import ConfigError
 from edge_agent.wire.profile import DeviceProfile
 from edge_agent.wire.receipt import Removal
 
-__all__ = ["Budget", "Result", "compress"]
+__all__ = ["Budget", "Refusal", "Result", "Target", "compress", "compress_for"]
 
 _PARITY_PICTURES = 2
 _RESERVE_S = 40.0
@@ -84,14 +86,60 @@ def compress(
         StorageError: `out` cannot be written, or the disk is full.
     """
     budget = budget or Budget()
-    limits, effort = budget.limits or limits_for(profile), budget.effort
+    target = Target(profile, budget.limits or limits_for(profile), out)
+    outcomes = compress_for(
+        detector, (target,), out, budget, progress=progress, cancelled=cancelled, clock=clock, release=release
+    )
+    outcome = outcomes[profile.name]
+    if isinstance(outcome, Refusal):
+        raise BudgetError(outcome.message)
+    return outcome
+
+
+def compress_for(
+    detector: Compressible,
+    targets: Sequence[Target],
+    out: Path,
+    budget: Budget | None = None,
+    *,
+    progress: ProgressListener | None = None,
+    cancelled: Cancelled = lambda: False,
+    clock: Clock | None = None,
+    release: int | None = None,
+) -> dict[str, Result | Refusal]:
+    """Turn a full detector into bundles for several devices, for hardly more time than for one.
+
+    Smaller networks are taught, exported, run and timed once; each device then takes what suits it best
+    within its limits. Memory is held under the strictest limit first: what stays under it stays under all.
+
+    Args:
+        detector: The full detector.
+        targets: The devices, with their limits and a folder for each.
+        out: Where the work is done, on the same disk as the targets' folders.
+        budget: How long to look for smaller networks; limits are those of the targets.
+        progress: As of `compress`.
+        cancelled: As of `compress`.
+        clock: As of `compress`.
+        release: As of `compress`.
+
+    Returns:
+        What each device got, by its profile's name; one that nothing fits keeps no other from its bundle.
+
+    Raises:
+        ConfigError: As of `compress`; a device is named twice, or they differ in classes.
+        ElfowlError: As of `compress`, but for `BudgetError`.
+    """
+    check_targets(targets)
+    budget = budget or Budget()
+    effort = budget.effort
     find = (budget.find or _own_search()) if effort.searches else None
-    whole = only_classes(detector, limits.classes)
-    _check_accuracy_can_be_measured(whole, limits)
+    whole = only_classes(detector, targets[0].limits.classes)
+    for target in targets:
+        _check_accuracy_can_be_measured(whole, target.limits)
     clock = clock or SystemClock()
     meter = ProgressMeter(plan_for(1, effort), clock, progress)
     with open_workbench(out, meter, cancelled, keep_when_cancelled=effort.searches) as bench:
-        job = _Job(bench, meter, clock, profile, limits, effort, release or whole.ref.version)
+        job = _Job(bench, meter, clock, tuple(targets), effort, release or whole.ref.version)
         with bench.step("prepare"):
             lessons = LESSON_PICTURES if find else 0
             pictures = keep_pictures(whole, _made(bench.folder / "pictures"), effort.unlabelled, lessons)
@@ -102,10 +150,9 @@ def compress(
         with bench.step("time"):
             tried = job.timed(tried)
         with bench.step("pack"):
-            again = _again(whole, profile, limits, budget)
+            again = _again(whole, targets, budget)
             packing = Packing(effort, again, meter.seconds, budget.files, tuple(job.notes))
-            bench.check()
-            return pack(_made(bench.folder / "pack"), tried, packing, out)
+            return job.packed(tried, packing)
 
 
 @dataclass(frozen=True)
@@ -132,8 +179,7 @@ class _Job:
     bench: Workbench
     meter: ProgressMeter
     clock: Clock
-    profile: DeviceProfile
-    limits: Limits
+    targets: tuple[Target, ...]
     effort: Effort
     release: int
     notes: list[str] = field(default_factory=list)
@@ -154,7 +200,18 @@ class _Job:
             captured = capture(detector, fitted.calibration[:_PARITY_PICTURES], part.folder / "network.pt2")
             stage = None if student else capture_stage(detector, part.folder)
             now_s = self.clock.now_s()
-            order = Order(detector, self.profile, self.release, now_s, fitted, captured, self.limits, stage)
+            first, memory_limits = self.targets[0], tuple(one.limits.max_ram_bytes for one in self.targets)
+            order = Order(
+                detector,
+                first.profile,
+                self.release,
+                now_s,
+                fitted,
+                captured,
+                first.limits,
+                stage,
+                memory_limits,
+            )
         lanes = [
             functools.partial(lane, part, order, exporter)
             for lane, exporter in zip((litert_lane, onnx_lane), exporters, strict=True)
@@ -179,7 +236,8 @@ class _Job:
             self.meter.tick()
 
         with self.bench.step(SEARCH):
-            task = Task(detector, self.profile, left_s, _made(self.bench.folder / "search"))
+            profiles = tuple(target.profile for target in self.targets)
+            task = Task(detector, profiles, left_s, _made(self.bench.folder / "search"))
             try:
                 return tuple(find(task, progress=tell, cancelled=cancelled, clock=self.clock))
             except ExportError as error:
@@ -216,6 +274,19 @@ class _Job:
         timing = functools.partial(time_in_turns, trials, start, self.effort.turns)
         times = dict(zip(map(_key, trials), self.bench.in_lanes([timing])[0], strict=True))
         return [one.with_trials([times.get(_key(trial), trial) for trial in one.trials]) for one in tried]
+
+    def packed(self, tried: list[Tried], packing: Packing) -> dict[str, Result | Refusal]:
+        """Give each device its bundles and receipt, or its refusal."""
+        found: dict[str, Result | Refusal] = {}
+        compared = judged(tried)
+        for target in self.targets:
+            self.bench.check()
+            folder = _made(self.bench.folder / "pack" / target.profile.name)
+            _made(target.out)
+            found[target.profile.name] = outcome = pack(folder, compared, packing, target)
+            if isinstance(outcome, Refusal):
+                self.bench.keep()  # another try with looser limits takes over what is there
+        return found
 
     @staticmethod
     def _worth_timing(one: Tried) -> set[str]:
@@ -275,13 +346,17 @@ def _check_accuracy_can_be_measured(detector: Compressible, limits: Limits) -> N
     raise ConfigError(message)
 
 
-def _again(detector: Compressible, profile: DeviceProfile, limits: Limits, budget: Budget) -> str:
+def _again(detector: Compressible, targets: Sequence[Target], budget: Budget) -> str:
     """Return the command that does the same again."""
-    words = ["elfowl-compress", "run", f"{detector.ref.id}@{detector.ref.version}", "--profile", profile.name]
+    words = ["elfowl-compress", "run", f"{detector.ref.id}@{detector.ref.version}"]
+    for target in targets:
+        words += ["--profile", target.profile.name]
     if budget.effort != QUICK:
         words += ["--effort", budget.effort.name]
-    if limits.max_ram_bytes < profile.ram_for_us_bytes:
-        words += ["--max-ram", f"{limits.max_ram_bytes}B"]
+    # Of a device's memory and what was asked for the stricter counts: what is less than a device's was asked.
+    limits, rams = targets[0].limits, [(one.limits.max_ram_bytes, one.profile) for one in targets]
+    if asked := [ram_bytes for ram_bytes, profile in rams if ram_bytes < profile.ram_for_us_bytes]:
+        words += ["--max-ram", f"{max(asked)}B"]
     if limits.max_ms is not None:
         words += ["--max-ms", f"{limits.max_ms:g}"]
     if limits.max_bytes is not None:

@@ -77,9 +77,10 @@ Place = tuple[Structure, tuple[int, int], float]
 
 
 def plan_for(task: Task) -> SearchPlan:
-    """Return what to try for a device in the time there is."""
+    """Return what to try for one device or several in the time there is."""
     budget_s = _SHARE_OF_BUDGET * task.budget_s
-    sizes = sizes_for(task.detector.input_size_px, task.profile.input_sizes_px)
+    of_profiles_px = [size for profile in task.profiles for size in profile.input_sizes_px]
+    sizes = sizes_for(task.detector.input_size_px, of_profiles_px)
     if budget_s < 60:
         return SearchPlan(sizes[:2], budget_s=budget_s)
     if budget_s < 900:
@@ -88,18 +89,18 @@ def plan_for(task: Task) -> SearchPlan:
 
 
 def sizes_for(
-    own_px: tuple[int, int], of_profile_px: Sequence[tuple[int, int]]
+    own_px: tuple[int, int], of_profiles_px: Sequence[tuple[int, int]]
 ) -> tuple[tuple[int, int], ...]:
-    """Return the inputs to try, largest first: the detector's own, a smaller one, and the profile's below.
+    """Return the inputs to try, largest first: the detector's own, a smaller one, and the profiles' below.
 
-    Of the profile's only those count that are not larger than the detector's own in either direction, and
+    Of the profiles' only those count that are not larger than the detector's own in either direction, and
     not smaller than half of it: below, a cell of stride 8 holds four times what it was taught for.
     """
     smaller = tuple(
         max(_MULTIPLE_PX, round(side * _SMALLER / _MULTIPLE_PX) * _MULTIPLE_PX) for side in own_px
     )
     found = {own_px, (smaller[0], smaller[1])}
-    for width, height in of_profile_px:
+    for width, height in of_profiles_px:
         if width <= own_px[0] and height <= own_px[1] and 2 * width >= own_px[0]:
             found.add((width, height))
     return tuple(sorted(found, key=lambda size: -size[0] * size[1]))

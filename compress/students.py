@@ -25,10 +25,10 @@ class FoundStudent:
 
 @dataclass(frozen=True)
 class Task:
-    """What is looked for: for which device, in how many seconds, with a folder that outlives a kill."""
+    """What is looked for: for which devices, in how many seconds, with a folder that outlives a kill."""
 
     detector: Compressible
-    profile: DeviceProfile
+    profiles: tuple[DeviceProfile, ...]
     budget_s: float
     folder: Path
 

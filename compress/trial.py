@@ -30,8 +30,9 @@ class Trial:
     """One form as the camera ran it; `max_abs_error` is its raw outputs against torch's.
 
     `folder` is the bundle that was tried, `calibration_file` what it is timed with. `camera` is the process
-    that may still have the bundle open; `inference_ms` is known after `time_in_turns`. `ended` tells why the
-    trial ended early; then only the memory is known.
+    that may still have the bundle open; `inference_ms` is known after `time_in_turns`. `memory` is how it was
+    held under the strictest limit under which it stayed, `refused` under the stricter ones, where it was
+    ended. `ended` tells why it was ended under all of them; then only the memory is known.
     """
 
     form: Form
@@ -47,6 +48,23 @@ class Trial:
     memory: MemoryWatch | None = None
     ended: str | None = None
     float_layers: int = 0
+    refused: tuple[MemoryWatch, ...] = ()
+
+    def under(self, limit_bytes: int) -> Trial:
+        """Return it as a device with this memory limit has it: ended, if it was ended under one as strict."""
+        over = next((one for one in self.refused if one.limit_bytes >= limit_bytes), None)
+        if over is None:
+            return self
+        # Two runs are never quite alike; what was ended needs more than the limit.
+        need_bytes = max(self.run.peak_memory_bytes, over.limit_bytes + 1)
+        return replace(
+            self,
+            run=CameraRun(peak_memory_bytes=need_bytes),
+            camera=None,
+            inference_ms=(),
+            memory=over,
+            ended=f"ended when it used more than {megabytes(over.limit_bytes)} of memory",
+        )
 
 
 @dataclass(frozen=True)
@@ -56,13 +74,13 @@ class Tryout:
     Attributes:
         pictures: What is looked at.
         references: torch's raw outputs for the first calibration pictures.
-        memory_bytes: The memory limit; none: without one.
+        memory_limits: The memory limits in bytes, one for each device; none: without one.
         threads: Threads of one inference.
     """
 
     pictures: StoredPictures
     references: Sequence[RawOutputs]
-    memory_bytes: int | None = None
+    memory_limits: tuple[int, ...] = ()
     threads: int = 1
 
 
@@ -70,8 +88,9 @@ def try_form(start: Callable[[], Child], spec: BundleSpec, model: Path, how: Try
     """Run one export as a camera does; what an earlier, ended compression found of it is taken over.
 
     While it does what a camera does, it is held under the device's memory limit; what it then answers for
-    the comparison, hundreds of pictures down to the lowest score, no camera keeps. A form that is ended at
-    the limit runs once more without one, only to tell how much it would need.
+    the comparison, hundreds of pictures down to the lowest score, no camera keeps. Of several limits the
+    strictest comes first: what stays under it stays under all. A form that is ended at each of them runs
+    once more without one, only to tell how much it would need.
 
     Args:
         start: Starts a `compress.camera_process`.
@@ -82,13 +101,11 @@ def try_form(start: Callable[[], Child], spec: BundleSpec, model: Path, how: Try
     Raises:
         ElfowlError: The camera's code refuses the bundle, or its runtime fails.
     """
-    kept_file = model.parent / f"trial_{spec.form.name}_{how.memory_bytes or 'free'}.json"
+    limits = sorted(set(how.memory_limits))
+    kept_file = model.parent / f"trial_{spec.form.name}_{'_'.join(map(str, limits)) or 'free'}.json"
     if kept_file.is_file():
         return _read(kept_file, _opened(None, spec, model, how))
-    child = start()
-    trial = _tried(child, spec, _opened(child, spec, model, how), how)
-    if trial.ended:
-        trial = _with_need(start(), trial, how)
+    trial = _tried(start, spec, _opened(None, spec, model, how), how)
     _keep(kept_file, trial)
     return trial
 
@@ -104,14 +121,19 @@ def _opened(child: Child | None, spec: BundleSpec, model: Path, how: Tryout) -> 
     return Trial(spec.form, model, folder, how.pictures.calibration_file, camera=child)
 
 
-def _tried(child: Child, spec: BundleSpec, trial: Trial, how: Tryout) -> Trial:
-    peak_bytes, memory = _run_usual(child, _usual(trial, how), how.memory_bytes)
-    if memory is not None and memory.over:
-        words = f"ended when it used more than {megabytes(memory.limit_bytes)} of memory"
-        return replace(trial, camera=None, memory=memory, ended=words)
-    trial = _compared(child, spec, trial, how, full_run=True)
-    run = trial.run.model_copy(update={"peak_memory_bytes": peak_bytes})
-    return replace(trial, run=run, memory=memory)
+def _tried(start: Callable[[], Child], spec: BundleSpec, trial: Trial, how: Tryout) -> Trial:
+    refused: list[MemoryWatch] = []
+    for limit_bytes in sorted(set(how.memory_limits)) or (None,):
+        child = start()
+        peak_bytes, memory = _run_usual(child, _usual(trial, how), limit_bytes)
+        if memory is not None and memory.over:
+            child.close()
+            refused.append(memory)
+            continue
+        trial = _compared(child, spec, replace(trial, camera=child), how, full_run=True)
+        run = trial.run.model_copy(update={"peak_memory_bytes": peak_bytes})
+        return replace(trial, run=run, memory=memory, refused=tuple(refused))
+    return _with_need(start(), replace(trial, refused=tuple(refused)), how)
 
 
 def _run_usual(child: Child, job: Job, memory_bytes: int | None) -> tuple[int, MemoryWatch | None]:
@@ -132,9 +154,7 @@ def _run_usual(child: Child, job: Job, memory_bytes: int | None) -> tuple[int, M
 def _with_need(child: Child, trial: Trial, how: Tryout) -> Trial:
     peak_bytes = int(child.ask(_usual(trial, how))["peak_memory_bytes"])
     child.close()
-    # Two runs are never quite alike; what was ended needs more than the limit.
-    need_bytes = max(peak_bytes, (how.memory_bytes or 0) + 1)
-    return replace(trial, run=CameraRun(peak_memory_bytes=need_bytes))
+    return replace(trial, run=CameraRun(peak_memory_bytes=peak_bytes)).under(max(how.memory_limits))
 
 
 def _usual(trial: Trial, how: Tryout) -> Job:
@@ -176,6 +196,7 @@ def _keep(file: Path, trial: Trial) -> None:
         "max_abs_error": trial.max_abs_error,
         "memory": asdict(trial.memory) if trial.memory else None,
         "ended": trial.ended,
+        "refused": [asdict(one) for one in trial.refused],
     }
     part = file.with_suffix(".part")
     part.write_text(json.dumps(document), "utf-8")
@@ -190,5 +211,6 @@ def _read(file: Path, trial: Trial) -> Trial:
         max_abs_error=found["max_abs_error"],
         memory=MemoryWatch(**found["memory"]) if found["memory"] else None,
         ended=found["ended"],
+        refused=tuple(MemoryWatch(**one) for one in found["refused"]),
         camera=None if found["ended"] else trial.camera,
     )

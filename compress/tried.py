@@ -46,10 +46,9 @@ def thresholds_of(tried: Tried, trial: Trial, full: Trial) -> dict[str, float]:
 
 def measurement(tried: Tried, trial: Trial, full: Trial, thresholds: Mapping[str, float]) -> Measurement:
     """Return what a trial measured, beside the full detector's on the same pictures."""
-    measured = _of_network(tried, trial)
     if trial.ended:
-        return measured.model_copy(update={"ended": trial.ended})
-    return measured.model_copy(
+        return ended_measurement(tried, trial)
+    return _of_network(tried, trial).model_copy(
         update=_accuracy(tried, trial, full)
         | _agreement(tried, trial, full, thresholds)
         | {
@@ -59,6 +58,11 @@ def measurement(tried: Tried, trial: Trial, full: Trial, thresholds: Mapping[str
             "float_layers": trial.float_layers,
         }
     )
+
+
+def ended_measurement(tried: Tried, trial: Trial) -> Measurement:
+    """Return what is known of a trial that was ended at the memory limit: what it would need."""
+    return _of_network(tried, trial).model_copy(update={"ended": trial.ended})
 
 
 def _times(trial: Trial) -> dict[str, object]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 
-from compress.errors import BudgetError, CancelledError
+from compress.errors import CancelledError
 from compress.processes import Child
 from compress.progress import MeterPart, ProgressMeter
 from edge_agent.errors import StorageError
@@ -68,8 +68,13 @@ class Workbench:
         """Use `open_workbench`, which also cleans up."""
         self.folder = folder
         self.meter = meter
+        self.kept = False
         self._cancelled = cancelled
         self._children = children
+
+    def keep(self) -> None:
+        """Leave the folder where it is, for another try."""
+        self.kept = True
 
     def at(self, folder: Path, meter: MeterPart) -> Workbench:
         """Return a part of the workbench with a folder, steps and children of its own.
@@ -141,8 +146,8 @@ def open_workbench(
 ) -> Iterator[Workbench]:
     """Open the working folder inside `out` and clean up after.
 
-    Inside, so that finished files can be moved in one step. What an ended run left there, killed or out of
-    budget, is still there. With `keep_when_cancelled` so does what a cancelled one made.
+    Inside, so that finished files can be moved in one step. What an ended run left there, killed or that
+    had it kept, is still there. With `keep_when_cancelled` so does what a cancelled one made.
 
     Raises:
         StorageError: The folder cannot be made, another compression works in it, or the disk is full.
@@ -157,17 +162,17 @@ def open_workbench(
     with lock:
         _claim(lock, out)
         children = _Children(folder)
-        keep = False
+        bench = Workbench(folder, meter, cancelled, children)
         try:
-            yield Workbench(folder, meter, cancelled, children)
-        except (BudgetError, CancelledError) as error:
-            keep = keep_when_cancelled or isinstance(error, BudgetError)
+            yield bench
+        except CancelledError:
+            bench.kept = keep_when_cancelled
             raise
         except OSError as error:
             raise _storage_error(out, error) from error
         finally:
             children.close()
-            if not keep:
+            if not bench.kept:
                 shutil.rmtree(folder, ignore_errors=True)
             if not was_there and not any(out.iterdir()):
                 out.rmdir()

@@ -57,6 +57,17 @@ def test_wrong_limit_is_told_before_anything_is_loaded(
     assert not (tmp_path / "o").exists()
 
 
+def test_profile_named_twice_is_told_before_anything_is_loaded(tmp_path: Path) -> None:
+    assert Run(tmp_path, "tiny", "pi-4", "--profile", "pi-4").is_one_line_with("pi-4 is named twice")
+    assert not (tmp_path / "o").exists()
+
+
+def test_several_detectors_for_several_devices_are_told_before_anything_is_loaded(tmp_path: Path) -> None:
+    run = Run(tmp_path, "tiny", "pi-4", "--profile", "pi-5", "other")
+    assert run.is_one_line_with("one device at a time")
+    assert not (tmp_path / "o").exists()
+
+
 def test_file_where_the_folder_should_be_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "o").write_text("mine")
     assert Run(tmp_path, "tiny").is_one_line_with("--out", "is a file")

@@ -20,8 +20,10 @@ from compress.effort import Effort
 from compress.errors import BudgetError, CancelledError
 from compress.limits import limits_for
 from compress.progress import Progress
-from compress.run import Budget, compress
+from compress.result import Refusal, Result
+from compress.run import Budget, compress, compress_for
 from compress.students import FoundStudent, Task
+from compress.targets import Target
 from edge_agent.errors import ConfigError
 from edge_agent.pipeline.attributes import open_second_stage
 from edge_agent.pipeline.detect import BundleDetector
@@ -189,6 +191,40 @@ def test_compress_tries_students_beside_the_detector_and_refuses_what_breaks_a_l
     by_form = {(one.candidate, one.form): one.ap50 or 0.0 for one in result.receipt.tried}
     for name in ("", "nearly"):
         assert by_form[name, "litert_int8"] == pytest.approx(by_form[name, "onnx_int8"], abs=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_compress_for_several_devices_teaches_once_and_gives_each_what_fits(tmp_path: Path) -> None:
+    out, asked = tmp_path / "out", list[Task]()
+
+    def find(task: Task, **_: object) -> list[FoundStudent]:
+        asked.append(task)
+        return [FoundStudent("nearly", Nearly(), (Removal(stage="test", what="a thousandth"),))]
+
+    targets = []
+    for name, ram_bytes in (("tiny-memory", 20 * MB), ("large", 256 * MB), ("usual", 128 * MB)):
+        device = profile("litert", ram_bytes=ram_bytes).model_copy(update={"name": name})
+        targets.append(Target(device, limits_for(device), out / name))
+    outcomes = compress_for(TinyDetector(calibration=40), targets, out, Budget(effort=TRIAL, find=find))
+
+    assert [[one.name for one in task.profiles] for task in asked] == [["tiny-memory", "large", "usual"]]
+    refused = outcomes["tiny-memory"]
+    assert isinstance(refused, Refusal)
+    assert "allowed are 20.0 MB" in refused.message
+    assert not list((out / "tiny-memory").glob("*.zip"))
+    for name in ("large", "usual"):
+        result = outcomes[name]
+        assert isinstance(result, Result)
+        assert sorted(path.name for path in (out / name).iterdir()) == FILES
+        assert result.receipt.profile == name
+        assert BundleDetector.open(result.chosen).bundle.manifest.profile == name
+        # Held under the stricter limit of the two, so it stays under both.
+        assert result.receipt.after[0].memory_limit_bytes == 128 * MB
+        assert "--profile tiny-memory --profile large --profile usual" in result.receipt.reproduce
+    measured = [outcomes[name].receipt.tried for name in ("large", "usual")]
+    assert [one.ms_p50 for one in measured[0]] == [one.ms_p50 for one in measured[1]]
+    assert (out / ".working").exists(), "what was refused may be tried again with looser limits"
 
 
 def test_compress_asked_for_accuracy_that_cannot_be_measured_says_so_at_once(tmp_path: Path) -> None:

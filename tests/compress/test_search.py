@@ -60,7 +60,7 @@ def test_search_that_is_cancelled_goes_on_where_it_was(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_find_students_for_a_device_gives_detectors_that_can_be_exported(tmp_path: Path) -> None:
     detector = TinyDetector(calibration=40)
-    task = Task(detector, load_profile("pi-4"), 10.0, tmp_path)
+    task = Task(detector, (load_profile("pi-4"),), 10.0, tmp_path)
 
     students = find_students(task, progress=lambda _: None, cancelled=lambda: False, clock=SystemClock())
 
