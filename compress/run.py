@@ -6,7 +6,7 @@ import functools
 import hashlib
 import importlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import torch
 from compress.capture import capture
 from compress.classes import only_classes
 from compress.effort import QUICK, Effort
-from compress.errors import BudgetError, ExportError, ParityError
+from compress.errors import BudgetError, CancelledError, ExportError, ParityError
 from compress.forms import DEPLOYABLE
 from compress.lanes import litert_lane, onnx_lane, start_exporters
 from compress.limits import Limits, limits_for
@@ -280,13 +280,23 @@ class _Job:
         found: dict[str, Result | Refusal] = {}
         compared = judged(tried)
         for target in self.targets:
-            self.bench.check()
+            self._check_before(target, found)
             folder = _made(self.bench.folder / "pack" / target.profile.name)
             _made(target.out)
             found[target.profile.name] = outcome = pack(folder, compared, packing, target)
             if isinstance(outcome, Refusal):
                 self.bench.keep()  # another try with looser limits takes over what is there
         return found
+
+    def _check_before(self, target: Target, found: Collection[str]) -> None:
+        """Stop if the compression was called off; what the devices before have, they keep."""
+        try:
+            self.bench.check()
+        except CancelledError as error:
+            if not found:
+                raise
+            message = f"cancelled before {target.profile.name}; what {', '.join(found)} got stays"
+            raise CancelledError(message) from error
 
     @staticmethod
     def _worth_timing(one: Tried) -> set[str]:

@@ -211,6 +211,6 @@ def _read(file: Path, trial: Trial) -> Trial:
         max_abs_error=found["max_abs_error"],
         memory=MemoryWatch(**found["memory"]) if found["memory"] else None,
         ended=found["ended"],
-        refused=tuple(MemoryWatch(**one) for one in found["refused"]),
+        refused=tuple(MemoryWatch(**one) for one in found.get("refused", ())),
         camera=None if found["ended"] else trial.camera,
     )
