@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from compress.capture import capture
+from compress.capture import Capture, capture
 from compress.classes import only_classes
 from compress.effort import QUICK, Effort
 from compress.errors import BudgetError, CancelledError, ExportError, ParityError
@@ -22,13 +22,19 @@ from compress.limits import Limits, limits_for
 from compress.machine import versions
 from compress.order import Order
 from compress.pack import Packing, judged, pack
-from compress.pictures import LESSON_PICTURES, CameraPictures, fit_pictures, keep_pictures
+from compress.pictures import (
+    LESSON_PICTURES,
+    CameraPictures,
+    StoredPictures,
+    fit_pictures,
+    keep_pictures,
+)
 from compress.plan import PART, SEARCH, plan_for, search_s
 from compress.progress import MeterPart, Progress, ProgressListener, ProgressMeter
 from compress.protocol import Compressible
 from compress.rescue import rescued
 from compress.result import Refusal, Result
-from compress.second_stage import capture_stage
+from compress.second_stage import CapturedStage, capture_stage
 from compress.stand_in import Teacher
 from compress.students import FoundStudent, StudentFinder, Task
 from compress.targets import Target, check_targets
@@ -199,19 +205,7 @@ class _Job:
             fitted = fit_pictures(pictures, detector.input_size_px, part.folder)
             captured = capture(detector, fitted.calibration[:_PARITY_PICTURES], part.folder / "network.pt2")
             stage = None if student else capture_stage(detector, part.folder)
-            now_s = self.clock.now_s()
-            first, memory_limits = self.targets[0], tuple(one.limits.max_ram_bytes for one in self.targets)
-            order = Order(
-                detector,
-                first.profile,
-                self.release,
-                now_s,
-                fitted,
-                captured,
-                first.limits,
-                stage,
-                memory_limits,
-            )
+            order = self._order(detector, fitted, captured, stage)
         lanes = [
             functools.partial(lane, part, order, exporter)
             for lane, exporter in zip((litert_lane, onnx_lane), exporters, strict=True)
@@ -223,6 +217,23 @@ class _Job:
         if student is None:
             return Tried("", order, trials, told)
         return Tried(student.name, order, trials, (*student.removed, *told))
+
+    def _order(
+        self, detector: Compressible, fitted: StoredPictures, captured: Capture, stage: CapturedStage | None
+    ) -> Order:
+        """Return the order of one network as the first device has it, with the memory limits of all."""
+        first = self.targets[0]
+        return Order(
+            detector,
+            first.profile,
+            self.release,
+            self.clock.now_s(),
+            fitted,
+            captured,
+            first.limits,
+            stage,
+            memory_limits=tuple(target.limits.max_ram_bytes for target in self.targets),
+        )
 
     def search(
         self, detector: Compressible, find: StudentFinder, cancelled: Cancelled
