@@ -33,6 +33,9 @@ from edge_agent.errors import StorageError
 _LOG = logging.getLogger(__name__)
 _QUEUE = "jobs"
 _MEDIA_QUEUE = "media"
+_LOOKED_INTO_EVERY_S = {_QUEUE: 0.2, _MEDIA_QUEUE: 1.0}
+"""A look takes 2.5 ms, whether anybody asked or not. Who teaches waits for it; files take longer anyway."""
+
 _EXECUTOR = "elfowl"
 _UPDATE_S = 0.2
 _AGAIN_S = 1.0
@@ -87,8 +90,8 @@ class JobRunner:
 
         self._workflow = run_job
         DBOS.launch()
-        for queue in (_QUEUE, _MEDIA_QUEUE):
-            DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.2)
+        for queue, every_s in _LOOKED_INTO_EVERY_S.items():
+            DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=every_s)
         self._adopt()
 
     def stop(self) -> None:
