@@ -6,116 +6,127 @@ one (`bench/composing`), those of each part of the recording in a film of their 
 full detector's pipeline tells: an event that only one of two pipelines tells of is an error. Pictures are
 sent as the camera sends them, a part or the whole in 320 px as JPEG, and answered as the cloud answers two
 frames later. Detectors are taught on different frames. Beside their compressed forms one that errs more is
-tried: the starter bundle, a stock SSD in int8.
+tried: the starter bundle, a stock SSD in int8. Each film is watched in several passes, in which pictures come
+some other milliseconds early or late; a trial is all of them.
+
+Two processes share the work; whenever one is through with a film, the result so far is kept.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import tempfile
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
+import torch
+
+from bench.asking.compare import Errors, Replay, compare
+from bench.asking.replay import FullEyes, Remembering, cloud_of, replay
 from bench.composing.cuttings import PARTS, Cuttings, read_passages
 from bench.composing.film import write_film
 from bench.composing.script import write_script
-from bench.creating.lessons import Lessons, read_lessons, tell
+from bench.creating.lessons import read_lessons, tell
 from bench.creating.teach import teach
 from bench.result import Metric, Result
+from cloud.detector.files import load_detector, save_detector
 from cloud.detector.full import FullDetector
-from cloud.offload.gathered import OnnxTrunks, Question, detect_each
-from cloud.offload.pictures import decoded
 from cloud.training.config import TrainConfig
 from compress.effort import QUICK
 from compress.run import Budget, compress
-from edge_agent.camera.open_source import open_source
-from edge_agent.errors import ElfowlError
-from edge_agent.offload.client import cut
-from edge_agent.pipeline.boxes import iou
-from edge_agent.pipeline.camera_pipeline import CameraPipeline
-from edge_agent.pipeline.decide import OffloadPermit
+from edge_agent.clock import SystemClock
 from edge_agent.pipeline.detect import BundleDetector
-from edge_agent.pipeline.detector import Detector, LabelRule, label_rules
-from edge_agent.pipeline.events import CameraIdentity
-from edge_agent.pipeline.result import Conditions, OffloadWanted
-from edge_agent.report.snapshots import encode_jpeg, shrink
+from edge_agent.pipeline.detector import LabelRule, label_rules
 from edge_agent.runtime.profiles import load_profile
 from edge_agent.starter.location import starter_bundle_path
-from edge_agent.vision.arrays import Rgb
-from edge_agent.wire.base import XyxyNorm
-from edge_agent.wire.detection import Detection
-from edge_agent.wire.offload import OffloadReply
 
 PROFILE = "pi-zero-2w"
-SETS = 3
+SETS = 2
 STOCK = "stock"
 FILM_MINUTES, FILM_STILL_MIN = 5.0, 0.5
-SENT_PX, JPEG_QUALITY = 320, 80
-ANSWER_FRAMES = 2
 MOST_SENT = 0.02
+PASSES = 2
+_PROCESSES = 2
 _LABEL = "person"
-_MIN_IOU = 0.3
-_MIN_SHARED = 0.5
-"""Of the shorter of two events: so long they must show the same thing to count as the same."""
-
-Course = dict[int, XyxyNorm]
-"""Where the thing of one event was, by frame."""
 
 
 @dataclass(frozen=True)
-class Replay:
-    """What one pipeline told: the course of each event, and how many pictures it sent of how many."""
+class Pass:
+    """What three pipelines told of a film: the full detector's, a compressed one's, and the one that asks."""
 
-    events: tuple[Course, ...]
-    sent: int
-    sent_bytes: int
-    frames: int
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Events that only one of two pipelines tells of."""
-
-    missed: int
-    false: int
-
-    @property
-    def all(self) -> int:
-        """Return how many there are."""
-        return self.missed + self.false
+    truth: Replay
+    alone: Replay
+    asking: Replay
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One detector and one film: errors of a compressed form alone, and of the one that may ask."""
+    """One compressed detector and one film."""
 
     film: str
     small: str
-    events: int
-    alone: Errors
-    asking: Errors
-    replay: Replay
+    passes: tuple[Pass, ...]
+
+    @property
+    def events(self) -> int:
+        """Return how many events the full detector's pipeline told of."""
+        return sum(len(one.truth.events) for one in self.passes)
+
+    @property
+    def alone(self) -> Errors:
+        """Return what the compressed detector that never asks told wrong."""
+        return _summed([compare(one.truth, one.alone) for one in self.passes])
+
+    @property
+    def asking(self) -> Errors:
+        """Return what the one that may ask told wrong."""
+        return _summed([compare(one.truth, one.asking) for one in self.passes])
+
+
+@dataclass(frozen=True)
+class Taught:
+    """The detector that one set of frames taught, and its compressed forms by name; all as files."""
+
+    full: Path
+    smalls: Mapping[str, Path]
 
 
 def run(*, quick: bool = False) -> Result:
     """Replay with detectors from several sets of frames; `quick` takes one set, and the stock bundle only."""
     load = os.getloadavg()[0]
-    lessons = read_lessons("persons")
-    with tempfile.TemporaryDirectory() as folder:
-        films = _films(lessons.sets[0][0].source.path, Path(folder))
-        trials = [
-            trial
-            for number in range(1 if quick else SETS)
-            for trial in _try(lessons, number, films, Path(folder), quick=quick)
+    clip = read_lessons("persons").sets[0][0].source.path
+    with (
+        tempfile.TemporaryDirectory() as name,
+        ProcessPoolExecutor(_PROCESSES, get_context("spawn"), initializer=_one_thread) as pool,
+    ):
+        folder, numbers = Path(name), range(1 if quick else SETS)
+        lessons = [pool.submit(_teach, number, folder, quick=quick) for number in numbers]
+        films = _films(clip, folder)
+        looks = [
+            pool.submit(_try, lesson.result(), film, path)
+            for lesson in lessons
+            for film, path in films.items()
         ]
+        trials: list[Trial] = []
+        for done, look in enumerate(as_completed(looks), start=1):
+            trials += look.result()
+            result = _result(trials, load, len(looks) - done)
+            tell(f"{done} of {len(looks)} films are through")
+            if not quick:
+                result.write(SystemClock())
+    return result
+
+
+def _result(trials: Sequence[Trial], load: float, films_left: int) -> Result:
     metrics: dict[str, Metric] = {
         "errors_alone": sum(trial.alone.all for trial in trials),
         "errors_asking": sum(trial.asking.all for trial in trials),
         "trials": [_told(trial) for trial in trials],
+        "films_left": films_left,
         "load_before": load,
     }
     notes = (
@@ -124,12 +135,13 @@ def run(*, quick: bool = False) -> Result:
         "how often to ask was chosen on `crowd` and `one_by_one_tune`, not on `one_by_one_report`",
     )
     by_film: dict[str, Metric] = {
-        name: _recovered([one for one in trials if one.film == name]) for name in films
+        name: _recovered([one for one in trials if one.film == name])
+        for name in sorted({one.film for one in trials})
     }
     ratios: dict[str, Metric] = {
         "recovered": _recovered(trials),
         "recovered_by_film": by_film,
-        "sent": sum(one.replay.sent for one in trials) / sum(one.replay.frames for one in trials),
+        "sent": _sent(trials) / sum(one.asking.frames for trial in trials for one in trial.passes),
     }
     return Result("worth", "the compressed detector that never asks", metrics, ratios, notes)
 
@@ -153,28 +165,56 @@ def _films(clip: Path, folder: Path) -> dict[str, Path]:
     return films
 
 
-def _try(
-    lessons: Lessons, number: int, films: Mapping[str, Path], folder: Path, *, quick: bool
-) -> list[Trial]:
-    """Return the trials of the detector that one set of frames teaches."""
+def _one_thread() -> None:
+    """Let a process of the pool use one core."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def _teach(number: int, folder: Path, *, quick: bool) -> Taught:
+    """Teach on one set of frames, and compress what came of it; in a process of the pool."""
+    lessons = read_lessons("persons")
     tell(f"teaching on set {number}")
     full, _, _ = teach(lessons.sets[number], lessons.classes, TrainConfig())
+    out = folder / str(number)
+    save_detector(full, out / "full")
     smalls = {STOCK: starter_bundle_path()} if number == 0 else {}
     if not quick:
-        tell(f"compressing for {PROFILE}")
-        out = folder / str(number)
-        smalls[f"set_{number}"] = compress(full, load_profile(PROFILE), out, Budget(effort=QUICK)).chosen
+        tell(f"compressing what set {number} taught for {PROFILE}")
+        smalls[f"set_{number}"] = compress(
+            full, load_profile(PROFILE), out / "small", Budget(effort=QUICK)
+        ).chosen
+    return Taught(out / "full", smalls)
+
+
+def _try(taught: Taught, film: str, path: Path) -> list[Trial]:
+    """Return the trials of one film; in a process of the pool."""
+    full = load_detector(taught.full)
+    tell(f"{film}: watching with the full detector of set {taught.full.parent.name}")
+    cloud, eyes = cloud_of(full), Remembering(FullEyes(full))
+    truths = [replay(path, eyes, _rules_of(full), seed=seed) for seed in range(PASSES)]
     trials = []
-    for film, path in films.items():
-        tell(f"{film}: watching with the full detector, compressed ones, and those asking")
-        truth = _replay(path, _Full(full), _rules_of(full))
-        for name, bundle in smalls.items():
-            with closing(BundleDetector.open(bundle)) as small:
-                rules = {slug: rule for slug, rule in label_rules(small).items() if slug == _LABEL}
-                alone, asking = _replay(path, small, rules), _replay(path, small, rules, cloud=full)
-            errors = compare(truth, alone), compare(truth, asking)
-            trials.append(Trial(film, name, len(truth.events), *errors, asking))
+    for name, bundle in taught.smalls.items():
+        tell(f"{film}: watching with {name}, alone and asking")
+        with closing(BundleDetector.open(bundle)) as detector:
+            rules = {slug: rule for slug, rule in label_rules(detector).items() if slug == _LABEL}
+            small = Remembering(detector)
+            passes = [
+                Pass(
+                    truth,
+                    replay(path, small, rules, seed=seed),
+                    replay(path, small, rules, cloud, seed=seed),
+                )
+                for seed, truth in enumerate(truths)
+            ]
+        trials.append(Trial(film, name, tuple(passes)))
     return trials
+
+
+def _summed(errors: Sequence[Errors]) -> Errors:
+    return Errors(sum(one.missed for one in errors), sum(one.false for one in errors))
 
 
 def _rules_of(full: FullDetector) -> dict[str, LabelRule]:
@@ -183,96 +223,6 @@ def _rules_of(full: FullDetector) -> dict[str, LabelRule]:
         for label in full.labels
         if label.slug == _LABEL
     }
-
-
-class _Full:
-    """The full detector in a camera's place."""
-
-    def __init__(self, detector: FullDetector) -> None:
-        self._detector = detector
-
-    def detect(self, rgb: Rgb, *, min_score: float | None = None) -> list[Detection]:
-        """Return what is seen in `(h, w, 3) uint8 RGB`."""
-        return self._detector.detect_many([rgb], score_floor=min_score)[0]
-
-
-def _replay(
-    clip: Path, detector: Detector, rules: Mapping[str, LabelRule], cloud: FullDetector | None = None
-) -> Replay:
-    """Return what a camera's pipeline, as it is set by default, tells of a clip."""
-    identity = CameraIdentity("bench", "clip", "boot")
-    rng = random.Random(0)  # noqa: S311 - ids of events
-    pipeline = CameraPipeline(identity, detector, rules, rng=rng)
-    courses: dict[str, Course] = defaultdict(dict)
-    waiting: _Waiting | None = None
-    frames = sent = sent_bytes = 0
-    with closing(open_source(str(clip), real_time=False)) as source:
-        for frame in source:
-            frames += 1
-            if waiting is not None and waiting.frames_left == 0 and cloud is not None:
-                reply = _reply(cloud, waiting)
-                pipeline.apply_offload(
-                    waiting.wanted, reply, time_s=frame.time_s, monotonic_s=frame.monotonic_s
-                )
-                waiting = None
-            permit = OffloadPermit(allowed=cloud is not None, in_flight=waiting is not None)
-            result = pipeline.process(frame, Conditions(permit=permit))
-            if waiting is not None:
-                waiting.frames_left -= 1
-            if result.offload_wanted is not None:
-                waiting = _Waiting(result.offload_wanted, _sent(result.offload_wanted), ANSWER_FRAMES)
-                sent, sent_bytes = sent + 1, sent_bytes + len(waiting.jpeg)
-            for seen in result.in_view:
-                if seen.event_id is not None:
-                    courses[seen.event_id][frame.index] = seen.box
-    return Replay(tuple(courses.values()), sent, sent_bytes, frames)
-
-
-@dataclass
-class _Waiting:
-    """A question on its way."""
-
-    wanted: OffloadWanted
-    jpeg: bytes
-    frames_left: int
-
-
-def _sent(wanted: OffloadWanted) -> bytes:
-    """Return the picture as the camera sends it."""
-    return encode_jpeg(shrink(cut(wanted.frame.rgb, wanted.crop), SENT_PX), JPEG_QUALITY)
-
-
-def _reply(cloud: FullDetector, waiting: _Waiting) -> OffloadReply:
-    question = Question(cloud, decoded(waiting.jpeg), part=waiting.wanted.crop)
-    (found,) = detect_each([question], OnnxTrunks())
-    if isinstance(found, ElfowlError):
-        raise found
-    return OffloadReply(request_id="benchmark", detector=cloud.ref, detections=tuple(found), inference_ms=0.0)
-
-
-def compare(truth: Replay, told: Replay) -> Errors:
-    """Return what a pipeline told wrong: events are paired greedily, the longest in common first."""
-    pairs = sorted(
-        (
-            (shared, one, other)
-            for one, ours in enumerate(truth.events)
-            for other, theirs in enumerate(told.events)
-            if (shared := _shared(ours, theirs)) >= _MIN_SHARED * min(len(ours), len(theirs))
-        ),
-        reverse=True,
-    )
-    ours_found: set[int] = set()
-    theirs_found: set[int] = set()
-    for _, one, other in pairs:
-        if one not in ours_found and other not in theirs_found:
-            ours_found.add(one)
-            theirs_found.add(other)
-    return Errors(len(truth.events) - len(ours_found), len(told.events) - len(theirs_found))
-
-
-def _shared(ours: Course, theirs: Course) -> int:
-    """Return in how many frames two events are in the same place."""
-    return sum(iou(ours[frame], theirs[frame]) >= _MIN_IOU for frame in ours.keys() & theirs.keys())
 
 
 def _told(trial: Trial) -> Metric:
@@ -284,7 +234,11 @@ def _told(trial: Trial) -> Metric:
         "false_alone": trial.alone.false,
         "missed_asking": trial.asking.missed,
         "false_asking": trial.asking.false,
-        "sent": trial.replay.sent,
-        "sent_bytes": trial.replay.sent_bytes,
-        "frames": trial.replay.frames,
+        "sent": _sent([trial]),
+        "sent_bytes": sum(one.asking.sent_bytes for one in trial.passes),
+        "frames": sum(one.asking.frames for one in trial.passes),
     }
+
+
+def _sent(trials: Sequence[Trial]) -> int:
+    return sum(one.asking.sent for trial in trials for one in trial.passes)

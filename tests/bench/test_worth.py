@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.worth import Course, Errors, Replay, compare
+from bench.asking.compare import Course, Errors, Replay, compare
 
 HERE, THERE = (0.1, 0.1, 0.2, 0.3), (0.6, 0.1, 0.7, 0.3)
 
