@@ -142,6 +142,9 @@ class CameraPipeline:
         seen = self._detect(frame, self._detector, gate)
         step = self._tracker.update(seen.detections, frame.monotonic_s, tall=_tall(frame), parts=seen.parts)
         self._look_closer(frame, step.alive)
+        self._events.waiting = frozenset()
+        if conditions.permit.reachable:
+            self._events.waiting = self._doubts.waiting(step.alive, frame.monotonic_s, self._own_threshold)
         events = self._events.step(step.alive, step.gone, self._rule, _moment(frame))
         unsure: Sequence[Track] = ()
         if conditions.permit.granted:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from edge_agent.wire.event import OffloadReason
 
@@ -74,6 +75,7 @@ class OffloadSettings:
         wider_below: So many times the band, below the threshold, while all of `saved` is left.
         wider_above: The same above it; beyond, the camera's word outweighs the cloud's.
         doubt_after_s: A thing is followed for so long before it is asked about.
+        hold_s: What is in doubt is told of once the cloud has answered, or so long after it could be asked.
         object_cooldown_s: An object without an answer is asked about at most this often.
         whole_every_s: Least time between two pictures that the cloud looks at in place of the camera.
         adopt_margin: What nobody asked about, but the cloud sees, counts from so far over the threshold.
@@ -85,6 +87,7 @@ class OffloadSettings:
     wider_below: float = 5.0
     wider_above: float = 3.0
     doubt_after_s: float = 0.6
+    hold_s: float = 1.0
     object_cooldown_s: float = 300.0
     whole_every_s: float = 1.0
     adopt_margin: float = 0.2
@@ -190,3 +193,24 @@ def doubt(standing: Standing, settings: OffloadSettings, band: float) -> float |
     if standing.best_middle > standing.threshold + above or over > above:
         return None
     return abs(over) if -over <= band else None
+
+
+def waits(standing: Standing, settings: OffloadSettings, band: float | None) -> bool:
+    """Return whether a thing that nobody was told of has to wait: the cloud may soon know better.
+
+    A word that is taken back a moment later was a false alarm all the same. But the camera's own word stands
+    when no answer comes in time.
+
+    Args:
+        standing: Of the thing.
+        settings: How often to ask.
+        band: As for `doubt`; none while no question is left.
+    """
+    if settings.hold_s <= 0.0 or standing.settled:
+        return False
+    if standing.followed_s > settings.doubt_after_s + settings.hold_s:
+        return False
+    if standing.since_asked_s <= settings.hold_s:
+        return True
+    # It will be old enough to be asked about.
+    return band is not None and doubt(replace(standing, followed_s=math.inf), settings, band) is not None

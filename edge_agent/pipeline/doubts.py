@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from edge_agent.pipeline.decide import Allowance, OffloadSettings, Standing, doubt
+from edge_agent.pipeline.decide import Allowance, OffloadSettings, Standing, doubt, waits
 from edge_agent.pipeline.still import StillPlaces
 from edge_agent.pipeline.track import Track
 
@@ -51,6 +51,23 @@ class Doubts:
             and (distance := doubt(self._standing(track, at_s, threshold), self._settings, band)) is not None
         ]
         return tuple(track for _, _, track in sorted(found))
+
+    def waiting(self, tracks: Sequence[Track], at_s: float, threshold: Thresholds) -> frozenset[int]:
+        """Return the numbers of the things that are told of only after an answer, while one may come in time.
+
+        Args:
+            tracks: All that is followed.
+            at_s: The moment of the last look, monotonic seconds.
+            threshold: Of each of them.
+        """
+        if self._settings.band <= 0.0:
+            return frozenset()
+        band = self._allowance.band(self._settings) if self._allowance.is_left else None
+        return frozenset(
+            track.number
+            for track in tracks
+            if not track.announced and waits(self._standing(track, at_s, threshold), self._settings, band)
+        )
 
     def _standing(self, track: Track, at_s: float, threshold: Thresholds) -> Standing:
         return Standing(

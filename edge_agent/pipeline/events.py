@@ -132,6 +132,8 @@ class EventBuilder:
         """Zones, lines, and where events may begin."""
         self.quiet = False
         """No event begins and none is updated; those that began end."""
+        self.waiting: frozenset[int] = frozenset()
+        """Numbers of things that are not told of before the cloud has answered about them."""
         self.attributes: Attributes = told_nothing
         """What is known of a thing beside its label."""
         self._open: dict[int, _Open] = {}
@@ -234,7 +236,8 @@ class EventBuilder:
 
     def _is_confirmed(self, track: Track, rule: LabelRule) -> bool:
         old_enough = track.last_s - track.first_s >= self.settings.confirm_after_s
-        return old_enough and track.middle >= rule.threshold
+        may_be_told = old_enough and track.number not in self.waiting
+        return may_be_told and track.middle >= rule.threshold
 
     def _outweighs(self, track: Track, rule: LabelRule) -> bool:
         return track.middle > rule.threshold + self.settings.denial_band

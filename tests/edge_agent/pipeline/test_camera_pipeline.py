@@ -252,12 +252,16 @@ def test_pipeline_threshold_set_by_the_owner_holds_until_taken_back() -> None:
 # -- the cloud
 
 
+AT_ONCE, LATE = 5, 10
+"""Pictures after which an answer comes: right after the question, and after nobody waits for it."""
+
+
 def ask_about_unsure(
-    score: float = 0.47,
+    score: float = 0.47, looks: int = AT_ONCE
 ) -> tuple[CameraPipeline, ScriptedDetector, OffloadWanted, list[Event]]:
     detector = ScriptedDetector()
     camera = pipeline(detector)
-    results = run(camera, detector, [[person(0.3, score)]] * 5, conditions=ASK)
+    results = run(camera, detector, [[person(0.3, score)]] * looks, conditions=ASK)
     (wanted,) = [r.offload_wanted for r in results if r.offload_wanted]
     return camera, detector, wanted, events_of(results)
 
@@ -298,19 +302,59 @@ def test_offload_unsure_below_the_threshold_denied_never_opens() -> None:
     assert not events_of(run(camera, detector, [[person(0.3, 0.58)]] * 20, start_s=1.2))
 
 
-def test_offload_unsure_above_the_threshold_denied_ends_the_same_event() -> None:
+def test_offload_unsure_above_the_threshold_denied_is_never_told_of() -> None:
+    camera, detector, wanted, before = ask_about_unsure(0.53)
+    assert not before
+    assert not answer(camera, wanted).events
+    assert not events_of(run(camera, detector, [[person(0.3, 0.53)]] * 20, start_s=1.2, conditions=ASK))
+
+
+def test_offload_unsure_above_the_threshold_confirmed_is_told_of_at_once() -> None:
     camera, _, wanted, before = ask_about_unsure(0.53)
+    assert not before
+    (new,) = answer(camera, wanted, person(0.3, 0.97)).events
+    assert (new.event_type, new.answered_by, new.offload_reason) == ("new", "cloud", "unsure")
+
+
+@pytest.mark.parametrize(
+    ("permit", "told_at"),
+    [
+        (OffloadPermit(allowed=True), 9),
+        # on its way to somebody else's question, who may be answered in time
+        (OffloadPermit(allowed=True, in_flight=True), 9),
+        (OffloadPermit(), 2),
+        (OffloadPermit(allowed=True, quota_left=False), 2),
+        (OffloadPermit(allowed=True, breaker_open=True), 2),
+    ],
+    ids=["may ask", "asks already", "may not ask", "no bytes left", "cloud away"],
+)
+def test_offload_unsure_above_the_threshold_waits_only_for_an_answer_that_may_come(
+    permit: OffloadPermit, told_at: int
+) -> None:
+    detector = ScriptedDetector()
+    looks = [[person(0.3, 0.53)]] * 12
+    results = run(pipeline(detector), detector, looks, conditions=Conditions(permit=permit))
+    assert [place for place, one in enumerate(results) if kinds(one.events) == ["new"]] == [told_at]
+
+
+def test_offload_sure_thing_waits_for_nobody() -> None:
+    detector = ScriptedDetector()
+    results = run(pipeline(detector), detector, [[person(0.3, 0.8)]] * 4, conditions=ASK)
+    assert [place for place, one in enumerate(results) if kinds(one.events) == ["new"]] == [2]
+
+
+def test_offload_unsure_above_the_threshold_denied_late_ends_the_same_event() -> None:
+    camera, _, wanted, before = ask_about_unsure(0.53, LATE)
     assert kinds(before) == ["new"]
-    assert wanted.event_id in {None, before[0].id}
-    result = answer(camera, wanted)
+    result = answer(camera, wanted, at_s=2.0)
     (end,) = result.events
     assert (end.event_type, end.id, end.answered_by) == ("end", before[0].id, "cloud")
     assert result.counts == {"person": 0}
 
 
-def test_offload_unsure_above_the_threshold_confirmed_updates_the_same_event() -> None:
-    camera, _, wanted, before = ask_about_unsure(0.53)
-    (update,) = answer(camera, wanted, person(0.3, 0.97)).events
+def test_offload_unsure_above_the_threshold_confirmed_late_updates_the_same_event() -> None:
+    camera, _, wanted, before = ask_about_unsure(0.53, LATE)
+    (update,) = answer(camera, wanted, person(0.3, 0.97), at_s=2.0).events
     assert (update.event_type, update.id) == ("update", before[0].id)
     assert (update.answered_by, update.offload_reason) == ("cloud", "unsure")
     assert update.top_score == pytest.approx(0.97)

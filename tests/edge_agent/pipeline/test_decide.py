@@ -17,6 +17,7 @@ from edge_agent.pipeline.decide import (
     decide_offload,
     doubt,
     instead_of_local,
+    waits,
 )
 
 MAY = OffloadPermit(allowed=True)
@@ -176,3 +177,38 @@ def test_doubt_where_the_owner_sets_no_band_is_never_found() -> None:
     band = Allowance(allowed.saved).band(allowed)
     assert band == 0.0
     assert doubt(replace(WAVERING, middle=0.49, best_middle=0.49), allowed, band) is None
+
+
+YOUNG = replace(WAVERING, followed_s=0.3)
+
+
+@pytest.mark.parametrize(
+    ("standing", "held"),
+    [
+        (YOUNG, True),
+        (replace(YOUNG, middle=0.535, best_middle=0.535), True),
+        # it is no doubt, or cannot be asked about again
+        (replace(YOUNG, middle=0.545, best_middle=0.545), False),
+        (replace(YOUNG, known_wrong=True), False),
+        # answered
+        (replace(YOUNG, settled=True), False),
+        # asked: whatever its score is by now, for a second
+        (replace(YOUNG, followed_s=1.5, since_asked_s=0.9), True),
+        (replace(YOUNG, followed_s=1.5, since_asked_s=0.9, middle=0.6, best_middle=0.6), True),
+        (replace(YOUNG, followed_s=1.5, since_asked_s=1.1), False),
+        # nobody asked in time
+        (replace(YOUNG, followed_s=1.5), True),
+        (replace(YOUNG, followed_s=1.7), False),
+        (replace(YOUNG, followed_s=1.7, since_asked_s=0.2), False),
+    ],
+)
+def test_waits_new_thing_in_doubt_until_an_answer_or_a_second_after_it_could_be_asked(
+    standing: Standing, held: bool
+) -> None:
+    assert waits(standing, OffloadSettings(), 0.04) == held
+
+
+def test_waits_where_no_question_is_left_or_nobody_shall_wait_for_nothing() -> None:
+    assert not waits(YOUNG, OffloadSettings(), None)
+    assert waits(replace(YOUNG, since_asked_s=0.1), OffloadSettings(), None)
+    assert not waits(YOUNG, OffloadSettings(hold_s=0.0), 0.04)
