@@ -113,7 +113,7 @@ def compress_for(
     clock: Clock | None = None,
     release: int | None = None,
 ) -> dict[str, Result | Refusal]:
-    """Turn a full detector into bundles for several devices, for hardly more time than for one.
+    """Turn a full detector into bundles for several devices, with one teaching.
 
     Smaller networks are taught, exported, run and timed once; each device then takes what suits it best
     within its limits. Memory is held under the strictest limit first: what stays under it stays under all.
