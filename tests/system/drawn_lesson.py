@@ -8,9 +8,9 @@ from tests.cloud.training.scenes import draw_scene
 from tests.system.portal_server import PortalServer
 
 
-def add_drawn_lesson(server: PortalServer, folder: Path) -> str:
+def add_drawn_lesson(server: PortalServer, folder: Path, name: str = "blocks") -> str:
     """Add a detector with its labelled pictures, which are drawn in `folder`; return its id."""
-    made = server.add_detector("blocks", ["red"])
+    made = server.add_detector(name, ["red"])
     for number in range(4):
         scene = draw_scene(folder, number)
         files = {"file": (scene.source.name, scene.source.path.read_bytes())}

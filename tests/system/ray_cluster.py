@@ -31,12 +31,12 @@ class RayCluster:
 
     def add_node(self) -> None:
         """Start a node."""
-        before = len(self._alive())
+        before = self._alive()  # maybe with one that is dead, which was not noticed yet
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("ELFOWL_HOME", str(self._home))
             options = {"wait": False, "num_cpus": self._cores, "object_store_memory": _STORE_BYTES}
             self._nodes.append(_in_time(lambda: self._cluster.add_node(**options)))
-        wait_until(lambda: len(self._alive()) > before, _PATIENCE_S, self._alive)
+        wait_until(lambda: bool(self._alive() - before), _PATIENCE_S, self._alive)
 
     def kill_head(self) -> None:
         """End what keeps the cluster together, as a power cut would; nodes and what runs there stay."""
@@ -62,8 +62,8 @@ class RayCluster:
         above = {one.pid for one in psutil.Process(process_id).parents()}
         return any(above & _process_ids(node) for node in self._nodes)
 
-    def _alive(self) -> list[Any]:
-        return list(self._cluster.global_state._live_node_ids())
+    def _alive(self) -> set[Any]:
+        return set(self._cluster.global_state._live_node_ids())
 
 
 def _process_ids(node: Any) -> set[int]:  # noqa: ANN401 - the library's own
@@ -98,6 +98,8 @@ def ray_cluster(home: Path, cores: int = 2) -> Iterator[RayCluster]:
         Path(folder, "ray").mkdir()
         environment.setenv("RAY_gcs_server_port_wait_time_s", "240")
         environment.setenv("RAY_worker_register_timeout_seconds", "600")
+        # Here workers share their cores with all the rest, which would leave them little.
+        environment.setenv("RAY_worker_niceness", "0")
         # As docs/growing.md says; a busy machine may still take its time to answer.
         environment.setenv("RAY_health_check_initial_delay_ms", "1000")
         environment.setenv("RAY_health_check_period_ms", "1000")

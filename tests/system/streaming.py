@@ -24,8 +24,8 @@ _PATIENCE_S = 120.0
 class Streaming:
     """A home folder, and how its streams are."""
 
-    def __init__(self, folder: Path, database: str | None = None) -> None:
-        settings = Settings(home=folder, database=database, stream_hosts=("127.0.0.1",))
+    def __init__(self, folder: Path) -> None:
+        settings = Settings(home=folder, stream_hosts=("127.0.0.1",))
         self.home: Home = open_home(settings, SystemClock())
         self.detector = add_seeing_detector(self.home, "pets", ("cat", "dog"))
 

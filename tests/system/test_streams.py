@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from cloud.streams.pool import StreamPool
 from edge_agent.clock import SystemClock
 from tests.cloud.scan.squares import write_squares
 from tests.fakes.rtsp_server import RtspServer
-from tests.system.postgres import postgres
 from tests.system.streaming import Streaming
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -27,20 +25,10 @@ def holder_pid(scene: Streaming, name: str) -> int | None:
     return None if holder is None else int(holder.rpartition(".")[2])
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)])
-def database(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """Return where tables are; none: in the home folder."""
-    if request.param == "sqlite":
-        yield None
-    else:
-        with postgres() as url:
-            yield url
-
-
 def test_killed_worker_leaves_a_gap_and_the_other_watches_on_until_the_camera_dies(
-    tmp_path: Path, database: str | None
+    tmp_path: Path,
 ) -> None:
-    scene = Streaming(tmp_path, database)
+    scene = Streaming(tmp_path)
     heard: list[dict[str, Any]] = []
     pool = StreamPool(scene.home.settings, scene.home.database, SystemClock(), on_event=heard.append)
     scene.home.settings.recordings_path.mkdir()
