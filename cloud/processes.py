@@ -32,6 +32,19 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THR
 """Environment of processes that run networks: more threads collapse on shared cores."""
 
 
+START_S = 5.0
+"""So long a process that was started is waited for, until the next one is."""
+
+
+def starts_at_once() -> int:
+    """Return how many of several processes to start at once, each of which loads libraries for seconds.
+
+    As many as half the cores: who shares one is ready twice as late, and one of them does for all at first.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // 2)
+
+
 class Process(Protocol):
     """What is needed of `subprocess.Popen`: others may stand for processes that are not our children."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -18,7 +19,7 @@ from cloud.cache.plan import CachePlan
 from cloud.errors import BusyError
 from cloud.offload.link import Link, LinkLostError, WorkerLink
 from cloud.offload.protocol import Inferred
-from cloud.processes import ONE_THREAD, Supervisor, start_child
+from cloud.processes import ONE_THREAD, START_S, Supervisor, start_child, starts_at_once
 from edge_agent.clock import Clock
 from edge_agent.errors import BackendError
 from edge_agent.wire.base import WHOLE, XyxyNorm
@@ -32,6 +33,7 @@ _HUNG_S = 10.0
 
 _FIGURES_S = 2.0
 _PAUSE_S = 1.0
+_LOOK_S = 0.1
 _MOST_DEATHS = 3
 """A picture that so many workers died with is not given to another one."""
 
@@ -63,26 +65,39 @@ class _Ours:
 class WorkerPool:
     """Asks the worker that has least to do; what was lost with one is asked again of another, in time."""
 
-    def __init__(self, links: Sequence[Link], clock: Clock, *, ours: _Ours | None = None) -> None:
+    def __init__(
+        self, links: Sequence[Link], clock: Clock, *, ours: _Ours | None = None, at_once: int | None = None
+    ) -> None:
         """Use workers that somebody else started; `supervised` makes a pool with its own."""
         self._links = tuple(links)
         self._clock = clock
         self._crews = ours.crews if ours else ()
         self._folder = ours.folder if ours else None
+        self._at_once = at_once or starts_at_once()
         self._came_up: asyncio.Event | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._wanted: int | None = None
         self.retried = 0
 
     @classmethod
-    def supervised(cls, count: int, command: Command, clock: Clock) -> WorkerPool:
-        """Return a pool of workers of its own, which are started again whenever they end."""
+    def supervised(
+        cls, count: int, command: Command, clock: Clock, *, at_once: int | None = None
+    ) -> WorkerPool:
+        """Return a pool of workers of its own, which are started again whenever they end.
+
+        Args:
+            count: Of the workers.
+            command: Returns what starts one on a socket.
+            clock: Where the time comes from.
+            at_once: How many may be starting at a time; none: as this machine has cores.
+        """
         folder, sockets = _sockets(count)
         links = [WorkerLink(socket, clock) for socket in sockets]
         crews = [
             _Crew(Supervisor(f"offload worker {number}", _starter(command(socket), [socket]), clock), [link])
             for number, (socket, link) in enumerate(zip(sockets, links, strict=True))
         ]
-        return cls(links, clock, ours=_Ours(folder, crews))
+        return cls(links, clock, ours=_Ours(folder, crews), at_once=at_once)
 
     @classmethod
     def kept(cls, count: int, command: Callable[[Sequence[Path]], Sequence[str]], clock: Clock) -> WorkerPool:
@@ -110,17 +125,28 @@ class WorkerPool:
         return sum(link.is_up for link in self._links)
 
     def start(self) -> None:
-        """Start workers and connect to them, once."""
+        """Start workers, one after another where they would only wait for each other, and connect; once."""
         if self._came_up is not None:
             return
         self._came_up = asyncio.Event()
-        for crew in self._crews:
+        for crew in self._crews[: self._at_once]:
             crew.supervisor.start()
+        self._starting = asyncio.create_task(self._start_others())
         for link in self._links:
             link.start(self._came_up)
 
+    async def _start_others(self) -> None:
+        for number, crew in enumerate(self._crews[self._at_once :]):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(START_S):
+                    while self.up <= number:  # noqa: ASYNC110 - links tell nobody else
+                        await asyncio.sleep(_LOOK_S)
+            crew.supervisor.start()
+
     async def stop(self) -> None:
         """Hang up and end the workers."""
+        if self._starting is not None:
+            self._starting.cancel()
         for link in self._links:
             await link.stop()
         started = self._crews if self._came_up else []

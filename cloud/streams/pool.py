@@ -23,7 +23,15 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from cloud.processes import ONE_THREAD, Process, Supervisor, start_child, stop_child
+from cloud.processes import (
+    ONE_THREAD,
+    START_S,
+    Process,
+    Supervisor,
+    start_child,
+    starts_at_once,
+    stop_child,
+)
 from cloud.settings import Settings
 from cloud.store import streams
 from cloud.store.database import Database
@@ -63,11 +71,12 @@ class _Kept:
     """A seat, and who sees to it that somebody sits there.
 
     `process_id` is of who sat there at the last look, `beat_s` when it was last known to beat, by the
-    monotonic clock, and `has_begun` says whether it ever did.
+    monotonic clock as `started_s`, and `has_begun` says whether it ever did.
     """
 
     seat: Seat
     supervisor: Supervisor
+    started_s: float
     process_id: int | None = None
     beat_s: float = 0.0
     has_begun: bool = False
@@ -85,6 +94,7 @@ class StreamPool:
         on_event: OnEvent = lambda _event: None,
         command: Command = worker_command,
         processes: int | None = None,
+        at_once: int | None = None,
     ) -> None:
         """Prepare; `start` begins.
 
@@ -95,15 +105,18 @@ class StreamPool:
             on_event: Hears of each event that was stored, from any thread.
             command: What starts a process.
             processes: How many, that keep workers elsewhere; none: each worker is one of its own.
+            at_once: How many may be starting at a time; none: as this machine has cores.
         """
         self._settings, self._database, self._clock = settings, database, clock
         self._on_event, self._command = on_event, command
         self._shared_clock = clock_of(database, clock)
         self._book = Book(database, self._shared_clock)
         self._are_workers = processes is None
+        self._at_once = at_once or starts_at_once()
         self.size = settings.stream_workers if processes is None else processes
         self._row: SeatRow | None = None
         self._kept: list[_Kept] = []
+        self._waiting: list[Seat] = []
         self._judging_from_s = float("-inf")
         self._stopping, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
@@ -168,7 +181,10 @@ class StreamPool:
                 one.terminate()
             if not any(seat.found() for seat in seats) and not self._is_anything_wanted():
                 return
-            self._start_workers(seats)
+            self._bury(seats)
+            # Who is there already needs no start.
+            self._waiting = sorted(seats, key=lambda seat: seat.found() is None)
+        self._start_some()
         for kept in self._kept:
             self._look_after(kept)
 
@@ -182,17 +198,25 @@ class StreamPool:
         with self._database.read() as session:
             return streams.any_wanted(session)
 
-    def _start_workers(self, seats: Sequence[Seat]) -> None:
+    def _bury(self, seats: Sequence[Seat]) -> None:
         for seat in seats:
             if seat.found() is None:
                 # Its lease would hold for some seconds more; others can begin at once.
                 self._book.bury(seat.slot)
-        for seat in seats:
+
+    def _start_some(self) -> None:
+        """Start workers: not all at once where they would only wait for each other's libraries."""
+        while self._waiting and (self._waiting[0].found() or self._starting() < self._at_once):
+            seat = self._waiting.pop(0)
             threading.Thread(target=self._hear, args=(seat,), name=f"hear-{seat.slot}", daemon=True).start()
             name, start = f"stream worker {seat.slot}", self._starter(seat)
             supervisor = Supervisor(name, start, self._clock, grace_s=_GRACE_S)
             supervisor.start()
-            self._kept.append(_Kept(seat, supervisor))
+            self._kept.append(_Kept(seat, supervisor, self._clock.monotonic_s()))
+
+    def _starting(self) -> int:
+        now_s = self._clock.monotonic_s()
+        return sum(not one.has_begun and now_s - one.started_s < START_S for one in self._kept)
 
     def _look_after(self, kept: _Kept) -> None:
         now, before = kept.supervisor.process_id, kept.process_id

@@ -14,6 +14,7 @@ from typing import Any
 from cloud.accounts.workspaces import WORKSPACE_VARIABLE, settle
 from cloud.actions.open_home import Home, open_home
 from cloud.errors import AwayError
+from cloud.jobs.command import MEDIA_KINDS
 from cloud.jobs.progress import AWAY_CODE, ProgressLine
 from cloud.processes import exit_with_parent
 from cloud.settings import settings_from
@@ -21,6 +22,7 @@ from cloud.worker.progress import Cancelled, Progress
 from edge_agent.errors import ElfowlError
 
 Job = dict[str, Any]
+_NICE = 5
 
 
 def main(arguments: list[str]) -> int:
@@ -30,6 +32,9 @@ def main(arguments: list[str]) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     kind, _, text = arguments
+    if kind not in MEDIA_KINDS:
+        # Whoever watches streams or answers cameras on this machine goes first.
+        os.nice(_NICE)
     settle(os.environ.get(WORKSPACE_VARIABLE))
     try:
         home = open_home(settings_from())

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from cloud.processes import START_S
 from cloud.settings import Settings
+from cloud.streams.book import Book
 from cloud.streams.pool import StreamPool, terms_of
 from cloud.streams.seats import Seat, SeatRow
 from edge_agent.clock import SystemClock
 from tests.cloud.streams.test_book import Scene
+from tests.fakes.clock import FakeClock
 from tests.fakes.frame_source import until
 
 
@@ -86,3 +89,22 @@ def test_worker_that_is_killed_is_started_again_at_its_seat(cloud: Cloud) -> Non
     killed.kill()
     killed.wait()
     until(lambda: pool.process_ids not in {(), (killed.pid,)})
+
+
+def test_workers_are_started_one_after_another_once_the_one_before_has_begun(cloud: Cloud) -> None:
+    clock, scene = FakeClock(), cloud.scene
+    cloud.row.release()
+    settings = cloud.settings.model_copy(update={"stream_workers": 3})
+    pool = StreamPool(settings, scene.home.database, clock, command=command, at_once=1)
+    pool.start()
+    try:
+        until(lambda: cloud.seats[0].found() is not None)
+        (first,) = pool.process_ids
+        Book(scene.home.database, clock).beat(f"{cloud.seats[0].slot}.{first}", {})
+        until(lambda: len(pool.process_ids) == 2)
+        until(lambda: cloud.seats[1].found() is not None)
+        assert len(pool.process_ids) == 2, "nobody said that the second one has begun"
+        clock.advance(START_S)
+        until(lambda: len(pool.process_ids) == 3)
+    finally:
+        pool.stop()
