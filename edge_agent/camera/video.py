@@ -151,8 +151,10 @@ def _is_playlist(address: SourceAddress) -> bool:
 
 def _ffmpeg_options(address: SourceAddress, options: ReadOptions) -> dict[str, str]:
     if address.kind == "network":
-        is_rtsp = address.location.lower().startswith("rtsp")
-        return {"rtsp_transport": options.rtsp_transport} if is_rtsp else {}
+        if not address.location.lower().startswith("rtsp"):
+            return {}
+        # FFmpeg would wait for thirty pictures, at 15 a second for two seconds, to guess their rate.
+        return {"rtsp_transport": options.rtsp_transport, "fpsprobesize": "0"}
     if address.kind == "webcam":
         return {}
     # A file that turns out to be a playlist must not send the camera to other places.

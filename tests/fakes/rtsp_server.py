@@ -61,6 +61,8 @@ class RtspServer:
         self._serving: set[asyncio.Task[None]] = set()
         self.port = 0
         self.connections = 0
+        self.most_pictures: int | None = None
+        """Send no more than so many on one connection; none: go on for ever."""
         self._thread = threading.Thread(target=self._loop.run_forever, name="rtsp-server", daemon=True)
 
     def __enter__(self) -> Self:
@@ -177,7 +179,7 @@ class RtspServer:
         return "\r\n".join(lines) + "\r\n"
 
     async def _play(self, writer: asyncio.StreamWriter, send: Callable[[bytes], None]) -> None:
-        sequence, begun_s = 0, self._loop.time()
+        sequence, count, begun_s = 0, 0, self._loop.time()
         while True:
             await self._thawed.wait()
             passed_s = self._loop.time() - begun_s
@@ -191,6 +193,9 @@ class RtspServer:
                 )
                 sequence += 1
             await writer.drain()
+            count += 1
+            if count == self.most_pictures:
+                return
             await asyncio.sleep(1 / self.fps)
 
 

@@ -34,6 +34,16 @@ def test_capture_rtsp_gives_moving_pictures() -> None:
         assert abs(first.rgb.astype(int) - later.rgb.astype(int)).max() > 50
 
 
+@pytest.mark.timeout(40)  # who waits for more pictures waits until its own time is over
+def test_open_source_rtsp_gives_a_picture_before_there_were_dozens() -> None:
+    with RtspServer() as server:
+        server.most_pictures = 20
+        source = open_source(server.url, timeout_s=120.0)
+        first = next(iter(source))
+        source.close()
+    assert first.rgb.shape == (120, 160, 3)
+
+
 def test_capture_rtsp_server_killed_goes_offline_with_a_reason_and_comes_back() -> None:
     with RtspServer() as server, capture(server) as camera:
         assert until(lambda: camera.health().status == "online")
