@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,6 +21,22 @@ from edge_agent.wire.detection import Detection, DetectorRef
 
 Answers = dict[DetectorRef, list[list[Detection]]]
 """What each detector saw in each picture."""
+
+
+class NeckLevels(Protocol):
+    """A subnet and its light neck as one, perhaps worked out with rougher numbers."""
+
+    def levels(self, pixels: Rgb) -> Features:
+        """Return what the neck makes of `(n, h, w, 3) uint8`, h and w multiples of 32; channels last."""
+        ...
+
+
+LevelsFor = Callable[[SubnetManifest], NeckLevels | None]
+"""Gives what looks for light heads in place of a subnet and its neck; none: those do."""
+
+
+def _plainly(_subnet: SubnetManifest) -> None:
+    """Let subnet and neck look."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +62,18 @@ class SharedRunner:
         detectors: Iterable[FullDetector] = (),
         *,
         extractor_for: Callable[[SubnetManifest], FeatureExtractor] = shared_extractor,
+        levels_for: LevelsFor = _plainly,
     ) -> None:
+        """Begin with some detectors.
+
+        Args:
+            detectors: Run them.
+            extractor_for: Gives subnets.
+            levels_for: Where it gives something for a subnet, light heads answer from that; not so beside
+                full heads on that subnet, which want to see what the subnet itself says.
+        """
         self._extractor_for = extractor_for
+        self._levels_for = levels_for
         self._detectors = {detector.ref: detector for detector in detectors}
         self._stacks: dict[_LightKey, _Stack] = {}
 
@@ -64,6 +91,10 @@ class SharedRunner:
         """No longer run a detector; one that does not run is no mistake."""
         self._detectors.pop(ref, None)
         self._stacks.clear()
+
+    def prepare(self) -> None:
+        """Load what light detectors look with, so that the first look does not have to."""
+        self._light_stacks()
 
     def detect_many(self, pictures: Sequence[Rgb], *, score_floor: float | None = None) -> Answers:
         """Return what each detector sees in each picture.
@@ -114,8 +145,15 @@ class SharedRunner:
             for detector in self._detectors.values():
                 if isinstance(detector.taught_head, LightNetwork):
                     groups.setdefault(_light_key(detector, detector.taught_head), []).append(detector)
-            self._stacks = {key: _Stack(group) for key, group in groups.items()}
+            self._stacks = {key: _Stack(group, self._levels_of(group)) for key, group in groups.items()}
         return list(self._stacks.values())
+
+    def _levels_of(self, light: Sequence[FullDetector]) -> NeckLevels | None:
+        subnet = light[0].manifests[0]
+        beside = (one for one in self._detectors.values() if not isinstance(one.taught_head, LightNetwork))
+        if any(subnet.sha256 == other.sha256 for one in beside for other in one.manifests):
+            return None
+        return self._levels_for(subnet)
 
 
 class _Looks:
@@ -144,21 +182,24 @@ class _Looks:
         """Return what the detector's subnets see in all pictures."""
         return tuple(level for subnet in detector.manifests for level in self._levels(detector, subnet))
 
+    def pixels(self, detector: FullDetector) -> Rgb:
+        """Return the pictures inside the detector's input, `(n, h, w, 3) uint8`."""
+        return np.stack([one.pixels for one in self.boxed(detector)])
+
     def _levels(self, detector: FullDetector, subnet: SubnetManifest) -> Features:
         key = subnet.sha256, detector.input_size_px, detector.spec.input.pad_value
         if key not in self._features:
-            pixels = np.stack([one.pixels for one in self.boxed(detector)])
-            self._features[key] = self._extractor_for(subnet).features(pixels)
+            self._features[key] = self._extractor_for(subnet).features(self.pixels(detector))
         return self._features[key]
 
 
 class _Stack:
     """Light detectors whose heads run as one."""
 
-    def __init__(self, detectors: Sequence[FullDetector]) -> None:
+    def __init__(self, detectors: Sequence[FullDetector], levels: NeckLevels | None) -> None:
         networks = [one.taught_head for one in detectors if isinstance(one.taught_head, LightNetwork)]
         self._detectors = detectors
-        self._neck = networks[0].neck
+        self._neck, self._quick = networks[0].neck, levels
         self._heads = StackedHeads([network.head for network in networks])
         self._rules: dict[float | None, Rules] = {}
 
@@ -171,8 +212,7 @@ class _Stack:
         first = self._detectors[0]
         answers: Answers = {detector.ref: [] for detector in self._detectors}
         with torch.inference_mode():
-            inputs = [torch.from_numpy(level).permute(0, 3, 1, 2) for level in looked.features(first)]
-            levels = [level.permute(0, 2, 3, 1).contiguous() for level in self._neck(inputs)]
+            levels = self._levels(looked)
             for index, boxed in enumerate(looked.boxed(first)):
                 own = [level[index] for level in levels]
                 peaks = find_peaks(self._heads.logits(own), rules)
@@ -181,6 +221,14 @@ class _Stack:
                 for detector, seen in zip(self._detectors, found, strict=True):
                     answers[detector.ref].append(seen)
         return answers
+
+    def _levels(self, looked: _Looks) -> list[torch.Tensor]:
+        """Return what the heads read, `(n, h, w, channels)` a level."""
+        first = self._detectors[0]
+        if self._quick is not None:
+            return [torch.from_numpy(level) for level in self._quick.levels(looked.pixels(first))]
+        inputs = [torch.from_numpy(level).permute(0, 3, 1, 2) for level in looked.features(first)]
+        return [level.permute(0, 2, 3, 1).contiguous() for level in self._neck(inputs)]
 
 
 def _light_key(detector: FullDetector, network: LightNetwork) -> _LightKey:

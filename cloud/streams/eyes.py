@@ -11,6 +11,7 @@ import torch
 
 from cloud.cache.plan import CachePlan
 from cloud.detector.full import FullDetector
+from cloud.detector.light_int8 import int8_levels
 from cloud.detector.presence import PresenceHead
 from cloud.detector.shared import SharedRunner
 from cloud.offload.cached import CachedDetectors
@@ -103,7 +104,10 @@ class StreamEyes:
                 found = tuple(self._load(key) for key in keys)
                 # Pictures that are looked at in one pass must be of one size.
                 shared = None if self._gathers else _shared_input(found)
-                party = self._parties[tuple(keys)] = Party(found, SharedRunner(found), shared)
+                runner = SharedRunner(found, levels_for=int8_levels)
+                if not self._gathers:
+                    runner.prepare()
+                party = self._parties[tuple(keys)] = Party(found, runner, shared)
             return party
 
     def see(self, looks: Sequence[Look]) -> list[Seen | ElfowlError]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
@@ -15,6 +16,14 @@ from edge_agent.vision.arrays import Float32, Rgb
 
 Features = tuple[Float32, ...]
 """One map a level, `(n, h, w, channels) float32`, NHWC, finest first."""
+
+
+class Session(Protocol):
+    """A network in ONNX Runtime, which ships no types."""
+
+    def run(self, outputs: Sequence[str], inputs: Mapping[str, Float32], /) -> list[Float32]:
+        """Return the outputs of these names."""
+        ...
 
 
 class FeatureExtractor(Protocol):
@@ -34,15 +43,8 @@ class OnnxExtractor:
     """The trunk in ONNX Runtime, one thread a call; safe to call from several threads at once."""
 
     def __init__(self, subnet: SubnetManifest) -> None:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
         self._subnet = subnet
-        self._session = ort.InferenceSession(
-            widened(load_graph(subnet)), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(widened(load_graph(subnet)))
 
     @property
     def subnet(self) -> SubnetManifest:
@@ -51,11 +53,27 @@ class OnnxExtractor:
 
     def features(self, pixels: Rgb) -> Features:
         """Return the features of `(n, h, w, 3) uint8`, h and w multiples of 32."""
-        planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
-        image = np.subtract(planes, np.float32(127), dtype=np.float32)
-        image *= np.float32(1 / 128)
-        maps = self._session.run(OUTPUT_NAMES, {INPUT_NAME: image})
+        maps = run_session(self._session, OUTPUT_NAMES, pixels)
         return tuple(features.transpose(0, 2, 3, 1) for features in maps)
+
+
+def open_session(graph: bytes) -> Session:
+    """Return a network of `load_graph`'s input in ONNX Runtime, one thread a call."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    session: Session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return session
+
+
+def run_session(session: Session, outputs: Sequence[str], pixels: Rgb) -> Features:
+    """Return a network's outputs for `(n, h, w, 3) uint8`."""
+    planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+    image = np.subtract(planes, np.float32(127), dtype=np.float32)
+    image *= np.float32(1 / 128)
+    return tuple(session.run(list(outputs), {INPUT_NAME: image}))
 
 
 @cache

@@ -110,6 +110,40 @@ def test_full_and_light_detectors_side_by_side_answer_as_alone() -> None:
         assert_same(answers[detector.ref], alone)
 
 
+class BrightLevels:
+    """Says the same everywhere, in place of a subnet and its neck."""
+
+    def levels(self, pixels: Rgb) -> Features:
+        height, width = pixels.shape[1:3]
+        return tuple(
+            np.full((len(pixels), height // stride, width // stride, channels), 2.0, np.float32)
+            for stride, channels in zip((8, 16, 32), light_neck(SUBNET).channels, strict=True)
+        )
+
+
+def test_light_detectors_answer_from_given_levels_without_a_look_of_the_subnet() -> None:
+    eye, levels = CountingExtractor(), BrightLevels()
+    detector = light_detector(1, threshold=0.1)
+    runner = SharedRunner([detector], extractor_for=lambda _: eye, levels_for=lambda _: levels)
+    (seen,) = runner.detect_many(some_pictures(1), score_floor=0.02)[detector.ref]
+    assert isinstance(detector.taught_head, LightNetwork)
+    pixels = np.zeros((1, detector.spec.input.height_px, detector.spec.input.width_px, 3), np.uint8)
+    own = [torch.from_numpy(level).permute(0, 3, 1, 2) for level in levels.levels(pixels)]
+    scores = torch.sigmoid(detector.taught_head.head(own)[0])
+    assert eye.looks == 0
+    assert all(one.score == pytest.approx(scores.max().item(), abs=1e-5) for one in seen)
+    assert bool(seen) == (scores.max().item() >= 0.02)
+
+
+def test_light_detectors_beside_full_ones_answer_from_the_subnet() -> None:
+    eye, full, light = CountingExtractor(), renamed(small_detector(), "full"), light_detector(2)
+    runner = SharedRunner([full, light], extractor_for=lambda _: eye, levels_for=lambda _: BrightLevels())
+    answers = runner.detect_many(some_pictures(), score_floor=0.05)
+    assert eye.looks == 1
+    alone = light.detect_many(some_pictures(), score_floor=0.05, extractors=[eye])
+    assert_same(answers[light.ref], alone)
+
+
 def test_subnet_looks_once_however_many_detectors() -> None:
     eye = CountingExtractor()
     runner = SharedRunner(
