@@ -7,7 +7,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Protocol
 
@@ -28,7 +28,7 @@ from edge_agent.pipeline.camera_pipeline import CameraPipeline
 from edge_agent.pipeline.detector import Detector, LabelRule
 from edge_agent.pipeline.events import CameraIdentity
 from edge_agent.pipeline.gate import GateSettings
-from edge_agent.pipeline.result import PipelineResult, PipelineSettings
+from edge_agent.pipeline.result import PipelineResult, PipelineSettings, SnapshotCandidate
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.detection import FrameSize
 from edge_agent.wire.event import Event
@@ -39,7 +39,10 @@ _JOIN_S = 10.0
 _DELAYS = 300
 _AGAIN_S = 10.0
 # A change that came to rest need not be looked at in every picture.
-_SPARING = PipelineSettings(gate=GateSettings(recent_s=0.4), look=SPARING)
+_GATE = GateSettings(recent_s=0.4)
+_SPREAD = 1.25
+"""Streams that begin together, as after a restart, must not all ask for looks at the same moments."""
+
 _BEING_OPENED = "not opened yet"
 
 
@@ -82,7 +85,7 @@ class StreamWatch:
         self._wanted = held.wanted
         self._source = source or _capture(held.wanted, ports)
         identity = CameraIdentity(STREAM_DEVICE, held.wanted.name, held.epoch)
-        self._pipeline = CameraPipeline(identity, None, {}, rng=ports.rng, settings=_SPARING)
+        self._pipeline = CameraPipeline(identity, None, {}, rng=ports.rng, settings=sparing(ports.rng))
         self._pipeline.set_snapshots(available=True, blurred=False)
         self._log = SightLog(ports.clock.now_s())
         self._news: queue.SimpleQueue[Wanted] = queue.SimpleQueue()
@@ -207,7 +210,7 @@ class StreamWatch:
         self._pipeline.set_rules(wanted.settings.rules)
 
     def _tell(self, result: PipelineResult) -> None:
-        jpegs = {one.event_id: self._ports.small_jpeg(one.rgb) for one in result.snapshots}
+        jpegs = small_pictures(result.snapshots, self._ports.small_jpeg)
         for event in result.events:
             self._tell_event(event, jpegs.get(event.id))
 
@@ -223,6 +226,24 @@ class StreamWatch:
         )
         for event in result.events:
             self._tell_event(event, None)
+
+
+def sparing(rng: Random) -> PipelineSettings:
+    """Return how streams are looked at: sparingly, and each in a beat of its own while it rests."""
+    beat = rng.uniform(1.0 / _SPREAD, _SPREAD)
+    look = replace(SPARING, rest_share=beat * SPARING.rest_share, unsure_share=beat * SPARING.unsure_share)
+    return PipelineSettings(gate=_GATE, look=look)
+
+
+def small_pictures(
+    snapshots: Sequence[SnapshotCandidate], small_jpeg: Callable[[Rgb], bytes]
+) -> dict[str, bytes]:
+    """Return the small picture of each event, made once for all events of a picture."""
+    made: dict[int, bytes] = {}
+    for one in snapshots:
+        if id(one.rgb) not in made:
+            made[id(one.rgb)] = small_jpeg(one.rgb)
+    return {one.event_id: made[id(one.rgb)] for one in snapshots}
 
 
 def _chosen(labels: Mapping[str, LabelRule], chosen: Sequence[str]) -> dict[str, LabelRule]:

@@ -102,7 +102,9 @@ def _groups(cells: Bool, left: int, top: int) -> Iterator[tuple[int, int, int, i
 
 def _runs(filled: Bool) -> list[tuple[int, int]]:
     """Return begin and end of each run of true ones."""
-    edges = np.flatnonzero(np.diff(filled, prepend=False, append=False)).tolist()
+    rimmed = np.zeros(len(filled) + 2, np.bool_)
+    rimmed[1:-1] = filled
+    edges = np.flatnonzero(rimmed[1:] != rimmed[:-1]).tolist()
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 

@@ -33,6 +33,7 @@ class LookSettings:
         share: A look may wait for this share of the time for which a thing is as it is.
         rest_share: While nothing moves, what asks for a look waits for this share of the time since something
             did: a detector that wavers about a still picture says nothing new.
+        unsure_share: The same for what nobody was told of.
         most_s: But never longer than this.
         at_once_misses: What was not seen in fewer looks than that in a row is looked for at once.
         ask_for_s: A thing that is not sure yet asks for more looks for so long.
@@ -47,6 +48,7 @@ class LookSettings:
 
     share: float = 0.5
     rest_share: float = 0.05
+    unsure_share: float = 0.05
     most_s: float = 1.0
     at_once_misses: int = 3
     ask_for_s: float = 2.0
@@ -57,7 +59,7 @@ class LookSettings:
     apart: float = 1.5
 
 
-SPARING = LookSettings(sparing=True, rest_share=0.5, parts=True)
+SPARING = LookSettings(sparing=True, rest_share=0.5, unsure_share=1.0, parts=True)
 """For where many streams share a processor."""
 
 
@@ -73,9 +75,14 @@ def asks(
         moved_s: The moment of the last movement.
         settings: How often to look.
     """
-    if not is_due(settings.rest_share * (looked_s - moved_s), at_s, looked_s):
+    rested_s = looked_s - moved_s
+    if is_due(settings.unsure_share * rested_s, at_s, looked_s):
+        some = tracks
+    elif is_due(settings.rest_share * rested_s, at_s, looked_s):
+        some = [track for track in tracks if track.announced]
+    else:
         return False
-    return any(asks_now(track, at_s, settings) for track in tracks)
+    return any(asks_now(track, at_s, settings) for track in some)
 
 
 def asks_now(track: Track, at_s: float, settings: LookSettings) -> bool:

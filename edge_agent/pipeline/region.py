@@ -6,6 +6,7 @@ is shown too, and the part begins where its coarsest cells do. It costs what its
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -31,6 +32,9 @@ _EACH_PX = 11_000
 
 _WORTH = 0.75
 """Parts that cost more than this share of the whole are left for the whole."""
+
+
+_Sides = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class _Need:
     region: Region
 
     @classmethod
-    def of(cls, sides: tuple[float, float, float, float], size_px: tuple[int, int]) -> _Need:
+    def of(cls, sides: _Sides, size_px: tuple[int, int]) -> _Need:
         (left_px, width_px), (top_px, height_px) = (
             _fitted(low, high, length)
             for low, high, length in zip(sides[:2], sides[2:], size_px, strict=True)
@@ -110,18 +114,19 @@ def cover(boxes_px: Float32, size_px: tuple[int, int]) -> tuple[Region, ...]:
         boxes_px: `(n, 4) float32 xyxy` in pixels of the input; what left that counts as at its edge.
         size_px: Width and height of the input, multiples of `STRIDE_PX`.
     """
+    sides = [_sides(box, size_px) for box in boxes_px.tolist()]
+    # Told by far quicker than which regions those would be.
+    if not _is_worth_it(_least_px(sides, size_px) + _EACH_PX, size_px):
+        return ()
     needs: list[_Need] = []
-    for low_x, low_y, high_x, high_y in boxes_px.tolist():
-        left, right = _with_margin(low_x, high_x, size_px[0])
-        top, bottom = _with_margin(low_y, high_y, size_px[1])
-        needs = _with(needs, _Need.of((left, top, right, bottom), size_px), size_px)
+    for one_sides in sides:
+        needs = _with(needs, _Need.of(one_sides, size_px), size_px)
     while (pair := _worth_joining(needs, size_px)) is not None:
         one, other = pair
         rest = [need for need in needs if need is not one and need is not other]
         needs = _with(rest, one.joined(other, size_px), size_px)
     regions = tuple(need.region for need in needs)
-    is_worth_it = sum(region.cost_px for region in regions) < _WORTH * size_px[0] * size_px[1]
-    return regions if is_worth_it else ()
+    return regions if _is_worth_it(sum(region.cost_px for region in regions), size_px) else ()
 
 
 def cut(boxed: Letterboxed, region: Region) -> Cut:
@@ -155,6 +160,27 @@ def _worth_joining(needs: Sequence[_Need], size_px: tuple[int, int]) -> tuple[_N
         if both.cost_px <= one.region.cost_px + other.region.cost_px:
             return one, other
     return None
+
+
+def _is_worth_it(cost_px: int, size_px: tuple[int, int]) -> bool:
+    return cost_px < _WORTH * size_px[0] * size_px[1]
+
+
+def _least_px(sides: Sequence[_Sides], size_px: tuple[int, int]) -> int:
+    """Return the area of the coarsest cells that are needed: regions hold all of them."""
+    needed = np.zeros((-(-size_px[1] // STRIDE_PX), -(-size_px[0] // STRIDE_PX)), np.bool_)
+    for left, top, right, bottom in sides:
+        rows = slice(int(top // STRIDE_PX), math.ceil(bottom / STRIDE_PX))
+        needed[rows, int(left // STRIDE_PX) : math.ceil(right / STRIDE_PX)] = True
+    return int(np.count_nonzero(needed)) * STRIDE_PX**2
+
+
+def _sides(box_px: Sequence[float], size_px: tuple[int, int]) -> _Sides:
+    """Return left, top, right and bottom of a box with its margin."""
+    low_x, low_y, high_x, high_y = box_px
+    left, right = _with_margin(low_x, high_x, size_px[0])
+    top, bottom = _with_margin(low_y, high_y, size_px[1])
+    return left, top, right, bottom
 
 
 def _with_margin(low: float, high: float, length_px: int) -> tuple[float, float]:

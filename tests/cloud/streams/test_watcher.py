@@ -9,16 +9,20 @@ from dataclasses import replace
 from random import Random
 from typing import Self
 
+import numpy as np
 import pytest
 
 from cloud.errors import NotFoundError
 from cloud.store.streams import STREAM_DEVICE
 from cloud.streams.book import DetectorKey, Held, Told, Wanted
 from cloud.streams.settings import StreamSettings
-from cloud.streams.watcher import StreamWatch, WatchPorts
+from cloud.streams.watcher import StreamWatch, WatchPorts, small_pictures, sparing
 from edge_agent.camera.frame import FrameSource
 from edge_agent.clock import SystemClock
+from edge_agent.pipeline.cadence import SPARING
 from edge_agent.pipeline.detector import LabelRule
+from edge_agent.pipeline.result import SnapshotCandidate
+from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.rules import CameraRules, ZoneRule
 from tests.fakes.squares import REF, SquareCamera, SquareDetector
 
@@ -128,3 +132,29 @@ def test_stream_without_a_detector_says_what_to_do() -> None:
     with yard:
         yard.until(lambda: "another one" in yard.watch.sight().reason)
         assert yard.watch.sight().watched_s is None
+
+
+def test_streams_rest_each_in_a_beat_of_its_own() -> None:
+    rng = Random(1)
+    looks = [sparing(rng).look for _ in range(20)]
+    assert len({look.rest_share for look in looks}) == 20
+    for look in looks:
+        beat = look.rest_share / SPARING.rest_share
+        assert 0.8 <= beat <= 1.25
+        assert look.unsure_share == pytest.approx(beat * SPARING.unsure_share)
+
+
+def test_events_of_one_picture_share_its_small_picture() -> None:
+    first, second = (np.full((2, 2, 3), level, np.uint8) for level in (10, 20))
+    seen: list[int] = []
+
+    def small_jpeg(rgb: Rgb) -> bytes:
+        seen.append(int(rgb[0, 0, 0]))
+        return bytes([seen[-1]])
+
+    shown = [
+        SnapshotCandidate(event, "person", 0.9, (0.0, 0.0, 1.0, 1.0), rgb)
+        for event, rgb in (("a", first), ("b", second), ("c", first))
+    ]
+    assert small_pictures(shown, small_jpeg) == {"a": b"\n", "b": b"\x14", "c": b"\n"}
+    assert seen == [10, 20]

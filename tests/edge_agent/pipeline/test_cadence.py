@@ -109,6 +109,18 @@ def test_detector_that_wavers_about_a_still_picture_is_asked_ever_less() -> None
     assert len(looked) <= 25
 
 
+def test_thing_that_people_were_told_of_is_looked_for_sooner_at_rest_than_one_they_were_not() -> None:
+    tracker = Tracker(lambda _label: 0.4, lambda _label: 0.5)
+    tracker.update([person(0.3, 0.6)], 0.0)
+    tracker.update([], 4.0)
+    (track,) = tracker.tracks
+    assert not asks([track], 7.0, 4.0, 0.0, SPARING)
+    assert asks([track], 8.0, 4.0, 0.0, SPARING)
+    track.announced = True
+    assert not asks([track], 5.0, 4.0, 0.0, SPARING)
+    assert asks([track], 6.0, 4.0, 0.0, SPARING)
+
+
 @pytest.mark.parametrize(
     ("looks", "expected_s"),
     [(walking(2), 0.1), (walking(4), 0.3), (walking(60), 1.0)],
