@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bench.result import Result, spread
+import pytest
+
+from bench.result import Result, processor, spread
 from edge_agent.clock import SystemClock
 
 RESULT = Result(
@@ -16,6 +18,18 @@ RESULT = Result(
     ("n",),
     {"x.svg": "<svg/>"},
 )
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "told"),
+    [
+        ("model name\t: AMD EPYC\nflags\t\t: fpu avx2 avx512_vnni\n" * 2, "AMD EPYC (avx2, avx512_vnni)"),
+        ("Features\t: fp asimd aes asimddp\nModel\t\t: Raspberry Pi 5\n", "Raspberry Pi 5 (asimd, asimddp)"),
+        ("model name\t: old\nflags\t\t: fpu\n", "old (nothing special)"),
+    ],
+)
+def test_processor_is_told_with_what_makes_int8_quick(cpuinfo: str, told: str) -> None:
+    assert processor(cpuinfo) == told
 
 
 def test_write_keeps_document_and_pictures(tmp_path: Path) -> None:
