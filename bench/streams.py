@@ -148,7 +148,7 @@ def _result(found: Mapping[str, list[int]], tries: Mapping[str, list[Tried]], lo
             f"streams: people walk {MOVING_S} s of each minute, in a tenth of the streams at a time",
             "the baseline has no motion gate, so what it watches makes no difference to it",
             f"elfowl: {WORKERS} processes with one thread of networks each; subnet {SUBNET}",
-            "elfowl looks with int8 numbers where the processor is quick with them, the baseline with float ones",
+            "elfowl looks with int8 numbers where the processor is quick with them, the baseline with float",
             f"each stream its own light detector; {_TAUGHT} were taught, the others are copies of their own",
             "without the database: storing events is measured by `ingest`",
             f"each number was watched for {SECONDS:.0f} s after {SETTLE_S:.0f} s that do not count",
