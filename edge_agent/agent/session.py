@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_agent.agent.brokers import BrokerPlan, plan_brokers
+from edge_agent.agent.brokers import BrokerPlan
 from edge_agent.agent.camera_worker import CameraPorts, CameraWorker
 from edge_agent.agent.cure_store import CureStore
 from edge_agent.agent.device import boot_id
@@ -16,19 +16,16 @@ from edge_agent.agent.local_detector import LocalDetector
 from edge_agent.agent.looks import Looks, make_live_view
 from edge_agent.agent.main_streams import MainStreams
 from edge_agent.agent.parts import AgentParts
-from edge_agent.agent.reporter import Reporter
 from edge_agent.agent.self_care import SelfCare
 from edge_agent.agent.settings import SettingsStore
-from edge_agent.agent.sides import CloudSide, HomeSide
+from edge_agent.agent.speech import make_reporter, plan_speech
 from edge_agent.agent.states import OPERATION, Happening, Operation
 from edge_agent.agent.stores import (
     make_shadow_trial,
     open_keyframes,
     open_updater_for,
-    open_webhooks,
     ram_for_us_bytes,
     snapshot_maker,
-    webhook_targets,
 )
 from edge_agent.agent.vitals import Organs, stats_of
 from edge_agent.config import AgentConfig, CameraConfig
@@ -44,12 +41,8 @@ from edge_agent.report.commands import (
     InstallDetector,
     SetSwitch,
     SetThreshold,
-    cloud_subscriptions,
 )
-from edge_agent.report.drains import CLOUD, HOME
 from edge_agent.report.link import Message
-from edge_agent.report.outbox import Outbox
-from edge_agent.report.publisher import Publisher, will_of
 from edge_agent.report.snapshots import encode_jpeg
 from edge_agent.wire.correction import Feedback
 from edge_agent.wire.live import LookWanted
@@ -108,8 +101,8 @@ class Session:
             else None
         )
         self._base = base
-        self._plan = self._plan_brokers(identity)
-        self._reporter = self._make_reporter(self._plan)
+        self._plan = plan_speech(config, identity)
+        self._reporter = make_reporter(config, parts, self._plan, self._obey)
         self._care = SelfCare(
             parts.sensors, parts.notifier, parts.clock, ram_bytes=ram_for_us_bytes(config.profile)
         )
@@ -228,60 +221,6 @@ class Session:
             return
         say = _log.error if self._operation in {Operation.BLIND, Operation.SAFE} else _log.info
         say("operation: %s → %s (%s)", before.value, self._operation.value, happening.value)
-
-    def _plan_brokers(self, identity: Identity | None) -> BrokerPlan:
-        mqtt = self._config.mqtt
-        enrolment = identity.enrolment if identity is not None else None
-        return plan_brokers(
-            mqtt,
-            mqtt.read_password() if mqtt is not None else None,
-            self._config.device,
-            enrolment.device if enrolment is not None else None,
-            enrolment.mqtt if enrolment is not None else None,
-            self._config.cloud.ca_file if self._config.cloud is not None else None,
-        )
-
-    def _make_reporter(self, plan: BrokerPlan) -> Reporter:
-        config, cloud_config = self._config, self._config.cloud
-        hooks = webhook_targets(config)
-        consumers = ([HOME] if plan.home else []) + ([CLOUD] if cloud_config is not None else [])
-        outbox = Outbox(
-            config.state_dir / "spool.sqlite",
-            consumers=[*consumers, *(hook.consumer for hook in hooks)],
-            max_bytes=config.storage.spool_bytes,
-            clock=self._clock,
-        )
-        home = cloud = None
-        if plan.home is not None:
-            broker, topics = plan.home
-            link = self._parts.connect(broker, will_of(topics), plan.home_filters)
-            remembered = config.state_dir / "topics.json"
-            publisher = Publisher(
-                link,
-                topics,
-                remembered_file=remembered,
-                clock=self._clock,
-                rng=self._parts.rng,
-                style=plan.style,
-                frigate=plan.frigate,
-            )
-            home = HomeSide(topics, link, publisher, plan.frigate)
-        if plan.cloud is not None and cloud_config is not None:
-            broker, topics = plan.cloud
-            shared = home.link if home is not None and plan.shared else None
-            link = shared or self._parts.connect(broker, will_of(topics), cloud_subscriptions(topics))
-            cloud = CloudSide(topics, link, pictures=not cloud_config.never_send_pictures)
-        names = [camera.name for camera in config.cameras]
-        return Reporter(
-            outbox,
-            home=home,
-            cloud=cloud,
-            cameras=names,
-            clock=self._clock,
-            on_command=self._obey,
-            farewell_s=self._parts.farewell_s,
-            webhooks=open_webhooks(hooks, outbox, self._clock),
-        )
 
     def _make_peer(self, identity: Identity | None) -> CloudPeer | None:
         cloud = self._config.cloud
