@@ -6,7 +6,7 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -17,7 +17,7 @@ OWN = {"edge_agent", "cloud", "compress", "firmware_configs"}
 EXTRAS = {
     "edge_agent": {"litert", "onnx", "tflite", "onvif"},
     "compress": {"compress", "tflite"},
-    "cloud": {"cloud", "cluster", "broker", "litert"},
+    "cloud": {"cloud", "cluster", "broker"},
 }
 """What may be installed with a room; of its optional extras each use is behind a check of its own."""
 
@@ -36,8 +36,8 @@ def test_packages_that_a_room_imports_are_among_its_dependencies(room: str) -> N
     declared, known = _declared(EXTRAS[room]), packages_distributions()
     missing = {
         f"{path.relative_to(ROOT)}: {package}"
-        for path in sorted((ROOT / room).rglob("*.py"))
-        for package in _imported(path)
+        for path in _modules(room)
+        for package in _others(path)
         if not {PARTS_OF.get(name, name) for name in map(_plain, known.get(package, [package]))} & declared
     }
     assert not missing
@@ -52,16 +52,33 @@ def _declared(extras: set[str]) -> set[str]:
     return {_plain(re.split(r"[\s<>=~!;\[]", one, maxsplit=1)[0]) for one in wanted}
 
 
-def _imported(path: Path) -> Iterator[str]:
-    """Yield the first name of each package of others that a module imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            names = [node.module]
-        for name in names:
-            package = name.partition(".")[0]
-            if package not in sys.stdlib_module_names and package not in OWN:
-                yield package
+def _modules(room: str) -> list[Path]:
+    """Return the modules of a room, and those of other rooms that they load, wherever that is asked for."""
+    found: list[Path] = []
+    waiting = sorted((ROOT / room).rglob("*.py"))
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.append(path)
+            names = {name for name in _imported(path) if name.partition(".")[0] in OWN}
+            files = {ROOT / f"{name.replace('.', '/')}.py" for name in names}
+            waiting += [file for file in files if file.is_file()]
+    return found
+
+
+def _others(path: Path) -> set[str]:
+    """Return the packages of others that a module imports."""
+    packages = {name.partition(".")[0] for name in _imported(path)}
+    return packages - OWN - sys.stdlib_module_names
+
+
+@cache
+def _imported(path: Path) -> frozenset[str]:
+    """Return the full name of each module that a module imports, wherever in it."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    parts = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    return frozenset(plain | {name for name in parts if name})
 
 
 def _plain(name: str) -> str:
