@@ -27,6 +27,10 @@ _GONE = {404, 409, 410, 413, 415, 422}
 _MAX_BYTES = 1_000_000
 _RETRY_S = 5.0
 _ANSWER_S = 60.0
+_FRAME_COMES_S = 10.0
+"""A key frame is stored a moment after its event was told of; the cloud may be quicker."""
+
+_SOON_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class CloudSync:
         self._desired: Desired | None = None
         self._told: Reported | None = None
         self._served: set[str] = set()
+        self._missed_s: dict[str, float] = {}
         self._wake = threading.Event()
         self._stopping = False
         self._failures = 0
@@ -125,6 +130,8 @@ class CloudSync:
         if desired is not None:
             self._desired = desired
             self._ports.take(desired)
+            wanted_now = {wanted.request_id for wanted in desired.frames_wanted}
+            self._missed_s = {one: at_s for one, at_s in self._missed_s.items() if one in wanted_now}
         if self._desired is not None:
             for wanted in self._desired.frames_wanted:
                 self._send_frame(wanted)
@@ -159,6 +166,9 @@ class CloudSync:
         # The id becomes a part of a URL.
         is_sound = re.fullmatch(r"[a-zA-Z0-9_-]{1,128}", wanted.request_id) is not None
         jpeg = self._ports.find_frame(wanted) if is_sound else None
+        if jpeg is None and is_sound and self._may_come(wanted.request_id):
+            return
+        self._missed_s.pop(wanted.request_id, None)
         if jpeg is None:
             self._served.add(wanted.request_id)
             _log.info("a frame that the cloud asks for is not kept, or may not leave")
@@ -168,6 +178,11 @@ class CloudSync:
         if response.status_code not in _GONE:
             self._expect_ok(response)
         self._served.add(wanted.request_id)
+
+    def _may_come(self, request_id: str) -> bool:
+        """Return whether a frame that is not there yet is looked for again."""
+        now_s = self._clock.monotonic_s()
+        return now_s - self._missed_s.setdefault(request_id, now_s) < _FRAME_COMES_S
 
     def _send_nearby(self, found: NearbyCameras) -> None:
         path, headers = f"/nearby/{found.request_id}", {"Content-Type": "application/json"}
@@ -247,7 +262,8 @@ class CloudSync:
 
     def _pause_s(self, failures: int) -> float:
         base_s = min(self._poll_s, _RETRY_S * 2.0 ** min(failures - 1, 10)) if failures else self._poll_s
-        return base_s * self._rng.uniform(0.75, 1.25)
+        soon_s = _SOON_S if self._missed_s and not failures else base_s
+        return min(base_s, soon_s) * self._rng.uniform(0.75, 1.25)
 
 
 def _first_mistake(error: ValueError) -> str:

@@ -125,6 +125,32 @@ def test_sync_unreported_outcome_is_told_again_after_failure(bench: Bench) -> No
     assert len(bench.told) == 1
 
 
+def test_sync_looks_again_soon_for_a_frame_that_is_not_stored_yet(bench: Bench) -> None:
+    frame = bench.frames.pop("event-1")
+    wanted = (FrameWanted(request_id="r1", event_id="event-1"),)
+    bench.cloud.desired = Desired(device="porch", version=2, frames_wanted=wanted)
+    assert bench.sync.step() < 2.0
+    bench.clock.advance(1.0)
+    bench.frames["event-1"] = frame
+    assert bench.sync.step() > 40.0
+    assert bench.cloud.frames == {"r1": frame}
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_sync_gives_up_a_frame_that_never_comes_or_is_not_wanted_any_more(
+    bench: Bench, *, withdrawn: bool
+) -> None:
+    wanted = (FrameWanted(request_id="r2", event_id="event-2"),)
+    bench.cloud.desired = Desired(device="porch", version=2, frames_wanted=wanted)
+    assert bench.sync.step() < 2.0
+    if withdrawn:
+        bench.cloud.desired = Desired(device="porch", version=3)
+    else:
+        bench.clock.advance(10.0)
+    assert bench.sync.step() > 40.0
+    assert bench.cloud.asked("/frames/r2") == 0
+
+
 def test_sync_sends_wanted_frame_once(bench: Bench) -> None:
     wanted = (FrameWanted(request_id="r1", event_id="event-1"), FrameWanted(request_id="r2", event_id="gone"))
     bench.cloud.desired = Desired(device="porch", version=2, frames_wanted=wanted)
