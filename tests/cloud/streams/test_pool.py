@@ -89,6 +89,10 @@ def test_worker_that_is_killed_is_started_again_at_its_seat(cloud: Cloud) -> Non
     killed.kill()
     killed.wait()
     until(lambda: pool.process_ids not in {(), (killed.pid,)})
+    until(lambda: cloud.seats[0].found() is not None)
+    found = cloud.seats[0].found()
+    assert found is not None
+    assert (found.pid,) == pool.process_ids
 
 
 def test_workers_are_started_one_after_another_once_the_one_before_has_begun(cloud: Cloud) -> None:
