@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,25 +107,13 @@ def carry_out(ordered: Ordered) -> DoneForOne | DoneForEach:
 
 def _for_one(ordered: Ordered, loaded: Sequence[Compressible]) -> Result:
     target = ordered.targets[0]
-    budget = Budget(target.limits, EFFORTS[ordered.effort], files=ordered.files)
-    cancelled, release = ordered.cancelled, ordered.release
+    shrink = partial(compress_together, loaded) if len(loaded) > 1 else partial(compress, loaded[0])
     with shown_progress() as progress:
-        if len(loaded) > 1:
-            return compress_together(
-                loaded,
-                target.profile,
-                ordered.out,
-                budget,
-                progress=progress,
-                cancelled=cancelled,
-                release=release,
-            )
-        return compress(
-            loaded[0],
+        return shrink(
             target.profile,
             ordered.out,
-            budget,
+            Budget(target.limits, EFFORTS[ordered.effort], files=ordered.files),
             progress=progress,
-            cancelled=cancelled,
-            release=release,
+            cancelled=ordered.cancelled,
+            release=ordered.release,
         )
