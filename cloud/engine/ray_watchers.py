@@ -1,8 +1,9 @@
 """A process that keeps workers of streams in a cluster of Ray: `python -m cloud.engine.ray_watchers SEAT`.
 
 They run what `python -m cloud.streams.worker` runs, wherever there is room. What they store they tell this
-process, which tells it to the server, as they would have done themselves. They end with this process, which
-outlives its server as they would.
+process, which tells it to the server, as they would have done themselves. When this process, or its machine,
+dies they watch on for a while, and the next one that keeps them finds them by their names (`crew`). When it
+is told to end it lets them end, too. It outlives its server as workers of one machine do.
 """
 
 from __future__ import annotations
@@ -10,121 +11,116 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import queue
 import signal
 import sys
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import ActorDiedError, RayError
 
-from cloud.engine.cluster import join, settings_here
-from cloud.processes import ONE_THREAD
+from cloud.engine.cluster import join
+from cloud.engine.crew import Crew
+from cloud.engine.ray_watcher import Watcher
 from cloud.settings import Settings, settings_from
-from cloud.store.database import Database
 from cloud.streams.alone import leave_when_alone
 from cloud.streams.seats import Sitting
-from cloud.streams.worker import say, serve
-from cloud.subnets.registry import look_in
+from cloud.streams.worker import say
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.wire.event import Event
 
 _LOG = logging.getLogger(__name__)
-_NEWS_S = 5.0
 _AGAIN_S = 0.5
+_MADE_AGAIN_S = 5.0
 _GRACE_S = 10.0
 
-
-class Watcher:
-    """A worker that watches streams, as an actor of Ray; it ends when the worker does."""
-
-    def __init__(self, slot: str, settings_json: str) -> None:
-        """Begin to watch.
-
-        Args:
-            slot: Its place, which no other worker has.
-            settings_json: The cloud's `Settings`.
-        """
-        # Before libraries that read it: Ray lets them have as many threads as it counts cores for the actor.
-        os.environ.update(ONE_THREAD)
-        settings = settings_here(Settings.model_validate_json(settings_json))
-        look_in(settings.home)
-        self._news: queue.SimpleQueue[Sequence[Event]] = queue.SimpleQueue()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, args=(slot, settings), daemon=True)
-        self._thread.start()
-
-    def news(self) -> list[str]:
-        """Return events that were stored, as JSON; waits for them a while."""
-        try:
-            return [event.to_json() for event in self._news.get(timeout=_NEWS_S)]
-        except queue.Empty:
-            return []
-
-    def stop(self) -> None:
-        """Let all streams go."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _watch(self, slot: str, settings: Settings) -> None:
-        database = Database(settings.database_url)
-        try:
-            serve(slot, settings, database, self._stopping, self._news.put)
-        finally:
-            database.close()
-            if not self._stopping.is_set():
-                # Ray starts it again.
-                os._exit(1)
+Tell = Callable[[Sequence[Event]], None]
 
 
 class Watchers:
-    """The actors of one cloud."""
+    """The actors of one cloud: those that are there already, and new ones for the rest."""
 
-    def __init__(self, slot: str, settings: Settings) -> None:
-        """Ask for them; Ray makes each as soon as a machine has room."""
-        options: dict[str, Any] = {
+    def __init__(self, crew: Crew, settings: Settings) -> None:
+        """Prepare; `keep` asks for them."""
+        self._crew, self._settings_json = crew, settings.model_dump_json()
+        self._options: dict[str, Any] = {
             "num_cpus": 1,
             "num_gpus": settings.offload_gpus,
             "max_restarts": -1,
-            # News are waited for in one of its threads.
-            "max_concurrency": 2,
+            # News are waited for in one of its threads; in a second one, by a keeper that died meanwhile.
+            "max_concurrency": 3,
             "scheduling_strategy": "SPREAD",
+            "lifetime": "detached",
+            "get_if_exists": True,
         }
-        watcher = ray.remote(Watcher).options(**options)
-        self._handles: list[Any] = [
-            watcher.remote(f"{slot}.{os.getpid()}-{number}", settings.model_dump_json())
-            for number in range(settings.stream_workers)
-        ]
+        self._handles: dict[str, Any] = {}
 
-    async def keep(self, tell: Callable[[Sequence[Event]], None]) -> None:
+    async def keep(self, tell: Tell) -> None:
         """Tell what they store, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for handle in self._handles:
-                group.create_task(_follow(handle, tell))
+            group.create_task(self._end_others())
+            for name in self._crew.names:
+                group.create_task(self._follow(name, tell))
 
     async def stop(self) -> None:
-        """Let them say goodbye."""
-        ending = [handle.stop.remote() for handle in self._handles]
-        await asyncio.wait([asyncio.ensure_future(_quietly(one)) for one in ending], timeout=_GRACE_S)
+        """Let them say goodbye and end."""
+        await _end(self._handles.values())
+
+    async def _end_others(self) -> None:
+        """End whom a keeper before this one left behind on other terms."""
+        others = self._crew.others(await asyncio.to_thread(ray.util.list_named_actors))
+        for name in others:
+            _LOG.warning("%s watched on, but on other terms: it is ended", name)
+        found = [await asyncio.to_thread(_found, name) for name in others]
+        await _end(one for one in found if one is not None)
+
+    async def _follow(self, name: str, tell: Tell) -> None:
+        handle = await self._have(name)
+        while True:
+            try:
+                found = await handle.news.remote()
+            except ActorDiedError as error:
+                _LOG.warning("%s is gone, another one is made: %s", name, str(error).partition("\n")[0])
+                await asyncio.sleep(_MADE_AGAIN_S)
+                handle = await self._have(name)
+            except RayError as error:
+                _LOG.warning("%s was lost: %s", name, str(error).partition("\n")[0])
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                tell([Event.from_json(one) for one in found])
+
+    async def _have(self, name: str) -> Any:  # noqa: ANN401 - Ray's
+        """Return the actor of a name; Ray makes it as soon as a machine has room, if there is none."""
+        # In a thread: the cluster's head may be away.
+        watcher = ray.remote(Watcher).options(name=name, **self._options)
+        self._handles[name] = await asyncio.to_thread(watcher.remote, name, self._settings_json)
+        return self._handles[name]
 
 
-async def _follow(handle: Any, tell: Callable[[Sequence[Event]], None]) -> None:  # noqa: ANN401 - Ray's
-    while True:
-        try:
-            found = await handle.news.remote()
-        except RayError as error:
-            _LOG.warning("a worker of streams was lost: %s", str(error).partition("\n")[0])
-            await asyncio.sleep(_AGAIN_S)
-        else:
-            tell([Event.from_json(one) for one in found])
-
-
-async def _quietly(reference: Any) -> None:  # noqa: ANN401 - Ray's
+def _found(name: str) -> Any:  # noqa: ANN401 - Ray's
     try:
-        await reference
+        return ray.get_actor(name)
+    except ValueError:
+        # It ended meanwhile.
+        return None
+
+
+async def _end(handles: Iterable[Any]) -> None:
+    ending = [asyncio.ensure_future(_stopped(one)) for one in handles]
+    if not ending:
+        return
+    _, late = await asyncio.wait(ending, timeout=_GRACE_S)
+    if late:
+        _LOG.warning("%d workers of streams did not say goodbye in %.0f s", len(late), _GRACE_S)
+
+
+async def _stopped(handle: Any) -> None:  # noqa: ANN401 - Ray's
+    try:
+        await handle.stop.remote()
+    except ActorDiedError:
+        # As it was told to.
+        pass
     except RayError as error:
         _LOG.warning("a worker of streams did not say goodbye: %s", str(error).partition("\n")[0])
 
@@ -134,6 +130,9 @@ async def _run(watchers: Watchers, sitting: Sitting) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_stop.set)
     keeping = asyncio.create_task(watchers.keep(lambda events: say(sitting, events)))
     await asyncio.wait([keeping, asyncio.create_task(told_to_stop.wait())], return_when="FIRST_COMPLETED")
+    if keeping.done():
+        # What went wrong here is no reason to end them: the next one finds them.
+        keeping.result()
     keeping.cancel()
     await watchers.stop()
 
@@ -146,7 +145,7 @@ def main(seat: Path, clock: Clock) -> None:
     # Also while it waits for a cluster.
     leave_when_alone(sitting, clock, lambda: os.kill(os.getpid(), signal.SIGTERM))
     join(settings.ray_address, clock)
-    asyncio.run(_run(Watchers(seat.name, settings), sitting))
+    asyncio.run(_run(Watchers(Crew.of(settings, seat.parent.name), settings), sitting))
     # Ray would take its time to say where the process was.
     os._exit(0)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from edge_agent.clock import SystemClock
 from edge_agent.wire.event import Event
 
 CLOCK = SystemClock()
+_GONE_S = 120.0
 
 
 def wait_until(
@@ -35,6 +37,14 @@ def wait_until(
         CLOCK.sleep(0.1)
     message = f"not within {limit_s:.0f} s; {what()}"
     raise AssertionError(message)
+
+
+def kill_all(found: Sequence[psutil.Process]) -> None:
+    """End processes as a power cut would; those that ended already are no error."""
+    for one in found:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(found, timeout=_GONE_S)
 
 
 @dataclass(frozen=True)

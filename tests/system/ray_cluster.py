@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.system.loop import wait_until
+from tests.system.loop import kill_all, wait_until
 
 _STORE_BYTES = 80_000_000
 _PATIENCE_S = 240.0
@@ -48,14 +48,20 @@ class RayCluster:
 
     def kill_node(self) -> None:
         """End the oldest node and all that runs on it as a power cut would."""
-        self._cluster.remove_node(self._nodes.pop(0), allow_graceful=False)
+        self._kill(self._nodes[0])
 
     def kill_node_of(self, process_id: int) -> None:
-        """End the node on which a process runs."""
+        """End the node on which a process runs, as a power cut would."""
         raylet = psutil.Process(process_id).ppid()
         (node,) = [one for one in self._nodes if raylet in _process_ids(one)]
+        self._kill(node)
+
+    def _kill(self, node: Any) -> None:  # noqa: ANN401 - the library's own
+        # By themselves workers notice after a while that their node is gone.
+        on_it = [child for one in _process_ids(node) for child in _below(one)]
         self._nodes.remove(node)
         self._cluster.remove_node(node, allow_graceful=False)
+        kill_all(on_it)
 
     def is_on_a_node(self, process_id: int) -> bool:
         """Say whether a process was started by a node that takes work."""
@@ -68,6 +74,13 @@ class RayCluster:
 
 def _process_ids(node: Any) -> set[int]:  # noqa: ANN401 - the library's own
     return {info.process.pid for infos in node.all_processes.values() for info in infos}
+
+
+def _below(process_id: int) -> list[psutil.Process]:
+    try:
+        return list(psutil.Process(process_id).children(recursive=True))
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _in_time(start: Callable[[], Any]) -> Any:  # noqa: ANN401 - the library's own

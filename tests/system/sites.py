@@ -23,7 +23,7 @@ import pytest
 
 from cloud.actions.open_home import open_home
 from cloud.settings import Settings
-from tests.system.loop import wait_until
+from tests.system.loop import kill_all, wait_until
 from tests.system.object_store import BUCKET, Bucket, object_store
 from tests.system.portal_server import PortalServer
 from tests.system.postgres import Postgres, postgres_server
@@ -41,6 +41,9 @@ class Machine(Protocol):
     name: str
     has_stand_in: bool
     """Whether others do meanwhile what it did."""
+
+    watches: bool
+    """Whether streams are watched on it."""
 
     def kill(self) -> None:
         """End all that runs on it, as a power cut would."""
@@ -118,13 +121,6 @@ def holders(server: PortalServer) -> dict[str, int]:
     return {name: int(worker.rpartition(".")[2]) for name, worker in held.items() if worker}
 
 
-def _kill_all(found: Sequence[psutil.Process]) -> None:
-    for one in found:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            one.kill()
-    psutil.wait_procs(found, timeout=_WORKER_S)
-
-
 def _on_home(home: Path) -> list[psutil.Process]:
     """Return the processes whose command line names a home folder, whoever started them."""
     found = []
@@ -140,13 +136,13 @@ class ServerMachine:
     name = "the server's machine"
     has_stand_in = False
 
-    def __init__(self, server: PortalServer) -> None:
-        self._server = server
+    def __init__(self, server: PortalServer, *, watches: bool = True) -> None:
+        self._server, self.watches = server, watches
 
     def kill(self) -> None:
         children = psutil.Process(self._server.pid).children(recursive=True)
         self._server.kill()
-        _kill_all([*children, *_on_home(self._server.home)])
+        kill_all([*children, *_on_home(self._server.home)])
 
     def start(self) -> None:
         self._server.start()
@@ -157,6 +153,7 @@ class WatchingMachine:
 
     name = "a machine that watches"
     has_stand_in = True
+    watches = True
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -172,7 +169,7 @@ class WatchingMachine:
         children = psutil.Process(self._process.pid).children(recursive=True)
         self._process.kill()
         self._process.wait()
-        _kill_all(children)
+        kill_all(children)
 
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -185,6 +182,7 @@ class NodeMachine:
 
     name = "a node"
     has_stand_in = True
+    watches = True
 
     def __init__(self, holder: Callable[[], int], cluster: RayCluster) -> None:
         """Prepare; `holder` says which process watches one."""
@@ -296,6 +294,10 @@ class Cluster(SeveralMachines):
     ) -> None:
         self._cluster, self._nodes_home = cluster, nodes_home
         super().__init__(folder, database, bucket, NodeMachine(self._holder, cluster))
+
+    @property
+    def machines(self) -> Sequence[Machine]:
+        return (self._beside, ServerMachine(self.server, watches=False))
 
     @property
     def parts(self) -> Sequence[Part]:

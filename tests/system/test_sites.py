@@ -217,7 +217,9 @@ def test_everything_goes_on_after_each_machine_was_killed(busy: Busy) -> None:
         if machine.has_stand_in:
             machine.start()
         has_moved = holders(busy.site.server) != before
-        assert has_moved == ("lost" in busy.kinds_since(killed_s)), machine.name
+        kinds = busy.kinds_since(killed_s)
+        assert has_moved == ("lost" in kinds), machine.name
+        assert machine.watches or not _BROKEN_OFF & kinds, machine.name
 
 
 def test_nothing_was_lost_or_told_twice_in_all_that(busy: Busy) -> None:
