@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,9 +23,10 @@ _TRIES = 5
 class RayCluster:
     """Nodes that are processes of this machine, each with some cores, as Ray counts them."""
 
-    def __init__(self, cluster: Any, home: Path, cores: int) -> None:  # noqa: ANN401 - the library's own
-        self._cluster, self._home, self._cores = cluster, home, cores
+    def __init__(self, cluster: Any, folder: Path, home: Path, cores: int) -> None:  # noqa: ANN401 - the library's own
+        self._cluster, self._folder, self._home, self._cores = cluster, folder, home, cores
         self._nodes: list[Any] = []
+        self._next_head: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
@@ -45,6 +48,40 @@ class RayCluster:
     def start_head(self) -> None:
         """Start it again, where it was; it reads who is there from its disk."""
         _in_time(self._cluster.head_node.start_gcs_server)
+
+    def kill_head_machine(self) -> None:
+        """End the head and its own node, by which programs of this machine reach the cluster."""
+        self._end_next_head()
+        self._cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+
+    def start_head_machine(self) -> None:
+        """Start both again, at the same address and with the same disk, as a person does."""
+        options = {
+            "port": self.address.rpartition(":")[2], "num-cpus": 0, "include-dashboard": "false",
+            "temp-dir": self._folder, "object-store-memory": _STORE_BYTES,
+        }  # fmt: skip
+        program = str(Path(sys.executable).with_name("ray"))
+        command = [
+            program,
+            "start",
+            "--head",
+            "--block",
+            *(f"--{name}={one}" for name, one in options.items()),
+        ]
+        self._next_head = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        # Nodes that are there already are known to it at once; its own one comes last.
+        wait_until(lambda: len(self._alive()) > len(self._nodes), _PATIENCE_S, self._alive)
+
+    def shutdown(self) -> None:
+        """End all of it."""
+        self._end_next_head()
+        self._cluster.shutdown()
+
+    def _end_next_head(self) -> None:
+        if self._next_head is not None:
+            kill_all([*_below(self._next_head.pid), psutil.Process(self._next_head.pid)])
+            self._next_head.wait()
+            self._next_head = None
 
     def kill_node(self) -> None:
         """End the oldest node and all that runs on it as a power cut would."""
@@ -127,7 +164,8 @@ def ray_cluster(home: Path, cores: int = 2) -> Iterator[RayCluster]:
             "object_store_memory": _STORE_BYTES,
         }  # fmt: skip
         cluster = _in_time(lambda: Cluster(initialize_head=True, head_node_args=head))
+        nodes = RayCluster(cluster, Path(folder), home, cores)
         try:
-            yield RayCluster(cluster, home, cores)
+            yield nodes
         finally:
-            cluster.shutdown()
+            nodes.shutdown()

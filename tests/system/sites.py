@@ -302,7 +302,10 @@ class Cluster(SeveralMachines):
     @property
     def parts(self) -> Sequence[Part]:
         head = Part("the head", lambda: _away(self._cluster.kill_head, self._cluster.start_head))
-        return (*super().parts, head)
+        # By its node the server's own processes reach the cluster.
+        nodes = self._cluster
+        machine = Part("the head's machine", lambda: _away(nodes.kill_head_machine, nodes.start_head_machine))
+        return (*super().parts, head, machine)
 
     def _holder(self) -> int:
         return next(iter(holders(self.server).values()))
