@@ -114,7 +114,7 @@ def compose(*, quick: bool) -> tuple[Script, Cuttings]:
     kinds: Sequence[Kind] = ("whole", "scene") if quick else ("whole", "half", "scene")
     minutes, still_min = (QUICK_MINUTES, QUICK_STILL_MIN) if quick else (MINUTES, STILL_MIN)
     script = write_script(passages, kinds, minutes, still_min)
-    return script, Cuttings(clip, {frame for passage in passages for frame in passage.frames})
+    return script, Cuttings(clip, passages)
 
 
 def watch(film: Path, bundle: Path | None = None) -> Watched:

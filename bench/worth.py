@@ -160,8 +160,7 @@ def _films(clip: Path, folder: Path) -> dict[str, Path]:
         some = [passage for passage in passages if passage.part == part]
         tell(f"writing a film of {len(some)} persons, one by one")
         path = films[f"one_by_one_{part}"] = folder / f"{part}.mp4"
-        frames = {frame for passage in some for frame in passage.frames}
-        write_film(write_script(some, ("whole",), FILM_MINUTES, FILM_STILL_MIN), Cuttings(clip, frames), path)
+        write_film(write_script(some, ("whole",), FILM_MINUTES, FILM_STILL_MIN), Cuttings(clip, some), path)
     return films
 
 

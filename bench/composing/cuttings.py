@@ -2,7 +2,8 @@
 
 All of it are real pixels of `vtest.avi`, at half its width. The empty scene is what is usual in the clip,
 with the fine noise of real frames where nobody is. A person is cut out with the box that the annotation
-gives, a little wider; whoever else is in that box is in the film too.
+gives, a little wider, but not where somebody else begins: a strip of whoever walks beside would be in the
+film, and nothing would be known of it. Who is in the box itself is in the film too.
 """
 
 from __future__ import annotations
@@ -87,13 +88,16 @@ def _filled(seen: Boxes) -> dict[int, XyxyNorm]:
 class Cuttings:
     """Real frames, and the same with the persons taken out."""
 
-    def __init__(self, clip: Path, frames: Iterable[int]) -> None:
-        """Read the clip once; keep only these frames of it."""
-        wanted = set(frames)
+    def __init__(self, clip: Path, passages: Iterable[Passage]) -> None:
+        """Read the clip once; keep only the frames in which somebody is on one of these ways."""
+        self._everybody: dict[int, list[XyxyNorm]] = {}
+        for passage in passages:
+            for frame, box in passage.boxes.items():
+                self._everybody.setdefault(frame, []).append(box)
         some: list[Rgb] = []
         self._real: dict[int, Rgb] = {}
         for index, rgb in enumerate(_decoded(clip)):
-            if index in wanted:
+            if index in self._everybody:
                 self._real[index] = rgb
             if index % (_CLIP_FRAMES // _USUAL_FRAMES) == 0 and len(some) < _USUAL_FRAMES:
                 some.append(rgb)
@@ -111,11 +115,9 @@ class Cuttings:
         boxes = list(persons)
         if not boxes:
             return picture
-        picture = picture.copy()
-        for box in boxes:
-            rows, columns = _around(box, picture.shape[0], picture.shape[1])
-            picture[rows, columns] = self._real[frame][rows, columns]
-        return picture
+        others = [box for box in self._everybody[frame] if box not in boxes]
+        cut = cut_out(boxes, others, picture.shape[:2])
+        return np.where(cut[..., None], self._real[frame], picture)
 
     def _emptied(self, rgb: Rgb) -> Rgb:
         difference = np.maximum.reduce(cv2.split(cv2.absdiff(rgb, self._scene)))
@@ -126,6 +128,30 @@ class Cuttings:
         noise -= cv2.blur(noise, (_FINE_PX, _FINE_PX))
         noise *= (mask == 0)[..., None]
         return np.asarray(np.clip(np.rint(self._scene + noise), 0, 255), np.uint8)
+
+
+def cut_out(
+    persons: Iterable[XyxyNorm], others: Iterable[XyxyNorm], height_width: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """Return which pixels are of these persons: their boxes, and around them what is of nobody else.
+
+    Args:
+        persons: Boxes of those who are to be seen.
+        others: Boxes of those who are not.
+        height_width: Of the picture, in px.
+
+    Returns:
+        (H, W), true where a person is.
+    """
+    persons = list(persons)
+    cut = np.zeros(height_width, np.bool_)
+    for box in persons:
+        cut[_pixels(box, height_width, wider=True)] = True
+    for box in others:
+        cut[_pixels(box, height_width, wider=True)] = False
+    for box in persons:
+        cut[_pixels(box, height_width, wider=False)] = True
+    return cut
 
 
 def usual(pictures: Sequence[Rgb]) -> Rgb:
@@ -143,9 +169,12 @@ def _square(size_px: int) -> NDArray[np.uint8]:
     return np.ones((size_px, size_px), np.uint8)
 
 
-def _around(box: XyxyNorm, height: int, width: int) -> tuple[slice, slice]:
+def _pixels(box: XyxyNorm, height_width: tuple[int, ...], *, wider: bool) -> tuple[slice, slice]:
+    height, width = height_width
     x1, y1, x2, y2 = box
-    dx, dy = _MARGIN * (x2 - x1) + 3 / width, _MARGIN * (y2 - y1) / 2 + 3 / height
+    dx = dy = 0.0
+    if wider:
+        dx, dy = _MARGIN * (x2 - x1) + 3 / width, _MARGIN * (y2 - y1) / 2 + 3 / height
     rows = slice(max(0, round((y1 - dy) * height)), min(height, round((y2 + dy) * height)))
     return rows, slice(max(0, round((x1 - dx) * width)), min(width, round((x2 + dx) * width)))
 

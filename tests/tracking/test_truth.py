@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.composing.cuttings import Passage, read_passages, usual
+from bench.composing.cuttings import Passage, cut_out, read_passages, usual
 from bench.composing.film import light
 from bench.composing.script import Appearance, Script, write_script
 from bench.truth import Told, judge
@@ -67,3 +67,18 @@ def test_light_dims_amid_the_still_time_only() -> None:
     dim = [at_s for at_s in range(60) if light(FILM, at_s) < 0.9]
     assert dim
     assert min(dim) >= 20.2
+
+
+def test_cut_out_shows_no_strip_of_whoever_walks_beside() -> None:
+    person, beside = (0.4, 0.2, 0.5, 0.8), (0.3, 0.2, 0.41, 0.8)
+    alone = cut_out([person], [], (100, 100))
+    cut = cut_out([person], [beside], (100, 100))
+    assert alone[50, 38]
+    assert not cut[:, :40].any()
+    assert cut[20:80, 40:50].all()
+    assert (cut[:, 50:] == alone[:, 50:])[:, 5:].all()
+
+
+def test_cut_out_two_side_by_side_hides_nothing_of_either() -> None:
+    pair = [(0.3, 0.2, 0.41, 0.8), (0.4, 0.2, 0.5, 0.8)]
+    assert cut_out(pair, [], (100, 100))[20:80, 30:50].all()
