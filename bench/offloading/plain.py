@@ -2,7 +2,8 @@
 
 What one writes in ten lines: one request, one inference; no tokens, queue, batches or limits. `plain` answers
 in FastAPI's pool of threads, `plain_one_by_one` in the event loop; both run the detector as elfowl does.
-`plain_torch` is `plain` with the detector as one torch network, as one does without ONNX Runtime.
+`plain_int8` is `plain` with the int8 numbers that elfowl looks with, `plain_torch` with the detector as one
+torch network, as one does without ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,14 +22,17 @@ from torch import nn
 
 from cloud.detector.files import load_detector
 from cloud.detector.full import FullDetector, decode_detections
+from cloud.offload.gathered import OnnxTrunks, Question, detect_each
 from cloud.offload.pictures import decoded
 from cloud.offload.protocol import version_folder
+from cloud.offload.quick import QuickDetect
 from cloud.processes import exit_with_parent
+from edge_agent.errors import ElfowlError
 from edge_agent.vision.arrays import Rgb
 from edge_agent.vision.letterbox import letterbox
 from edge_agent.wire.detection import Detection
 
-Question = Annotated[str, Form()]
+Request = Annotated[str, Form()]
 Picture = Annotated[bytes, File()]
 See = Callable[[str, Rgb], list[Detection]]
 
@@ -37,11 +41,11 @@ def make_app(see: See, *, one_by_one: bool) -> FastAPI:
     """Return the endpoint."""
     app = FastAPI()
 
-    def look(request: Question, image: Picture) -> dict[str, object]:
+    def look(request: Request, image: Picture) -> dict[str, object]:
         found = see(json.loads(request)["detector_id"], decoded(image))
         return {"detections": [one.model_dump(mode="json") for one in found]}
 
-    async def look_in_the_loop(request: Question, image: Picture) -> dict[str, object]:
+    async def look_in_the_loop(request: Request, image: Picture) -> dict[str, object]:
         return look(request, image)
 
     app.post("/api/v1/offload")(look_in_the_loop if one_by_one else look)
@@ -52,6 +56,20 @@ def as_elfowl_does(home: Path) -> See:
     """Return what runs the detectors of a home folder one picture at a time."""
     load = cache(lambda name: _load(home, name))
     return lambda name, rgb: load(name).detect(rgb)
+
+
+def as_elfowl_does_quickly(home: Path) -> See:
+    """Return what does it with int8 numbers, where elfowl has them."""
+    load = cache(lambda name: _load(home, name))
+    quick = QuickDetect(partial(detect_each, trunks=OnnxTrunks()))
+
+    def see(name: str, rgb: Rgb) -> list[Detection]:
+        (found,) = quick([Question(load(name), rgb)])
+        if isinstance(found, ElfowlError):
+            raise found
+        return found
+
+    return see
 
 
 def as_torch_network(home: Path) -> See:
@@ -84,7 +102,8 @@ def main(kind: str, home: Path, port: int) -> None:
 
     exit_with_parent()
     cv2.setNumThreads(1)
-    see = as_torch_network(home) if kind == "plain_torch" else as_elfowl_does(home)
+    others = {"plain_torch": as_torch_network, "plain_int8": as_elfowl_does_quickly}
+    see = others.get(kind, as_elfowl_does)(home)
     app = make_app(see, one_by_one=kind == "plain_one_by_one")
     uvicorn.run(app, port=port, log_level="error")
 

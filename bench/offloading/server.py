@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from edge_agent.wire.detection import Detection, DetectorRef
 _PERSON = Detection(label="person", score=0.9, box=(0.1, 0.1, 0.5, 0.5))
 _REF = DetectorRef(id="bench0", name="bench", version=1)
 _INSTANT_WORKER = "instant_worker"
+_LOOK_S = 0.1
 
 
 class Server(uvicorn.Server):
@@ -48,6 +50,9 @@ class Server(uvicorn.Server):
             await services.offload.stop()
             pool = WorkerPool.supervised(self._settings.offload_workers, _instant_command, clock)
             pool.start()
+            # All of them, before anybody asks: what a worker needs to start is no part of a request.
+            while pool.up < self._settings.offload_workers:  # noqa: ASYNC110 - a pool tells nobody else
+                await asyncio.sleep(_LOOK_S)
             services.offload = OffloadService(self._settings, clock, pool=pool)
 
 

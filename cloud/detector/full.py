@@ -14,7 +14,7 @@ from torch.nn import functional
 from cloud.datasets.frames import LabelledFrame
 from cloud.datasets.pictures import PictureShelf, read_pictures
 from cloud.detector.head import AnchorFreeHead, fuse_levels
-from cloud.detector.light import LightNetwork, new_light
+from cloud.detector.light import LightHead, LightNetwork, new_light
 from cloud.detector.presence import PresenceHead
 from cloud.detector.spec import BOXES_OUTPUT, SCORES_OUTPUT, DetectorSpec
 from cloud.subnets.features import FeatureExtractor, Features, shared_extractor
@@ -231,7 +231,7 @@ def new_head(spec: DetectorSpec) -> TaughtHead:
     return AnchorFreeHead(channels, len(spec.labels), spec.head_channels, spec.block)
 
 
-def run_head(head: TaughtHead, levels: Features) -> tuple[Float32, Float32]:
+def run_head(head: TaughtHead | LightHead, levels: Features) -> tuple[Float32, Float32]:
     """Return logits `(n, h, w, classes)` and distances `(n, h, w, 4)` for features NHWC of each level."""
     with torch.inference_mode():
         inputs = [torch.from_numpy(np.asarray(level, np.float32)).permute(0, 3, 1, 2) for level in levels]

@@ -33,7 +33,13 @@ def levels_graph(subnet: SubnetManifest) -> bytes:
     graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", "h", "w", "c"]) for name in LEVEL_NAMES
     )
-    for node in graph.node:
+    return named(model.SerializeToString())
+
+
+def named(graph: bytes) -> bytes:
+    """Return the same network, in which every node has a name: that of what comes out of it."""
+    model = onnx.load_from_string(graph)
+    for node in model.graph.node:
         node.name = node.name or node.output[0]
     return bytes(model.SerializeToString())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from cloud.offload.batcher import Seen, Waiting
 from cloud.offload.cached import CachedDetectors
 from cloud.offload.gathered import Question, RunLight, Trunks, detect_each, run_loose, trunks_here
 from cloud.offload.pictures import decoded
+from cloud.offload.quick import Detect, QuickDetect
 from edge_agent.errors import ElfowlError
 
 _LOG = logging.getLogger(__name__)
@@ -30,8 +32,18 @@ _NOTHING = np.zeros((64, 64, 3), np.uint8)
 class DetectorEyes:
     """Looks at pictures together, each with its own detector. Looking is for one thread, loading for any."""
 
-    def __init__(self, trunks: Trunks, detectors: CachedDetectors, run_lights: RunLight = run_loose) -> None:
-        self._trunks, self._detectors, self._run_lights = trunks, detectors, run_lights
+    def __init__(
+        self,
+        trunks: Trunks,
+        detectors: CachedDetectors,
+        run_lights: RunLight = run_loose,
+        *,
+        quick: bool = False,
+    ) -> None:
+        """Look with these; `quick`: with int8 numbers where they are known to be good, and alone each."""
+        self._trunks, self._detectors = trunks, detectors
+        together = partial(detect_each, trunks=trunks, run_lights=run_lights)
+        self._detect: Detect = QuickDetect(together) if quick else together
 
     @classmethod
     def of_this_machine(cls, plan: CachePlan) -> DetectorEyes:
@@ -47,7 +59,7 @@ class DetectorEyes:
         trunks = trunks_here()
         if trunks.device.type == "cpu":
             # There a head's own tensors are as near as a row of an array.
-            return cls(trunks, CachedDetectors.of_this_process(plan, trunks.device))
+            return cls(trunks, CachedDetectors.of_this_process(plan, trunks.device), quick=True)
         # One budget for both: detectors as they were loaded, and their heads in rows.
         half = plan.model_copy(update={"gpu_bytes": plan.gpu_bytes // 2})
         banked = BankedHeads(half.gpu_bytes, trunks.device)
@@ -69,7 +81,7 @@ class DetectorEyes:
                     questions[place] = Question(detector, decoded(waiting.jpeg), part=waiting.part)
                 except ElfowlError as error:
                     answers[place] = error
-            found = detect_each(list(questions.values()), self._trunks, self._run_lights)
+            found = self._detect(list(questions.values()))
         for (place, question), one in zip(questions.items(), found, strict=True):
             answers[place] = one if isinstance(one, ElfowlError) else Seen(question.detector.ref, one)
         return [answers[place] for place in range(len(batch))]
@@ -78,7 +90,7 @@ class DetectorEyes:
         """Load a detector and run it once, for the first run is slow; who asks later hears what is wrong."""
         try:
             with self._detectors.use(folder) as detector:
-                found = detect_each([Question(detector, _NOTHING)], self._trunks, self._run_lights)
+                found = self._detect([Question(detector, _NOTHING)])
         except ElfowlError as error:
             found = [error]
         if isinstance(found[0], ElfowlError):

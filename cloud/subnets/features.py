@@ -57,23 +57,29 @@ class OnnxExtractor:
         return tuple(features.transpose(0, 2, 3, 1) for features in maps)
 
 
-def open_session(graph: bytes) -> Session:
-    """Return a network of `load_graph`'s input in ONNX Runtime, one thread a call."""
+def open_session(graph: bytes, *, keeps_memory: bool = True) -> Session:
+    """Return a network in ONNX Runtime, one thread a call; `keeps_memory`: of one call for the next."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = keeps_memory
     session: Session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     return session
 
 
 def run_session(session: Session, outputs: Sequence[str], pixels: Rgb) -> Features:
     """Return a network's outputs for `(n, h, w, 3) uint8`."""
+    return tuple(session.run(list(outputs), {INPUT_NAME: network_input(pixels)}))
+
+
+def network_input(pixels: Rgb) -> Float32:
+    """Return what subnets read, `(n, 3, h, w) float32`, of `(n, h, w, 3) uint8`."""
     planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
     image = np.subtract(planes, np.float32(127), dtype=np.float32)
     image *= np.float32(1 / 128)
-    return tuple(session.run(list(outputs), {INPUT_NAME: image}))
+    return image
 
 
 @cache

@@ -12,20 +12,23 @@ import onnx
 from onnx import helper, numpy_helper
 
 _ANY_BLOCK, _BLOCK = 8, 16
-_KEEPS_ZERO = {"Relu", "Clip"}
+_KEEPS_ZERO = {"Relu", "Clip", "Identity"}
 
 
-def widened(graph: bytes) -> bytes:
+def widened(graph: bytes, *, any_block: int = _ANY_BLOCK, narrow: bool = True) -> bytes:
     """Return the same network with every convolution's width a multiple of 8.
 
     Args:
         graph: A serialised ONNX model as `load_graph` returns it.
+        any_block: A width that is a multiple of this stays; others become multiples of 16.
+        narrow: Give the network's outputs their true width again; else zero channels may follow.
     """
     model = onnx.load_from_string(graph)
-    widening = _Widening(model.graph)
+    widening = _Widening(model.graph, any_block)
     for node in model.graph.node:
         widening.take(node)
-    widening.narrow_outputs([output.name for output in model.graph.output])
+    if narrow:
+        widening.narrow_outputs([output.name for output in model.graph.output])
     del model.graph.node[:]
     del model.graph.initializer[:]
     model.graph.node.extend(widening.nodes)
@@ -37,7 +40,8 @@ def widened(graph: bytes) -> bytes:
 class _Widening:
     """Walks through a network; `wide` maps a tensor to (its true width, its width now) where they differ."""
 
-    def __init__(self, graph: onnx.GraphProto) -> None:
+    def __init__(self, graph: onnx.GraphProto, any_block: int) -> None:
+        self._any_block = any_block
         self.nodes: list[onnx.NodeProto] = []
         self.weights = {one.name: one for one in graph.initializer}
         self.wide: dict[str, tuple[int, int]] = {}
@@ -51,6 +55,9 @@ class _Widening:
             self.nodes.append(node)
             if source in self.wide:
                 self.wide[node.output[0]] = self.wide[source]
+        elif node.op_type == "Add" and self._alike(node.input):
+            self.nodes.append(node)
+            self.wide[node.output[0]] = self.wide[source]
         else:
             copy = onnx.NodeProto()
             copy.CopyFrom(node)
@@ -78,7 +85,7 @@ class _Widening:
         if group > 1 and not depthwise:
             self._take_as_is(node)
             return
-        width = (now or outputs) if depthwise else _rounded(outputs)
+        width = (now or outputs) if depthwise else self._rounded(outputs)
         inputs = now - true if not depthwise else 0
         if (width, inputs) == (outputs, 0):
             self.nodes.append(node)
@@ -102,9 +109,13 @@ class _Widening:
         node.input[0] = self._narrow(node.input[0])
         self.nodes.append(node)
 
+    def _alike(self, names: Sequence[str]) -> bool:
+        """Return whether maps were widened by the same."""
+        return names[0] in self.wide and all(self.wide.get(name) == self.wide[names[0]] for name in names)
+
     def _zero_stays(self, node: onnx.NodeProto) -> bool:
         """Return whether an activation maps 0 to 0."""
-        if node.op_type == "Relu":
+        if node.op_type != "Clip":
             return True
         lowest, highest = (self._scalar(node, index) for index in (1, 2))
         return (lowest is None or lowest <= 0) and (highest is None or highest >= 0)
@@ -134,6 +145,5 @@ class _Widening:
         self.weights[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
         return name
 
-
-def _rounded(width: int) -> int:
-    return width if width % _ANY_BLOCK == 0 else -(-width // _BLOCK) * _BLOCK
+    def _rounded(self, width: int) -> int:
+        return width if width % self._any_block == 0 else -(-width // _BLOCK) * _BLOCK

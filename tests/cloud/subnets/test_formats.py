@@ -222,6 +222,19 @@ def test_widened_graph_answers_the_same(tmp_path: Path) -> None:
         assert_alike(run_onnx(wide, image()), run_onnx(one, image()))
 
 
+@pytest.mark.parametrize("any_block", [8, 16])
+def test_widened_graph_that_stays_wide_has_zeros_after_the_same_answers(
+    tmp_path: Path, any_block: int
+) -> None:
+    trunk = trunk_of(onnx_file.read(write_onnx(tmp_path / "relu.onnx", operator="Relu")))
+    graph = widened(trunk.serialised(OUTPUT_NAMES), any_block=any_block, narrow=False)
+    wide = run_onnx(network_of(onnx.load_from_string(graph)), image())
+    plain = run_onnx(trunk, image())
+    assert all(one.shape[1] % any_block == 0 for one in wide)
+    assert all(not one[:, true.shape[1] :].any() for one, true in zip(wide, plain, strict=True))
+    assert_alike([one[:, : true.shape[1]] for one, true in zip(wide, plain, strict=True)], plain)
+
+
 def test_widened_graph_has_only_widths_of_eight(tmp_path: Path) -> None:
     trunk = trunk_of(onnx_file.read(write_onnx(tmp_path / "tiny.onnx")))
     wide = network_of(onnx.load_from_string(widened(trunk.serialised(OUTPUT_NAMES))))
