@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from bench.asking.compare import Course, Replay
 from cloud.detector.full import FullDetector
 from cloud.offload.gathered import OnnxTrunks, Question, detect_each
 from cloud.offload.pictures import decoded
+from cloud.offload.quick import QuickDetect
 from edge_agent.camera.frame import Brightness, Frame
 from edge_agent.camera.open_source import open_source
 from edge_agent.errors import ElfowlError
@@ -143,9 +145,10 @@ def replay(
 
 def cloud_of(detector: FullDetector) -> Cloud:
     """Return a cloud that answers with one detector."""
+    look = QuickDetect(partial(detect_each, trunks=OnnxTrunks()))
 
     def answer(wanted: OffloadWanted, jpeg: bytes) -> OffloadReply:
-        (found,) = detect_each([Question(detector, decoded(jpeg), part=wanted.crop)], OnnxTrunks())
+        (found,) = look([Question(detector, decoded(jpeg), part=wanted.crop)])
         if isinstance(found, ElfowlError):
             raise found
         return OffloadReply(
