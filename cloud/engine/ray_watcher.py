@@ -15,6 +15,7 @@ from cloud.processes import ONE_THREAD
 from cloud.settings import Settings
 from cloud.store.database import Database
 from cloud.streams.alone import leave_when_alone
+from cloud.streams.keeper import STOPPED, Goodbye
 from cloud.streams.worker import serve
 from cloud.subnets.registry import look_in
 from edge_agent.clock import SystemClock
@@ -39,22 +40,25 @@ class Watcher:
         look_in(settings.home)
         self._news: queue.SimpleQueue[Sequence[Event]] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._goodbye = STOPPED
         self._thread = threading.Thread(target=self._watch, args=(slot, settings), daemon=True)
         self._thread.start()
         clock, self._itself = SystemClock(), ray.get_runtime_context().current_actor
         self._tie = KeeperTie(clock)
         leave_when_alone(self._tie, clock, self.stop)
 
-    def news(self) -> list[str]:
-        """Return events that were stored, as JSON; waits for them a while."""
+    def news(self) -> tuple[str, list[str]]:
+        """Return on which machine this is, and events that were stored, as JSON; waits for them a while."""
+        machine = ray.get_runtime_context().get_node_id()
         with self._tie.asked():
             try:
-                return [event.to_json() for event in self._news.get(timeout=_NEWS_S)]
+                return machine, [event.to_json() for event in self._news.get(timeout=_NEWS_S)]
             except queue.Empty:
-                return []
+                return machine, []
 
-    def stop(self) -> None:
+    def stop(self, goodbye: Goodbye = STOPPED) -> None:
         """Let all streams go, and end for good; who asked for it may learn no more than that it ended."""
+        self._goodbye = goodbye
         self._stopping.set()
         self._thread.join()
         ray.kill(self._itself, no_restart=True)
@@ -62,7 +66,7 @@ class Watcher:
     def _watch(self, slot: str, settings: Settings) -> None:
         database = Database(settings.database_url)
         try:
-            serve(slot, settings, database, self._stopping, self._tell)
+            serve(slot, settings, database, self._stopping, self._tell, lambda: self._goodbye)
         finally:
             database.close()
             if not self._stopping.is_set():

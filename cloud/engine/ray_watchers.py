@@ -3,7 +3,8 @@
 They run what `python -m cloud.streams.worker` runs, wherever there is room. What they store they tell this
 process, which tells it to the server, as they would have done themselves. When this process, or its machine,
 dies they watch on for a while, and the next one that keeps them finds them by their names (`crew`). When it
-is told to end it lets them end, too. It outlives its server as workers of one machine do.
+is told to end it lets them end, too. It outlives its server as workers of one machine do. It sees to it that
+they are not all on one machine.
 """
 
 from __future__ import annotations
@@ -14,17 +15,23 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray.exceptions import ActorDiedError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cloud.engine.cluster import join
 from cloud.engine.crew import Crew
 from cloud.engine.ray_watcher import Watcher
+from cloud.engine.spreading import emptiest, is_crowded
 from cloud.settings import Settings, settings_from
+from cloud.store import streams
+from cloud.store.database import Database
 from cloud.streams.alone import leave_when_alone
+from cloud.streams.keeper import STOPPED, Goodbye
 from cloud.streams.seats import Sitting
 from cloud.streams.worker import say
 from edge_agent.clock import Clock, SystemClock
@@ -34,6 +41,11 @@ _LOG = logging.getLogger(__name__)
 _AGAIN_S = 0.5
 _MADE_AGAIN_S = 5.0
 _GRACE_S = 10.0
+_SPREAD_EVERY_S = 10.0
+_SETTLED_S = 60.0
+"""So long after one was moved it should be where it was to go."""
+
+_MOVED: Goodbye = ("moved", "another worker takes it: all were on one machine, and this one goes to another")
 
 Tell = Callable[[Sequence[Event]], None]
 
@@ -41,25 +53,27 @@ Tell = Callable[[Sequence[Event]], None]
 class Watchers:
     """The actors of one cloud: those that are there already, and new ones for the rest."""
 
-    def __init__(self, crew: Crew, settings: Settings) -> None:
-        """Prepare; `keep` asks for them."""
+    def __init__(self, crew: Crew, settings: Settings, streams_of: Callable[[str], int]) -> None:
+        """Prepare; `keep` asks for them; `streams_of` tells how many streams the one of a name watches."""
         self._crew, self._settings_json = crew, settings.model_dump_json()
+        self._streams_of = streams_of
         self._options: dict[str, Any] = {
             "num_cpus": 1,
             "num_gpus": settings.offload_gpus,
             "max_restarts": -1,
             # News are waited for in one of its threads; in a second one, by a keeper that died meanwhile.
             "max_concurrency": 3,
-            "scheduling_strategy": "SPREAD",
             "lifetime": "detached",
             "get_if_exists": True,
         }
         self._handles: dict[str, Any] = {}
+        self._places: dict[str, str] = {}
 
     async def keep(self, tell: Tell) -> None:
         """Tell what they store, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._end_others())
+            group.create_task(self._spread())
             for name in self._crew.names:
                 group.create_task(self._follow(name, tell))
 
@@ -79,7 +93,7 @@ class Watchers:
         handle = await self._have(name)
         while True:
             try:
-                found = await handle.news.remote()
+                self._places[name], found = await handle.news.remote()
             except ActorDiedError as error:
                 _LOG.warning("%s is gone, another one is made: %s", name, str(error).partition("\n")[0])
                 await asyncio.sleep(_MADE_AGAIN_S)
@@ -90,12 +104,53 @@ class Watchers:
             else:
                 tell([Event.from_json(one) for one in found])
 
+    async def _spread(self) -> None:
+        """Move one when all are on one machine, as after another one died: without it nobody would watch."""
+        full: set[str] = set()
+        while True:
+            await asyncio.sleep(_SPREAD_EVERY_S)
+            if len(set(self._places.values())) > 1:
+                continue
+            machines = set(await asyncio.to_thread(self._machines)) - full
+            if not is_crowded(self._places, machines):
+                continue
+            counts = {name: await asyncio.to_thread(self._streams_of, name) for name in self._places}
+            name = min(counts, key=lambda one: (counts[one], one))
+            _LOG.warning("all workers of streams are on one machine: %s goes to another", name)
+            wanted = emptiest(self._places, machines)
+            # Who follows it has it made again.
+            await _stopped(self._handles[name], _MOVED)
+            await asyncio.sleep(_SETTLED_S)
+            if wanted is not None and wanted not in self._places.values():
+                full.add(wanted)
+
+    def _machines(self) -> list[str]:
+        """Return the machines on which one could be."""
+        needs = {"CPU": self._options["num_cpus"], "GPU": self._options["num_gpus"]}
+        return [
+            str(node["NodeID"])
+            for node in ray.nodes()
+            if node["Alive"] and all(node["Resources"].get(what, 0.0) >= most for what, most in needs.items())
+        ]
+
     async def _have(self, name: str) -> Any:  # noqa: ANN401 - Ray's
         """Return the actor of a name; Ray makes it as soon as a machine has room, if there is none."""
-        # In a thread: the cluster's head may be away.
-        watcher = ray.remote(Watcher).options(name=name, **self._options)
+        # In threads: the cluster's head may be away.
+        machines = await asyncio.to_thread(self._machines)
+        self._places.pop(name, None)
+        machine = emptiest(self._places, machines)
+        if machine is not None:
+            self._places[name] = machine
+        watcher = ray.remote(Watcher).options(name=name, scheduling_strategy=_on(machine), **self._options)
         self._handles[name] = await asyncio.to_thread(watcher.remote, name, self._settings_json)
         return self._handles[name]
+
+
+def _on(machine: str | None) -> Any:  # noqa: ANN401 - Ray's
+    """Return what places an actor there, and again there when it died; elsewhere where there is no room."""
+    if machine is None:
+        return "SPREAD"
+    return NodeAffinitySchedulingStrategy(machine, soft=True, _spill_on_unavailable=True)
 
 
 def _found(name: str) -> Any:  # noqa: ANN401 - Ray's
@@ -115,14 +170,19 @@ async def _end(handles: Iterable[Any]) -> None:
         _LOG.warning("%d workers of streams did not say goodbye in %.0f s", len(late), _GRACE_S)
 
 
-async def _stopped(handle: Any) -> None:  # noqa: ANN401 - Ray's
+async def _stopped(handle: Any, goodbye: Goodbye = STOPPED) -> None:  # noqa: ANN401 - Ray's
     try:
-        await handle.stop.remote()
+        await handle.stop.remote(goodbye)
     except ActorDiedError:
         # As it was told to.
         pass
     except RayError as error:
         _LOG.warning("a worker of streams did not say goodbye: %s", str(error).partition("\n")[0])
+
+
+def _streams_of(database: Database, name: str) -> int:
+    with database.read() as session:
+        return len(streams.leases_of_holders(session, name))
 
 
 async def _run(watchers: Watchers, sitting: Sitting) -> None:
@@ -145,7 +205,9 @@ def main(seat: Path, clock: Clock) -> None:
     # Also while it waits for a cluster.
     leave_when_alone(sitting, clock, lambda: os.kill(os.getpid(), signal.SIGTERM))
     join(settings.ray_address, clock)
-    asyncio.run(_run(Watchers(Crew.of(settings, seat.parent.name), settings), sitting))
+    database = Database(settings.database_url)
+    watchers = Watchers(Crew.of(settings, seat.parent.name), settings, partial(_streams_of, database))
+    asyncio.run(_run(watchers, sitting))
     # Ray would take its time to say where the process was.
     os._exit(0)
 

@@ -27,7 +27,6 @@ from edge_agent.wire.event import Event
 _LOG = logging.getLogger(__name__)
 _TOO_BUSY = 0.9
 _MOVE_EVERY_S = 10.0
-_STOPPED = "the cloud was stopped"
 _MOST_LAG_S = 2.0
 """Pictures that wait for longer than this are left out by the most, so this worker begins nothing more."""
 
@@ -49,6 +48,12 @@ _LOOK_RESTS = 20.0
 
 _LOOK_MOST_S = 10.0
 """So long it takes at most, with many streams, until a pause or another detector is noticed."""
+
+
+Goodbye = tuple[GapKind, str]
+"""Why a worker lets its streams go: in one word, and in words for people."""
+
+STOPPED: Goodbye = ("stopped", "the cloud was stopped")
 
 
 class Watch(Protocol):
@@ -174,13 +179,13 @@ class Keeper:
                 )
             self._is_deaf = True
 
-    def stop(self) -> None:
-        """Let all streams go."""
+    def stop(self, goodbye: Goodbye = STOPPED) -> None:
+        """Let all streams go; why, their gaps say."""
         for kept in self._kept.values():
             kept.watch.end()
         try:
             for kept in list(self._kept.values()):
-                self._let_go(kept, "stopped", _STOPPED)
+                self._let_go(kept, *goodbye)
             self._book.leave(self._id)
         except (ElfowlError, SQLAlchemyError) as error:
             _LOG.error("streams could not be let go: %s", error)

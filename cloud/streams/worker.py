@@ -27,7 +27,7 @@ from cloud.store.database import Database
 from cloud.streams.address import AddressRules, recordings_of
 from cloud.streams.alone import leave_when_alone
 from cloud.streams.book import Book, DetectorKey, Held, Told, Wanted
-from cloud.streams.keeper import Keeper
+from cloud.streams.keeper import STOPPED, Goodbye, Keeper
 from cloud.streams.seats import Sitting
 from cloud.streams.shared_clock import clock_of
 from cloud.streams.turns import Turns
@@ -87,6 +87,7 @@ def serve(
     database: Database,
     stopping: threading.Event,
     news: Callable[[Sequence[Event]], None],
+    goodbye: Callable[[], Goodbye] = lambda: STOPPED,
 ) -> None:
     """Watch streams until told to stop.
 
@@ -96,6 +97,7 @@ def serve(
         database: Where streams are.
         stopping: Set when it shall stop.
         news: Hears of events that were stored.
+        goodbye: Says, when it is told to stop, why its streams are let go.
     """
     clock = SystemClock()
     worker_id, book = f"{slot}.{os.getpid()}", Book(database, clock_of(database, clock))
@@ -129,7 +131,7 @@ def serve(
     while not stopping.is_set():
         keeper.turn()
         stopping.wait(_TURN_S)
-    keeper.stop()
+    keeper.stop(goodbye())
     turns.close()
 
 
