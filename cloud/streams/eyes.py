@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 import torch
@@ -23,7 +23,7 @@ from edge_agent.pipeline.detect import own_slugs
 from edge_agent.pipeline.detector import LabelRule, Sighting
 from edge_agent.pipeline.region import Cut, cover, cut, holds
 from edge_agent.vision.arrays import Rgb
-from edge_agent.vision.letterbox import letterbox
+from edge_agent.vision.letterbox import Letterboxed, letterbox
 from edge_agent.wire.base import WHOLE, XyxyNorm
 from edge_agent.wire.detection import Detection, DetectorRef
 from edge_agent.wire.manifest import InputSpec
@@ -54,11 +54,20 @@ class Party:
 
 @dataclass(frozen=True)
 class Look:
-    """A picture `(h, w, 3) uint8 RGB`, who looks at it, from which score on, and at what; no parts: all."""
+    """A picture, and who looks at it.
+
+    Attributes:
+        rgb: `(h, w, 3) uint8 RGB`.
+        party: Who looks.
+        floor: From which score on.
+        boxed: The picture in the input that all of them share, if they do.
+        parts: Of that input, to look at; none: all.
+    """
 
     rgb: Rgb
     party: Party
     floor: float
+    boxed: Letterboxed | None = None
     parts: tuple[Cut, ...] = ()
 
 
@@ -158,7 +167,7 @@ class SharedDetector:
         Raises:
             BackendError: A network could not be run.
         """
-        return self._named(self._ask(Look(rgb, self._party, self._floor(min_score))))
+        return self._named(self._ask(self._look(rgb, min_score)))
 
     def detect_around(
         self, rgb: Rgb, boxes: Sequence[XyxyNorm], *, min_score: float | None = None
@@ -168,12 +177,15 @@ class SharedDetector:
         Raises:
             BackendError: A network could not be run.
         """
-        spec = self._party.input
-        cuts = _cuts(rgb, boxes, spec) if spec is not None else ()
-        if not cuts:
-            return Sighting(self.detect(rgb, min_score=min_score), (WHOLE,))
-        seen = self._ask(Look(rgb, self._party, self._floor(min_score), cuts))
-        return Sighting(self._named(seen), tuple(one.known for one in cuts))
+        look = self._look(rgb, min_score)
+        cuts = _cuts(look.boxed, boxes) if look.boxed is not None else ()
+        seen = self._named(self._ask(replace(look, parts=cuts)))
+        return Sighting(seen, tuple(one.known for one in cuts) or (WHOLE,))
+
+    def _look(self, rgb: Rgb, min_score: float | None) -> Look:
+        floor, spec = self._floor(min_score), self._party.input
+        boxed = letterbox(rgb, spec.width_px, spec.height_px, spec.pad_value) if spec is not None else None
+        return Look(rgb, self._party, floor, boxed)
 
     def _floor(self, min_score: float | None) -> float:
         if not self._labels:
@@ -197,10 +209,10 @@ def _shared_input(detectors: Sequence[FullDetector]) -> InputSpec | None:
     return specs[0] if specs and not needs_whole and all(one == specs[0] for one in specs) else None
 
 
-def _cuts(rgb: Rgb, boxes: Sequence[XyxyNorm], spec: InputSpec) -> tuple[Cut, ...]:
+def _cuts(boxed: Letterboxed, boxes: Sequence[XyxyNorm]) -> tuple[Cut, ...]:
     """Return the parts of an input to look at; none: the whole."""
-    boxed = letterbox(rgb, spec.width_px, spec.height_px, spec.pad_value)
-    regions = cover(boxed.to_input_px(to_arrays(list(boxes))), (spec.width_px, spec.height_px))
+    height_px, width_px = boxed.pixels.shape[:2]
+    regions = cover(boxed.to_input_px(to_arrays(list(boxes))), (width_px, height_px))
     return tuple(cut(boxed, region) for region in regions)
 
 
@@ -211,13 +223,16 @@ def _name(name: str, slug: str, plain_slug: str, ref: DetectorRef) -> str:
 def _see_one(look: Look) -> Seen | ElfowlError:
     runner = look.party.runner
     try:
-        if not look.parts:
+        if look.parts:
+            found = runner.detect_parts([part.boxed for part in look.parts], score_floor=look.floor)
+            return {ref: _whole_ones(look.parts, seen) for ref, seen in found.items()}
+        if look.boxed is not None:
+            found = runner.detect_parts([look.boxed], score_floor=look.floor)
+        else:
             found = runner.detect_many([look.rgb], score_floor=look.floor)
-            return {ref: seen[0] for ref, seen in found.items()}
-        found = runner.detect_parts([part.boxed for part in look.parts], score_floor=look.floor)
     except ElfowlError as error:
         return error
-    return {ref: _whole_ones(look.parts, seen) for ref, seen in found.items()}
+    return {ref: seen[0] for ref, seen in found.items()}
 
 
 def _whole_ones(parts: Sequence[Cut], seen: Sequence[Sequence[Detection]]) -> list[Detection]:

@@ -77,8 +77,20 @@ def small_jpeg(rgb: Rgb) -> bytes:
     """Return the small picture of an event for `(h, w, 3) uint8 RGB`."""
     height_px, width_px = rgb.shape[:2]
     scale = min(1.0, _SMALL_PX / max(height_px, width_px))
-    small = resize(rgb, max(1, round(width_px * scale)), max(1, round(height_px * scale)))
-    return bytes(simplejpeg.encode_jpeg(small, _JPEG_QUALITY, "RGB"))
+    small = _shrunk(rgb, max(1, round(width_px * scale)), max(1, round(height_px * scale)))
+    return bytes(simplejpeg.encode_jpeg(small, _JPEG_QUALITY, "RGB", colorsubsampling="420"))
+
+
+def _shrunk(rgb: Rgb, width_px: int, height_px: int) -> Rgb:
+    """Return a smaller picture: by whole pixels as far as they go, and the rest between pixels.
+
+    By areas alone it takes four times as long where the old size is no multiple of the new one.
+    """
+    import cv2
+
+    cells = max(1, rgb.shape[1] // width_px)
+    near = resize(rgb, max(width_px, rgb.shape[1] // cells), max(height_px, rgb.shape[0] // cells))
+    return np.asarray(cv2.resize(near, (width_px, height_px), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def serve(

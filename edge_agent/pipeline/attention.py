@@ -102,10 +102,15 @@ def _groups(cells: Bool, left: int, top: int) -> Iterator[tuple[int, int, int, i
 
 def _runs(filled: Bool) -> list[tuple[int, int]]:
     """Return begin and end of each run of true ones."""
-    rimmed = np.zeros(len(filled) + 2, np.bool_)
-    rimmed[1:-1] = filled
-    edges = np.flatnonzero(rimmed[1:] != rimmed[:-1]).tolist()
-    return list(zip(edges[::2], edges[1::2], strict=True))
+    # Of a hundred cells, bytes tell by far quicker than arrays.
+    cells, runs = filled.tobytes(), []
+    start = cells.find(1)
+    while start >= 0:
+        end = cells.find(0, start)
+        end = len(cells) if end < 0 else end
+        runs.append((start, end))
+        start = cells.find(1, end)
+    return runs
 
 
 def _meet(one: XyxyNorm, other: XyxyNorm) -> bool:

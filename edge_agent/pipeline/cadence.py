@@ -125,12 +125,20 @@ def foretold(
     """
     if not settings.sparing:
         return None
-    boxes = tuple(roomy(track.motion.predicted(at_s), tall, settings.margin) for track in tracks)
-    waits_s = (wait_s(track, at_s, looked_s, scene, settings) for track in tracks)
-    first_s = min(waits_s, default=settings.most_s)
-    # Asked last: of many things there are many pairs.
-    crowded = first_s > 0.0 and is_crowded(tracks, at_s, tall, settings)
-    return Foretold(boxes, 0.0 if crowded else first_s, settings.most_s)
+
+    def boxes() -> tuple[XyxyNorm, ...]:
+        return tuple(roomy(track.motion.predicted(at_s), tall, settings.margin) for track in tracks)
+
+    def first_s() -> float:
+        first_s = settings.most_s
+        for track in tracks:
+            first_s = min(first_s, wait_s(track, at_s, looked_s, scene, settings))
+            if first_s == 0.0:
+                return 0.0
+        # Asked last: of many things there are many pairs.
+        return 0.0 if is_crowded(tracks, at_s, tall, settings) else first_s
+
+    return Foretold(boxes, first_s, settings.most_s)
 
 
 def wait_s(track: Track, at_s: float, looked_s: float, scene: Scene, settings: LookSettings) -> float:

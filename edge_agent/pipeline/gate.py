@@ -7,7 +7,7 @@ what is there: it opens by itself every few seconds, and for what is followed as
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,17 +72,17 @@ class GateDecision:
 
 @dataclass(frozen=True)
 class Foretold:
-    """What is known before a picture comes.
+    """What is known before a picture comes; of most pictures nobody asks what takes long to find out.
 
     Attributes:
-        boxes: Where followed things should be, with the room that their movement may take; fractions of the
-            picture, perhaps partly outside of it.
-        wait_s: A look may wait for so long after the last one, if nothing moves elsewhere.
+        boxes: Tells where followed things should be, with the room that their movement may take; fractions of
+            the picture, perhaps partly outside of it.
+        wait_s: Tells for how long after the last one a look may wait, if nothing moves elsewhere.
         rest_wait_s: The same if nothing moves at all: what changed came to rest.
     """
 
-    boxes: tuple[XyxyNorm, ...]
-    wait_s: float
+    boxes: Callable[[], tuple[XyxyNorm, ...]]
+    wait_s: Callable[[], float]
     rest_wait_s: float
 
 
@@ -195,9 +195,9 @@ class MotionGate:
             return False
         if not moves:
             return True
-        if is_due(foretold.wait_s, at_s, self._looked_s):
+        if is_due(foretold.wait_s(), at_s, self._looked_s):
             return False
-        strange = changed & ~self._resting & ~cells_of(foretold.boxes, changed.shape)
+        strange = changed & ~self._resting & ~cells_of(foretold.boxes(), changed.shape)
         if not self._has_cluster(strange):
             return True
         # What moves where the last look found nothing is looked at the less, the longer it does.

@@ -114,7 +114,7 @@ def cover(boxes_px: Float32, size_px: tuple[int, int]) -> tuple[Region, ...]:
         boxes_px: `(n, 4) float32 xyxy` in pixels of the input; what left that counts as at its edge.
         size_px: Width and height of the input, multiples of `STRIDE_PX`.
     """
-    sides = [_sides(box, size_px) for box in boxes_px.tolist()]
+    sides = _sides(boxes_px, size_px)
     # Told by far quicker than which regions those would be.
     if not _is_worth_it(_least_px(sides, size_px) + _EACH_PX, size_px):
         return ()
@@ -175,18 +175,18 @@ def _least_px(sides: Sequence[_Sides], size_px: tuple[int, int]) -> int:
     return int(np.count_nonzero(needed)) * STRIDE_PX**2
 
 
-def _sides(box_px: Sequence[float], size_px: tuple[int, int]) -> _Sides:
-    """Return left, top, right and bottom of a box with its margin."""
-    low_x, low_y, high_x, high_y = box_px
-    left, right = _with_margin(low_x, high_x, size_px[0])
-    top, bottom = _with_margin(low_y, high_y, size_px[1])
-    return left, top, right, bottom
+def _sides(boxes_px: Float32, size_px: tuple[int, int]) -> list[_Sides]:
+    """Return left, top, right and bottom of boxes with their margins, inside the input.
 
-
-def _with_margin(low: float, high: float, length_px: int) -> tuple[float, float]:
-    """Return both ends with the margin, inside the input; what left it counts as being at its edge."""
-    first, last = (min(max(0.0, end), float(length_px)) for end in (low, high))
-    return max(0.0, first - MARGIN_PX), min(float(length_px), last + MARGIN_PX)
+    What left that counts as being at its edge.
+    """
+    most = np.array([*size_px, *size_px], np.float32)
+    margins = np.array([-MARGIN_PX, -MARGIN_PX, MARGIN_PX, MARGIN_PX], np.float32)
+    inside = np.clip(boxes_px, 0.0, most)
+    return [
+        (left, top, right, bottom)
+        for left, top, right, bottom in np.clip(inside + margins, 0.0, most).tolist()
+    ]
 
 
 def _fitted(low: float, high: float, length_px: int) -> tuple[int, int]:

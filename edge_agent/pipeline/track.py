@@ -9,7 +9,7 @@ touch. Measured against annotated identities in tests/tracking.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -262,9 +262,11 @@ class Tracker:
                 tracks[index].looked_s = at_s
                 # That the camera does not see what only the cloud can see says nothing.
                 tracks[index].misses += by == "cloud" or not tracks[index].only_cloud_sees
-        for detection in sorted((*sure, *weak), key=lambda d: -d.score):
+        left = sorted((*sure, *weak), key=lambda d: -d.score)
+        expected = {t.number: t.motion.predicted(at_s) for t in tracks} if left else {}
+        for detection in left:
             may_start = detection.score >= self._birth_score(detection.label)
-            if may_start and not self._is_twin(detection, at_s, tall):
+            if may_start and not self._is_twin(detection, expected, tall):
                 self.adopt(detection, at_s, by=by, tall=tall)
         return self._drop_gone(at_s)
 
@@ -291,8 +293,14 @@ class Tracker:
         reach = np.minimum(settings.reach, settings.reach_at_once + settings.reach_a_second * lost_s)
         return partial(nearness_matrix, tall=tall, reach=reach)
 
-    def _is_twin(self, detection: Detection, at_s: float, tall: float) -> bool:
-        """Return whether a box that joined no track is nevertheless one of something followed already."""
+    def _is_twin(self, detection: Detection, expected: Mapping[int, XyxyNorm], tall: float) -> bool:
+        """Return whether a box that joined no track is nevertheless one of something followed already.
+
+        Args:
+            detection: With the box.
+            expected: Where things should be, by number; of new ones where they were seen counts.
+            tall: The picture's height in widths.
+        """
         same = [t for t in self._tracks if t.label == detection.label]
         if not same:
             return False
@@ -305,7 +313,7 @@ class Tracker:
         if detection.score >= self._sure_score(detection.label):
             return False
         # An unsure box near something followed is rather that than something new.
-        return any(nearness(t.motion.predicted(at_s), box, tall, settings.reach) > 0.0 for t in same)
+        return any(nearness(expected.get(t.number, t.box), box, tall, settings.reach) > 0.0 for t in same)
 
     def _drop_gone(self, at_s: float) -> TrackerStep:
         gone = tuple(t for t in self._tracks if t.looked_s == at_s and self._is_gone(t, at_s))

@@ -158,9 +158,9 @@ def test_the_first_thing_that_wants_a_look_decides() -> None:
     alone = foretold((old,), looked_s, looked_s, Scene(), 0.75, SPARING)
     both = foretold((old, fresh), looked_s, looked_s, Scene(), 0.75, SPARING)
     nobody = foretold((), looked_s, looked_s, Scene(), 0.75, SPARING)
-    assert [one and one.wait_s for one in (alone, both, nobody)] == [1.0, 0.0, 1.0]
+    assert [one and one.wait_s() for one in (alone, both, nobody)] == [1.0, 0.0, 1.0]
     assert both is not None
-    assert len(both.boxes) == 2
+    assert len(both.boxes()) == 2
 
 
 @pytest.mark.parametrize(

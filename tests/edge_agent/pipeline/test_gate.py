@@ -181,37 +181,40 @@ WALKER = (0.4, 0.3, 0.7, 0.9)
 """Around a thing that walks from 120 px to the right, in fractions of the picture."""
 
 
-def walk(gate: MotionGate, camera: Camera, known: Foretold, *, pictures: int) -> list[str]:
+def known(*boxes: XyxyNorm, wait_s: float) -> Foretold:
+    return Foretold(lambda: boxes, lambda: wait_s, rest_wait_s=1.0)
+
+
+def walk(gate: MotionGate, camera: Camera, foretold: Foretold, *, pictures: int) -> list[str]:
     still(gate, camera, seconds=5)
     boxes = [(120 + 2 * i, 60, 16, 36) for i in range(pictures)]
-    return [
-        gate.decide(camera.picture(box), 5.0 + i * 0.2, foretold=known).reason for i, box in enumerate(boxes)
-    ]
+    moments = ((camera.picture(box), 5.0 + i * 0.2) for i, box in enumerate(boxes))
+    return [gate.decide(picture, at_s, foretold=foretold).reason for picture, at_s in moments]
 
 
 def test_gate_thing_that_moves_where_it_should_is_looked_at_as_often_as_it_needs() -> None:
-    reasons = walk(MotionGate(), Camera(), Foretold((WALKER,), wait_s=0.6, rest_wait_s=1.0), pictures=10)
+    reasons = walk(MotionGate(), Camera(), known(WALKER, wait_s=0.6), pictures=10)
     assert reasons == ["foretold" if i % 3 else "motion" for i in range(10)]
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 0.2])
 def test_gate_thing_that_wants_every_look_gets_it(wait_s: float) -> None:
-    known = Foretold((WALKER,), wait_s=wait_s, rest_wait_s=1.0)
-    assert walk(MotionGate(), Camera(), known, pictures=10) == ["motion"] * 10
+    wanted = known(WALKER, wait_s=wait_s)
+    assert walk(MotionGate(), Camera(), wanted, pictures=10) == ["motion"] * 10
 
 
 def test_gate_what_moves_elsewhere_is_looked_at_at_once() -> None:
     gate, camera = MotionGate(), Camera()
-    known = Foretold((WALKER,), wait_s=1.0, rest_wait_s=1.0)
-    assert walk(gate, camera, known, pictures=3)[-1] == "foretold"
+    walker = known(WALKER, wait_s=1.0)
+    assert walk(gate, camera, walker, pictures=3)[-1] == "foretold"
     two = camera.picture((126, 60, 16, 36))
     two[20:44, 30:46] = 220
-    assert gate.decide(two, 5.6, foretold=known).reason == "motion"
+    assert gate.decide(two, 5.6, foretold=walker).reason == "motion"
 
 
 def test_gate_what_moves_where_nothing_was_found_is_looked_at_ever_less() -> None:
     gate, camera = MotionGate(), Camera()
-    nothing = Foretold((), wait_s=1.0, rest_wait_s=1.0)
+    nothing = known(wait_s=1.0)
     still(gate, camera, seconds=5)
     # It sways at one place, as a leaf in the wind does.
     leaf = [camera.picture((116 + 8 * (i % 2), 60, 16, 24)) for i in range(30)]
@@ -222,7 +225,7 @@ def test_gate_what_moves_where_nothing_was_found_is_looked_at_ever_less() -> Non
 
 def test_gate_what_came_to_rest_is_looked_at_once_in_its_time() -> None:
     gate, camera = MotionGate(), Camera()
-    wanted = Foretold((), wait_s=0.0, rest_wait_s=1.0)
+    wanted = known(wait_s=0.0)
     still(gate, camera, seconds=5)
     parked = [camera.picture((120, 60, 24, 36)) for _ in range(30)]
     looks = [gate.decide(one, 5.0 + i * 0.2, foretold=wanted).look for i, one in enumerate(parked)]
