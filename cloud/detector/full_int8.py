@@ -17,9 +17,16 @@ from onnx import TensorProto, helper, numpy_helper
 from cloud.detector.head import AnchorFreeHead
 from cloud.detector.head_int8 import ANSWERS, ByteMap, head_graph, map_name
 from cloud.detector.light_graph import named
-from cloud.detector.light_int8 import Int8Ranges, int8_graph, int8_ranges, multiplies_bytes
-from cloud.subnets.features import network_input, open_session
-from cloud.subnets.graph import INPUT_NAME, OUTPUT_NAMES, Array
+from cloud.detector.light_int8 import (
+    PIXELS_NAME,
+    Int8Ranges,
+    int8_graph,
+    int8_means,
+    int8_ranges,
+    multiplies_bytes,
+)
+from cloud.subnets.features import open_session
+from cloud.subnets.graph import OUTPUT_NAMES, Array
 from cloud.subnets.manifest import SubnetManifest
 from cloud.subnets.trunks import load_graph
 from edge_agent.vision.arrays import Float32, Rgb
@@ -31,7 +38,9 @@ class Int8Maps:
     """A subnet, int8, whose maps are bytes; one thread a call, safe to call from several threads at once."""
 
     def __init__(self, subnet: SubnetManifest, ranges: Int8Ranges) -> None:
-        graph, steps = _bytes_out(int8_graph(named(load_graph(subnet)), ranges, narrow=False))
+        graph, steps = _bytes_out(
+            int8_graph(named(load_graph(subnet)), ranges, int8_means(subnet), narrow=False)
+        )
         self._session = open_session(graph)
         self.forms = tuple(
             ByteMap(one.shape[-1], step, zero)
@@ -41,7 +50,7 @@ class Int8Maps:
     def maps(self, pixels: Rgb) -> Sequence[Array]:
         """Return a map a level, as `forms` says, of `(n, h, w, 3) uint8`; h and w are multiples of 32."""
         names = [_bytes(name) for name in OUTPUT_NAMES]
-        return self._session.run(names, {INPUT_NAME: network_input(pixels)})
+        return self._session.run(names, {PIXELS_NAME: np.ascontiguousarray(pixels)})
 
 
 class Int8Full:

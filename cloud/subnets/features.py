@@ -21,7 +21,7 @@ Features = tuple[Float32, ...]
 class Session(Protocol):
     """A network in ONNX Runtime, which ships no types."""
 
-    def run(self, outputs: Sequence[str], inputs: Mapping[str, Float32], /) -> list[Float32]:
+    def run(self, outputs: Sequence[str], inputs: Mapping[str, Float32 | Rgb], /) -> list[Float32]:
         """Return the outputs of these names."""
         ...
 

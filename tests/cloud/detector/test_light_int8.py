@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import load_file
 
+import cloud.detector
 from cloud.detector.light import light_neck
 from cloud.detector.light_graph import LEVEL_NAMES, levels_graph
-from cloud.detector.light_int8 import Int8Levels, Int8Ranges, int8_ranges, multiplies_bytes
-from cloud.detector.light_ranges import find_ranges
+from cloud.detector.light_int8 import (
+    PIXELS_NAME,
+    Int8Levels,
+    Int8Ranges,
+    int8_graph,
+    int8_ranges,
+    multiplies_bytes,
+)
+from cloud.detector.light_ranges import find_means, find_ranges
 from cloud.subnets.features import Features, OnnxExtractor, open_session, run_session
+from cloud.subnets.graph import INPUT_NAME
 from cloud.subnets.registry import subnet_by_name
 from edge_agent.vision.arrays import Float32, Rgb
 from edge_agent.vision.resize import resize
 
 SUBNETS = ("efficientnet_lite0", "ssd_mobilenet_v2")
 LITE0 = subnet_by_name("efficientnet_lite0")
+NECKS = Path(*cloud.detector.__path__) / "necks"
 
 
 @pytest.fixture
@@ -61,7 +73,16 @@ def test_int8_levels_are_near_those_of_float(subnet: str, scene: Rgb) -> None:
     assert ranges is not None
     if not multiplies_bytes(torch.cpu.get_capabilities()):
         pytest.skip("this processor's sums of int8 products overflow")
-    assert max(off_by(Int8Levels(manifest, ranges).levels(scene), plain_levels(subnet, scene))) < 0.25
+    assert max(off_by(Int8Levels(manifest, ranges).levels(scene), plain_levels(subnet, scene))) < 0.2
+
+
+def test_int8_graph_takes_bytes_as_the_numbers_that_float_ones_would_be(scene: Rgb) -> None:
+    ranges = int8_ranges(LITE0)
+    assert ranges is not None
+    graph = onnx.load_from_string(int8_graph(levels_graph(LITE0), ranges, {}))
+    graph.graph.output.append(helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, None))
+    (image,) = open_session(graph.SerializeToString()).run([INPUT_NAME], {PIXELS_NAME: scene})
+    assert np.array_equal(image, (scene.transpose(0, 3, 1, 2).astype(np.float32) - 127) / 128)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +114,32 @@ def test_ranges_name_every_tensor_of_the_graph(subnet: str) -> None:
     inner = {name for node in nodes for name in node.output} - set(LEVEL_NAMES)
     assert set(ranges.ranges) == inner
     assert set(ranges.kept) <= {node.name for node in nodes}
+
+
+@pytest.mark.parametrize("subnet", SUBNETS)
+def test_means_are_of_what_every_convolution_but_the_first_is_given(subnet: str) -> None:
+    nodes = onnx.load_from_string(levels_graph(subnet_by_name(subnet))).graph.node
+    given = {node.input[0] for node in nodes if node.op_type == "Conv"} - {INPUT_NAME}
+    means = load_file(NECKS / f"{subnet}.means.safetensors")
+    assert set(means) == given
+    assert all(0.0 <= mean.min() <= mean.max() <= 6.0 for name, mean in means.items() if "depthwise" in name)
+
+
+def test_means_are_over_all_places_and_views() -> None:
+    graph = helper.make_graph(
+        [
+            helper.make_node("Mul", ["image", "image"], ["square"], name="square"),
+            helper.make_node("Conv", ["square", "weight"], ["out"], name="out"),
+        ],
+        "squares",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.ones((1, 3, 1, 1), np.float32), "weight")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    views = [np.full((2, 2, 3), 127 + level, np.uint8) for level in (64, 128)]
+    means = find_means(model.SerializeToString(), views)
+    assert {name: mean.tolist() for name, mean in means.items()} == {"square": [0.625] * 3}
 
 
 def test_ranges_span_what_all_views_show() -> None:
