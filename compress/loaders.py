@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 
 from compress.errors import UnknownDetectorError
-from compress.protocol import Compressible
+from compress.protocol import Compressible, DetectorLoader, NotHere
 
 ENTRY_POINT_GROUP = "elfowl.detector_loaders"
 
@@ -25,24 +25,31 @@ def load_detector(reference: str, registered: Iterable[EntryPoint] | None = None
         UnknownDetectorError: No loader knows it; the text says what to do.
     """
     points = tuple(entry_points(group=ENTRY_POINT_GROUP) if registered is None else registered)
+    looked: list[NotHere] = []
     broken: list[str] = []
     for point in points:
         try:
-            loader = point.load()
+            loader: DetectorLoader = point.load()
         except ImportError as error:
             _logger.debug("loader %s cannot be imported", point.name, exc_info=True)
             broken.append(f"{point.name} ({error})")
             continue
-        detector: Compressible | None = loader(reference)
-        if detector is not None:
-            return detector
-    raise UnknownDetectorError(_explain(reference, [point.name for point in points], broken))
+        found = loader(reference)
+        if not isinstance(found, NotHere):
+            return found
+        looked.append(found)
+    raise UnknownDetectorError(_explain(reference, looked, broken))
 
 
-def _explain(reference: str, names: list[str], broken: list[str]) -> str:
-    if not names:
-        return f"no detector {reference!r}: no loader is installed; run pip install 'elfowl[cloud]'"
-    text = f"no trained detector {reference!r} (asked: {', '.join(names)}); see `elfowl-cloud detector list`"
+def _explain(reference: str, looked: list[NotHere], broken: list[str]) -> str:
+    if not looked and not broken:
+        return f"no detector {reference!r}: nothing installed here has any; run pip install 'elfowl[cloud]'"
+    parts = []
+    if looked:
+        where = " or ".join(one.where for one in looked)
+        parts += [f"no trained detector {reference!r} in {where}", *(one.to_do for one in looked)]
+    else:
+        parts += [f"no detector {reference!r} could be looked for"]
     if broken:
-        text += f"; could not be asked: {', '.join(broken)}"
-    return text
+        parts.append(f"could not be asked: {', '.join(broken)}; pip install 'elfowl[cloud]' mends that")
+    return "; ".join(parts)

@@ -130,4 +130,17 @@ class Compressible(Protocol):
         ...
 
 
-DetectorLoader = Callable[[str], Compressible | None]
+@dataclass(frozen=True)
+class NotHere:
+    """What a loader answers when it does not know a detector.
+
+    Attributes:
+        where: The place that it looked in, as a person would name it: `the home folder /srv/elfowl`.
+        to_do: How to see what is there, and how to look elsewhere.
+    """
+
+    where: str
+    to_do: str
+
+
+DetectorLoader = Callable[[str], Compressible | NotHere]

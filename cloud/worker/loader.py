@@ -17,10 +17,11 @@ from cloud.datasets.frames import LabelledFrame
 from cloud.detector.files import load_detector
 from cloud.detector.full import FullDetector
 from cloud.errors import NotFoundError
-from cloud.settings import settings_from
+from cloud.settings import Settings, settings_from
 from cloud.store import detectors, media
 from cloud.worker.attributes import with_attributes
 from cloud.worker.train import held_out_frames
+from compress.protocol import NotHere
 
 _UNLABELLED = 600
 """Frames of videos to teach smaller networks with, and to compare them on; nobody labels them."""
@@ -28,8 +29,8 @@ _UNLABELLED = 600
 _NEAR_FRAMES = 30
 
 
-def load_compressible(reference: str) -> FullDetector | None:
-    """Return a trained detector; none when there is no detector of that name here.
+def load_compressible(reference: str) -> FullDetector | NotHere:
+    """Return a trained detector, or where it was looked for when there is none of that name.
 
     Raises:
         NotFoundError: It is not trained yet, or has no such version.
@@ -37,14 +38,22 @@ def load_compressible(reference: str) -> FullDetector | None:
     """
     settings = settings_from()
     if settings.database is None and not settings.database_path.is_file():
-        return None
+        return _not_in(settings)
     home = open_home(settings)
     try:
         with home.database.read() as session:
             detectors.find(session, split_reference(reference)[0])
     except NotFoundError:
-        return None
+        return _not_in(settings)
     return load_version(home, reference)
+
+
+def _not_in(settings: Settings) -> NotHere:
+    is_there = settings.database is not None or settings.database_path.is_file()
+    where = f"the home folder {settings.home}" + ("" if is_there else ", where nothing is yet")
+    return NotHere(
+        where, "`elfowl-cloud detector list` shows what is there; ELFOWL_HOME=DIR looks into another folder"
+    )
 
 
 def load_version(home: Home, reference: str) -> FullDetector:

@@ -76,9 +76,11 @@ def test_file_where_the_folder_should_be_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.slow  # torch is imported
 def test_unknown_or_untrained_detector_is_told_apart(tmp_path: Path) -> None:
-    assert Run(tmp_path, "nix").is_one_line_with("no trained detector 'nix'", "detector list")
+    asked = "no trained detector 'nix'", f"in the home folder {tmp_path / 'home'}"
+    assert Run(tmp_path, "nix").is_one_line_with(*asked, "where nothing is yet", "ELFOWL_HOME=DIR")
     home = make_home(tmp_path / "home")
     add_detector(home, "raw")
+    assert Run(tmp_path, "nix").is_one_line_with(*asked, "`elfowl-cloud detector list` shows")
     note_version(home, add_detector(home, "trained"), 1)
     assert Run(tmp_path, "raw").is_one_line_with("'raw' is not trained yet", "detector train raw")
     assert Run(tmp_path, "trained@7").is_one_line_with("'trained' has no version 7")

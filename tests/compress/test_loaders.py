@@ -20,9 +20,14 @@ def test_load_detector_asks_every_loader() -> None:
 @pytest.mark.parametrize(
     ("registered", "text"),
     [
-        ([], r"no loader is installed; run pip install"),
-        ([TINY], r"no trained detector 'cats' \(asked: tiny\); see `elfowl-cloud detector list`"),
-        ([TINY, BROKEN], r"could not be asked: broken \(No module named 'no_such_package'\)"),
+        ([], r"nothing installed here has any; run pip install"),
+        ([TINY], r"no trained detector 'cats' in the tests; `tiny` is there$"),
+        ([TINY, TINY], r"'cats' in the tests or the tests; "),
+        (
+            [BROKEN],
+            r"could not be asked: broken \(No module named 'no_such_package'\); pip install",
+        ),
+        ([TINY, BROKEN], r"in the tests; `tiny` is there; could not be asked: broken \("),
     ],
 )
 def test_load_detector_of_an_unknown_one_says_what_to_do(registered: list[EntryPoint], text: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from compress.capture import normalised
-from compress.protocol import Compressible, Rgb
+from compress.protocol import Compressible, NotHere, Rgb
 from compress.second_stage import SecondStage
 from edge_agent.vision.few_shot import unit
 from edge_agent.wire.attributes import AttributeRule, AttributeRules
@@ -77,6 +77,6 @@ class AttributedTiny(TinyDetector):
         return TinyStage()
 
 
-def load_tiny(reference: str) -> Compressible | None:
+def load_tiny(reference: str) -> Compressible | NotHere:
     """Be a detector loader that knows one detector."""
-    return AttributedTiny() if reference == "tiny" else None
+    return AttributedTiny() if reference == "tiny" else NotHere("the tests", "`tiny` is there")
