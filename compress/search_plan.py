@@ -52,8 +52,8 @@ class SearchPlan:
     """
 
     sizes_px: tuple[tuple[int, int], ...]
-    shares: tuple[float, ...] = (0.0, 0.4, 0.5, 0.6, 0.7)
-    cheaper: tuple[float, ...] = (2.0, 3.0)
+    shares: tuple[float, ...] = (0.0, 0.25, 0.4, 0.5, 0.6, 0.7)
+    cheaper: tuple[float, ...] = (1.4, 3.0)
     budget_s: float = 300.0
     learning_rate: float = 1e-3
     seed: int = 0
@@ -86,7 +86,7 @@ def plan_for(task: Task) -> SearchPlan:
         return SearchPlan(sizes[:2], budget_s=budget_s)
     if budget_s < 900:
         return SearchPlan(sizes, budget_s=budget_s)
-    return SearchPlan(sizes, cheaper=(1.5, 2.0, 2.5, 3.0, 4.0, 5.5, 8.0), budget_s=budget_s)
+    return SearchPlan(sizes, cheaper=(1.4, 2.0, 2.5, 3.0, 4.0, 5.5, 8.0), budget_s=budget_s)
 
 
 def sizes_for(
