@@ -74,6 +74,7 @@ class OffloadSettings:
         band: A verdict is in doubt while the middle score is this near to the threshold.
         wider_below: So many times the band, below the threshold, while all of `saved` is left.
         wider_above: The same above it; beyond, the camera's word outweighs the cloud's.
+        doubled_band: The same where a thing is at the place of one that was told of: perhaps they are one.
         doubt_after_s: A thing is followed for so long before it is asked about.
         hold_s: What is in doubt is told of once the cloud has answered, or so long after it could be asked.
         object_cooldown_s: An object without an answer is asked about at most this often.
@@ -86,6 +87,7 @@ class OffloadSettings:
     band: float = 0.04
     wider_below: float = 5.0
     wider_above: float = 3.0
+    doubled_band: float = 0.2
     doubt_after_s: float = 0.6
     hold_s: float = 1.0
     object_cooldown_s: float = 300.0
@@ -134,6 +136,7 @@ class Standing:
         since_asked_s: When the cloud was last asked about it.
         settled: The cloud has answered.
         known_wrong: The cloud saw nothing at this very place lately.
+        doubled: Nobody was told of it, but of something at its place: they may be the same.
     """
 
     middle: float
@@ -143,6 +146,7 @@ class Standing:
     since_asked_s: float = float("inf")
     settled: bool = False
     known_wrong: bool = False
+    doubled: bool = False
 
 
 def decide_offload(
@@ -177,7 +181,8 @@ def doubt(standing: Standing, settings: OffloadSettings, band: float) -> float |
     """Return how far a thing is from where an answer would surely matter; none: it is not worth a question.
 
     A thing that once was clearly seen stays believed: it dips because it is turned away, hidden or far,
-    and is still there. What the cloud has answered is not asked again.
+    and is still there. What the cloud has answered is not asked again. Of one thing a detector may see two
+    boxes for a while: the second one is in doubt whether it wavers or not.
 
     Args:
         standing: Of the thing.
@@ -190,9 +195,10 @@ def doubt(standing: Standing, settings: OffloadSettings, band: float) -> float |
         return None
     above = min(band, settings.band * settings.wider_above)
     over = standing.middle - standing.threshold
-    if standing.best_middle > standing.threshold + above or over > above:
-        return None
-    return abs(over) if -over <= band else None
+    if standing.best_middle <= standing.threshold + above and -band <= over <= above:
+        return abs(over)
+    # Doubles come second to what wavers most, and before what wavers less.
+    return settings.band / 2 if standing.doubled and abs(over) <= settings.doubled_band else None
 
 
 def waits(standing: Standing, settings: OffloadSettings, band: float | None) -> bool:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from edge_agent.pipeline.boxes import inside, iou
 from edge_agent.pipeline.decide import Allowance, OffloadSettings, Standing, doubt, waits
 from edge_agent.pipeline.still import StillPlaces
 from edge_agent.pipeline.track import Track
+
+_DOUBLE_IOU = 0.05
+_DOUBLE_INSIDE = 0.3
 
 Thresholds = Callable[[Track], float]
 """Returns the score from which a thing counts as seen."""
@@ -48,7 +52,8 @@ class Doubts:
             (distance, track.number, track)
             for track in tracks
             if track.misses == 0
-            and (distance := doubt(self._standing(track, at_s, threshold), self._settings, band)) is not None
+            and (distance := doubt(self._standing(track, tracks, at_s, threshold), self._settings, band))
+            is not None
         ]
         return tuple(track for _, _, track in sorted(found))
 
@@ -66,10 +71,13 @@ class Doubts:
         return frozenset(
             track.number
             for track in tracks
-            if not track.announced and waits(self._standing(track, at_s, threshold), self._settings, band)
+            if not track.announced
+            and waits(self._standing(track, tracks, at_s, threshold), self._settings, band)
         )
 
-    def _standing(self, track: Track, at_s: float, threshold: Thresholds) -> Standing:
+    def _standing(
+        self, track: Track, tracks: Sequence[Track], at_s: float, threshold: Thresholds
+    ) -> Standing:
         return Standing(
             middle=track.middle,
             best_middle=track.best_middle,
@@ -80,4 +88,14 @@ class Doubts:
             known_wrong=self._denied.knows(
                 track.label, track.box, track.first_s, self._settings.object_cooldown_s
             ),
+            doubled=not track.announced and _is_beside_told(track, tracks, at_s),
         )
+
+
+def _is_beside_told(track: Track, tracks: Sequence[Track], at_s: float) -> bool:
+    """Return whether a thing is where another one is, or should be, that was told of."""
+    told = [one for one in tracks if one.announced and one.label == track.label]
+    places = [box for one in told for box in (one.box, one.motion.predicted(at_s))]
+    return any(
+        iou(box, track.box) >= _DOUBLE_IOU or inside(track.box, box) >= _DOUBLE_INSIDE for box in places
+    )

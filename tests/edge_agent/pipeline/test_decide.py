@@ -126,6 +126,13 @@ WAVERING = Standing(middle=0.5, best_middle=0.5, threshold=0.5, followed_s=5.0)
         (replace(WAVERING, since_asked_s=301.0, settled=True), None),
         # the cloud saw nothing there a while ago
         (replace(WAVERING, known_wrong=True), None),
+        # at the place of something that was told of: sure or not, within a band of its own
+        (replace(WAVERING, doubled=True), 0.0),
+        (replace(WAVERING, middle=0.69, best_middle=0.69, doubled=True), 0.02),
+        (replace(WAVERING, middle=0.31, best_middle=0.31, doubled=True), 0.02),
+        (replace(WAVERING, middle=0.71, best_middle=0.71, doubled=True), None),
+        (replace(WAVERING, middle=0.6, best_middle=0.6, doubled=True, followed_s=0.5), None),
+        (replace(WAVERING, middle=0.6, best_middle=0.6, doubled=True, settled=True), None),
     ],
 )
 def test_doubt_with_little_left_is_near_the_threshold_only(
