@@ -35,9 +35,13 @@ Source = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) 
 
 
 class _Section(BaseModel):
-    """Base of all parts: frozen, and an unknown key is a mistake."""
+    """Base of all parts: frozen, and an unknown key is a mistake.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    What checks a file is not kept in the class: it takes megabytes, and a file is read once; see
+    `parse_strictly`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class MqttConfig(_Section):

@@ -26,7 +26,7 @@ _SWITCH_S = 0.0005
 
 # Of the C library's `mallopt`.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_LARGE_BYTES, _SMALL_LARGE_BYTES = 4_000_000, 256_000
+_LARGE_BYTES, _SMALL_LARGE_BYTES = 4_000_000, 64_000
 
 
 def run_agent(config_file: Path, *, verbose: bool = False) -> None:

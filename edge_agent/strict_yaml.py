@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -60,7 +60,8 @@ def parse_strictly(model: type[ModelT], text: str, where: str, first_line: str) 
     # Nothing is constructed before duplicates are refused: the last of two would win silently.
     _refuse_duplicate_keys(where, root)
     try:
-        parsed = model.model_validate(yaml.SafeLoader("").construct_document(root))
+        # What checks it goes with the adapter: models that are built late keep nothing of it.
+        parsed = TypeAdapter(model).validate_python(yaml.SafeLoader("").construct_document(root))
     except yaml.MarkedYAMLError as error:
         raise _bad_yaml(where, error) from error
     except ValidationError as error:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from edge_agent.vision.arrays import Float32, Int64, Rgb
 
-_STRIP_ROWS = 32
+# What lies between stays in the processor's cache, and is too small to be asked of the system each time.
+_STRIP_BYTES = 48_000
 
 
 class _Choice:
@@ -60,8 +61,9 @@ def by_numpy(rgb: Rgb, width_px: int, height_px: int) -> Rgb:
         return _by_whole_cells(rgb, height // height_px, width // width_px)
     down, across = _taps(height, height_px), _taps(width, width_px)
     resized = np.empty((height_px, width_px, 3), np.uint8)
-    for top in range(0, height_px, _STRIP_ROWS):
-        rows = slice(top, top + _STRIP_ROWS)
+    count = max(1, _STRIP_BYTES // (max(width, width_px) * 3 * 4))
+    for top in range(0, height_px, count):
+        rows = slice(top, top + count)
         strip = _along_rows(_along_columns(rgb, down, rows), across)
         np.rint(strip, out=strip)
         resized[rows] = strip.reshape(-1, width_px, 3)
@@ -117,21 +119,22 @@ def _taps(count: int, size: int) -> _Taps:
     """Return of which of `count` places each of `size` new ones is mixed."""
     if size == count:
         return _Taps(np.arange(size)[None], np.ones((1, size), np.float32))
-    dense = _weights(count, size)
-    first = (dense > 0.0).argmax(axis=1)
-    wide = first + np.arange(int((dense > 0.0).sum(axis=1).max()))[:, None]
-    places = np.minimum(wide, count - 1)
-    weights = np.where(wide < count, dense[np.arange(size), places], np.float32(0.0))
-    return _Taps(places, np.asarray(weights, np.float32))
+    places, weights = _overlaps(count, size) if size < count else _neighbours(count, size)
+    deep = int((weights > 0.0).sum(axis=1).max())
+    return _Taps(np.minimum(places, count - 1).T[:deep], np.asarray(weights.T[:deep], np.float32))
 
 
-def _weights(count: int, size: int) -> Float32:
-    """Return `(size, count)`: what each old row gives to each new one."""
-    if size < count:
-        edges, cells = np.arange(size + 1) * (count / size), np.arange(count)
-        ends = np.minimum(edges[1:, None], cells + 1)
-        overlap = np.clip(ends - np.maximum(edges[:-1, None], cells), 0.0, None)
-        return np.asarray(overlap * (size / count), np.float32)
-    at = np.clip((np.arange(size) + 0.5) * (count / size) - 0.5, 0.0, count - 1.0)
-    distance = np.abs(at[:, None] - np.arange(count))
-    return np.asarray(np.clip(1.0 - distance, 0.0, None), np.float32)
+def _overlaps(count: int, size: int) -> tuple[Int64, npt.NDArray[np.float64]]:
+    """Return the old places that each of fewer new ones covers, and their shares of it; both `(size, k)`."""
+    edges = np.minimum(np.arange(size + 1) * (count / size), count)
+    # Only those it can cover: a table of all old and new places takes megabytes.
+    places = np.floor(edges[:-1, None]).astype(np.int64) + np.arange(-(-count // size) + 1)
+    ends = np.minimum(edges[1:, None], places + 1)
+    return places, np.clip(ends - np.maximum(edges[:-1, None], places), 0.0, None) * (size / count)
+
+
+def _neighbours(count: int, size: int) -> tuple[Int64, npt.NDArray[np.float64]]:
+    """Return the two old places between which each of more new ones lies, and their shares: `(size, 2)`."""
+    at = np.clip((np.arange(size) + 0.5) * (count / size) - 0.5, 0.0, count - 1.0)[:, None]
+    places = np.floor(at).astype(np.int64) + np.arange(2)
+    return places, np.clip(1.0 - np.abs(at - places), 0.0, None)

@@ -16,7 +16,7 @@ PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]{0,
 class InstallNotes(Document):
     """How the agent gets onto the device."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     kind: Literal["systemd", "container", "vendor_package", "manual"]
     notes: str
@@ -35,7 +35,7 @@ class InstallNotes(Document):
 class Accelerator(Document):
     """A neural network unit beside the processor."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     name: str
     used: bool = Field(default=False, description="whether elfowl runs networks on it today")
@@ -45,7 +45,7 @@ class Accelerator(Document):
 class SpeedReference(Document):
     """A published time of a known network on such cores, from which times of others are guessed."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     network: str = Field(description="with its precision and its threads")
     macs: int = Field(gt=0, description="multiply-accumulates a picture")
@@ -57,7 +57,7 @@ class SpeedReference(Document):
 class DeviceProfile(Document):
     """Limits and preferences of one kind of device; numbers carry their sources."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     schema_version: Literal[1] = Field(1, alias="schema")
     name: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
