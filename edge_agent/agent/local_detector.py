@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -28,6 +29,7 @@ AnswerT = TypeVar("AnswerT")
 
 # A behind network keeps a camera from being looked at; a slow look now and then does not.
 _BEHIND_MS = 1_000.0
+_LAST_LOOKS = 5
 _RECENT = 200
 _FAILING = 5
 
@@ -109,8 +111,8 @@ class LocalDetector:
     @property
     def behind(self) -> bool:
         """Return whether one look takes so long that the camera cannot be followed."""
-        recent = list(self._times_ms)[-5:]
-        return len(recent) == 5 and min(recent) > _BEHIND_MS
+        last_ms = list(islice(reversed(self._times_ms), _LAST_LOOKS))
+        return len(last_ms) == _LAST_LOOKS and min(last_ms) > _BEHIND_MS
 
     @property
     def looking(self) -> bool:

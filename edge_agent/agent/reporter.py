@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_TICK_S, _WAITING_TICK_S = 1.0, 0.5
+_TICK_S, _WAITING_TICK_S = 2.0, 0.5
 # Acknowledgements that a kill forgets only make events go out again.
 FLUSH_S = 300.0
 # What the reporter needs at most with the spool, unless it waits for the disk: then no camera waits for it.

@@ -63,7 +63,7 @@ class SelfCare:
         return is_hot(self.temperature_c)
 
     def tick(self, status: str) -> None:
-        """Look after everything; call about once a second.
+        """Look after everything; call each second or two.
 
         Args:
             status: One line on how the agent is.

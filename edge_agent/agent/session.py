@@ -164,7 +164,7 @@ class Session:
         return installed.path if installed is not None else None
 
     def tick(self) -> None:
-        """Watch; call about once a second.
+        """Watch; call each second or two.
 
         Raises:
             BackendError: A camera's thread stands still for so long that only a new start helps.

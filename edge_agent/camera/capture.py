@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import _thread
 import logging
+import queue
 import random
 import threading
 from collections import deque
@@ -31,6 +32,8 @@ _log = logging.getLogger(__name__)
 _FPS_WINDOW_S = 5.0
 _PATIENT_PICTURES = 2.0
 _COMING = "pictures are coming"
+# Each look costs a still camera some; what happens meanwhile ends the wait.
+_LOOK_S = 2.0
 # Pictures for this long, and the next failure counts as the first again.
 _SETTLED_S = 10.0
 
@@ -115,10 +118,11 @@ class Capture:
         self._rng = rng or random.Random()  # noqa: S311 - spreads waits, keeps no secret
         self._limits = limits or CaptureLimits()
         self._watch_sight = watch or SightWatch()
-        lock = threading.RLock()
-        self._changed = threading.Condition(lock)
-        # Its own: each picture wakes who takes it, and not the supervisor, which looks once a second anyhow.
-        self._arrived = threading.Condition(lock)
+        self._changed = threading.Condition()
+        # Its own: each picture wakes who takes it, and not the supervisor, which looks now and then anyhow.
+        # It holds something while there is a picture to take, and for ever after the last. A queue, since
+        # waiting at a condition takes many more steps.
+        self._arrived: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._fresh: Frame | None = None
         self._reader: _Reader | None = None
@@ -140,10 +144,15 @@ class Capture:
 
     def latest(self, timeout_s: float) -> Frame | None:
         """Return the newest picture not returned before; wait for one at most `timeout_s`."""
-        with self._arrived:
-            self._arrived.wait_for(lambda: self._fresh is not None or self._health.finished, timeout_s)
+        try:
+            self._arrived.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        with self._changed:
             frame, self._fresh = self._fresh, None
-            return frame
+            if self._health.finished:
+                self._arrived.put(None)
+        return frame
 
     def health(self) -> CaptureHealth:
         """Return how the camera is."""
@@ -217,29 +226,30 @@ class Capture:
                 quiet_s = self._clock.monotonic_s() - (reader.last_frame_s or started_s)
                 if quiet_s >= limit_s:
                     return f"no picture for {quiet_s:.0f} s; opening it again"
-                self._changed.wait(min(limit_s - quiet_s, 1.0))
+                self._changed.wait(min(limit_s - quiet_s, _LOOK_S))
 
     def _deliver(self, reader: _Reader, frame: Frame) -> bool:
         with self._changed:
             if reader is not self._reader:
                 return False
             now_s = self._clock.monotonic_s()
+            said = self._watch_sight.see(frame.brightness, now_s) or _COMING
             reader.frames += 1
             reader.last_frame_s = now_s
             self._frames += 1
             self._dropped += self._fresh is not None
             self._fresh = frame
             self._arrivals_s.append(now_s)
-            self._arrived.notify_all()
             # Still held: a reader that is being left must not say `online` after the word that it failed.
-            said = self._watch_sight.see(frame.brightness, now_s) or _COMING
             if self._health.status == "offline" or said != self._health.reason:
                 self._set_health("online", said)
+        if self._arrived.empty():
+            self._arrived.put(None)
         return True
 
     def _finish(self) -> None:
         self._health = CaptureHealth("offline", "the recording ended", self._clock.now_s(), finished=True)
-        self._arrived.notify_all()
+        self._arrived.put(None)
 
     def _set_health(self, status: Availability, reason: str) -> None:
         with self._changed:
@@ -248,13 +258,10 @@ class Capture:
             self._health = CaptureHealth(status, reason, since_s)
 
     def _fps(self) -> float:
-        now_s = self._clock.monotonic_s()
-        recent, oldest_s = 0, now_s
-        for at_s in reversed(self._arrivals_s):
-            if at_s <= now_s - _FPS_WINDOW_S:
-                break
-            recent, oldest_s = recent + 1, at_s
-        return (recent - 1) / max(now_s - oldest_s, 1e-3) if recent > 1 else 0.0
+        now_s, recent_s = self._clock.monotonic_s(), self._arrivals_s
+        while recent_s and recent_s[0] <= now_s - _FPS_WINDOW_S:
+            recent_s.popleft()
+        return (len(recent_s) - 1) / max(now_s - recent_s[0], 1e-3) if len(recent_s) > 1 else 0.0
 
 
 class _Reader:

@@ -373,7 +373,7 @@ class CameraPipeline:
     def _snapshots(
         self, events: Sequence[Event], in_view: Sequence[SeenObject], frame: Frame
     ) -> tuple[SnapshotCandidate, ...]:
-        if not self._events.settings.snapshots:
+        if not events or not self._events.settings.snapshots:
             return ()
         at_best = self._events.at_best()
         open_ids = {thing.event_id for thing in in_view}

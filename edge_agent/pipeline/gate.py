@@ -27,6 +27,10 @@ _STRANGE_SHARE = 0.5
 # Less than half of the time between two pictures: one that comes a little early is not left out.
 _EARLY_S = 0.05
 
+# Of the sums in `_by_fours`.
+_FOUR_BYTES_STEP = 2
+_FIRST_AND_THIRD, _LOW_BYTES, _TWO_BYTES = np.uint32(0x00FF00FF), np.uint32(0xFFFF), np.uint32(16)
+
 GateReason = Literal["start", "motion", "linger", "asked", "forced", "foretold", "asleep"]
 
 
@@ -151,8 +155,8 @@ class MotionGate:
             self._learn(grey, at_s)
             return self._open(at_s, "start", 1.0)
         if self._learned < _FIRST_PICTURES:
-            restless = np.abs(_without_exposure(grey - self._background))
-            self._adapt(self._background, grey, restless, None, at_s)
+            difference = grey - self._background
+            self._adapt(self._background, grey, difference, _restless(difference), None, at_s)
             if asked or self._learned == _FIRST_PICTURES or self._is_overdue(at_s):
                 return self._open(at_s, "start", 1.0)
             return GateDecision(look=False, reason="asleep", changed_share=1.0)
@@ -206,9 +210,10 @@ class MotionGate:
 
     def _compare(self, grey: Float32, background: Float32, at_s: float) -> tuple[Bool, float]:
         """Return which cells that are not masked changed, and their share; let the background follow."""
-        # A darkness that all cells share is no restlessness: it would hide what moves for long afterwards.
-        restless = np.abs(_without_exposure(grey - background))
-        limit = np.maximum(self.settings.min_difference, self.settings.noise_factor * self._noise)
+        difference = grey - background
+        restless = _restless(difference)
+        limit = self.settings.noise_factor * self._noise
+        np.maximum(self.settings.min_difference, limit, out=limit)
         changed = restless > limit
         seen = self._unmasked(grey)
         counted = changed if seen is None else changed & seen
@@ -218,7 +223,8 @@ class MotionGate:
             self._learn(grey, at_s)
             self._learned = _FIRST_PICTURES
             return counted, share
-        self._adapt(background, grey, restless, changed if changed.any() else None, at_s)
+        some = changed if count or (seen is not None and changed.any()) else None
+        self._adapt(background, grey, difference, restless, some, at_s)
         return counted, share
 
     def _changed_around(self) -> NDArray[np.uint8]:
@@ -254,13 +260,20 @@ class MotionGate:
         self._learned = 1
 
     def _adapt(
-        self, background: Float32, grey: Float32, restless: Float32, changed: Bool | None, at_s: float
+        self,
+        background: Float32,
+        grey: Float32,
+        difference: Float32,
+        restless: Float32,
+        changed: Bool | None,
+        at_s: float,
     ) -> None:
         """Let the background follow.
 
         Args:
             background: Is changed in its place.
             grey: The picture.
+            difference: What it has more than the background; is overwritten.
             restless: How far each cell is off, without what all share; is overwritten.
             changed: Which cells count as changed; none: no cell.
             at_s: The picture's moment.
@@ -272,7 +285,6 @@ class MotionGate:
         rate = max(self._share(passed_s, self.settings.adapt_s), np.float32(1.0 / self._learned))
         restless -= self._noise
         restless *= rate
-        difference = grey - background
         if changed is None:
             difference *= rate
         else:
@@ -292,15 +304,19 @@ class MotionGate:
     @staticmethod
     def _share(passed_s: float, constant_s: float) -> np.float32:
         """Return how much of the way to a new value a mean goes in a time."""
-        return np.float32(1.0 - np.exp(-passed_s / constant_s))
+        return np.float32(1.0 - math.exp(-passed_s / constant_s))
 
 
-def _without_exposure(difference: Float32) -> Float32:
-    """Return changes without what all cells share: a camera's automatic exposure, which is not motion."""
+def _restless(difference: Float32) -> Float32:
+    """Return how far each cell is off without what all share: a camera's automatic exposure is not motion.
+
+    Nor is a darkness that all share restlessness: it would hide what moves for long afterwards.
+    """
     some = np.sort(difference[::4, ::4], axis=None)
     # The middle one: numpy's median looks for numbers that are none first, which takes as long again.
     middle = np.float32(some[(len(some) - 1) // 2] + some[len(some) // 2]) * np.float32(0.5)
-    return np.asarray(difference - middle, np.float32)
+    off = difference - middle
+    return np.asarray(np.abs(off, out=off), np.float32)
 
 
 def small_grey(shown: Rgb | Brightness, width_px: int) -> Float32:
@@ -314,11 +330,28 @@ def small_grey(shown: Rgb | Brightness, width_px: int) -> Float32:
     height, width = lines.shape[0] // 2 * 2, -(-lines.shape[1] // step) // 2 * 2
     if height == 0 or width == 0:
         return lines[:, ::step].astype(np.float32)
+    if step == _FOUR_BYTES_STEP and lines.shape[1] % 4 == 0 and lines.strides[1] == 1:
+        return _by_fours(lines[:height], brightness.step)
     # Whole lines first, though half of what they hold is not needed: what lies side by side is added quicker.
     pairs = np.add(lines[0:height:2], lines[1:height:2], dtype=np.uint16)[:, ::step]
     sums = (pairs[:, 0:width:2] + pairs[:, 1:width:2]).astype(np.float32)
     sums *= np.float32(0.25 * brightness.step)
     return sums
+
+
+def _by_fours(lines: NDArray[np.uint8], levels_step: float) -> Float32:
+    """Return what `small_grey` does of lines of which every second place counts, four bytes at a time.
+
+    The first and the third are added side by side in a number of 32 bits: that takes a third of the time.
+    """
+    fours = lines.view("<u4")
+    sums: NDArray[np.uint32] = np.bitwise_and(fours[::2], _FIRST_AND_THIRD)
+    sums += np.bitwise_and(fours[1::2], _FIRST_AND_THIRD)
+    sums += sums >> _TWO_BYTES
+    sums &= _LOW_BYTES
+    small: Float32 = sums.astype(np.float32)
+    small *= np.float32(0.25 * levels_step)
+    return small
 
 
 def cells_of(boxes: Iterable[XyxyNorm], shape: tuple[int, ...]) -> Bool:

@@ -35,7 +35,7 @@ from edge_agent.wire.topics import SESSION_PROPERTY
 _log = logging.getLogger(__name__)
 
 _CONNECT_S = 10.0
-_CHECK_S = 1.0
+_CHECK_S = 2.0
 _ACK_S = 30.0
 _STOP_S = 3.0
 _SESSION_S = 7 * 86_400

@@ -92,7 +92,7 @@ class Publisher:
             self._republish_at_s = self._clock.monotonic_s() + self._rng.uniform(*_BIRTH_JITTER_S)
 
     def tick(self) -> None:
-        """Do what is due; call at least once a second."""
+        """Do what is due; call each second or two."""
         now_s = self._clock.monotonic_s()
         self._announcer.tick()
         if now_s >= self._republish_at_s:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edge_agent.camera.frame import Brightness
 from edge_agent.pipeline.gate import Foretold, GateDecision, GateSettings, MotionGate, cells_of, small_grey
 from edge_agent.vision.arrays import Rgb
 from edge_agent.wire.base import XyxyNorm
@@ -256,6 +257,15 @@ def test_gate_picture_size_changes_starts_again() -> None:
     gate = MotionGate()
     still(gate, Camera(), seconds=3)
     assert gate.decide(Camera().picture()[:, ::2], 0.2).reason == "start"
+
+
+@pytest.mark.parametrize("width_px", [480, 482, 640])
+def test_small_grey_of_brightness_is_the_mean_of_two_by_two_samples(width_px: int) -> None:
+    # As a decoder leaves them: lines are longer than what is seen of them.
+    lines = np.random.default_rng(0).integers(0, 256, (362, 704), dtype=np.uint8)[:, :width_px]
+    samples = lines[:360:2, : width_px // 4 * 4 : 2].astype(np.float32)
+    mean = (samples[::2, ::2] + samples[1::2, ::2] + samples[::2, 1::2] + samples[1::2, 1::2]) / 4
+    assert np.array_equal(small_grey(Brightness(lines), 128), mean)
 
 
 @pytest.mark.parametrize("shape", [(360, 640), (1080, 1920), (48, 64), (1, 1), (3, 1000)])
