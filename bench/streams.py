@@ -20,7 +20,7 @@ from bench.result import Metric, Result, spread
 from bench.sharing.teach import Task, look_at_persons, spec_of, teach_many
 from bench.streaming.child import Stream
 from bench.streaming.crowd import Crowd, Tried
-from bench.streaming.films import MOVING_S, VARIANTS, write_films
+from bench.streaming.films import FPS, MOVING_S, VARIANTS, write_films
 from cloud.detector.files import save_detector
 from cloud.detector.full import FullDetector
 from cloud.detector.light import new_light
@@ -40,6 +40,7 @@ STARTS = {"alone": 8, "quiet": 48, "busy": 8}
 MOST, QUICK_MOST = 256, 2
 QUICK_VARIANTS = 2
 _TAUGHT = 2
+_GOLDEN = 0.618034
 
 Attempt = Callable[[int], Tried]
 
@@ -89,6 +90,14 @@ def _films(count: int, films: int) -> list[int]:
     return [number // WORKERS * films // min(each, films) % films for number in range(count)]
 
 
+def _delay_s(number: int) -> float:
+    """Return how much later than another one a stream begins: pictures of cameras come at any moments.
+
+    By steps of the golden ratio, so that few streams, too, are spread over the time between two pictures.
+    """
+    return number * _GOLDEN % 1.0 / FPS
+
+
 def _prepare(place: Path, most: int, *, quick: bool) -> Mapping[str, Sequence[Path]]:
     tell("teaching, writing films")
     persons = read_lessons("persons")
@@ -107,7 +116,8 @@ def _attempts(
 
     def attempt(count: int) -> Tried:
         streams = [
-            Stream(_name(number), str(chosen[film])) for number, film in enumerate(_films(count, len(chosen)))
+            Stream(_name(number), str(chosen[film]), _delay_s(number))
+            for number, film in enumerate(_films(count, len(chosen)))
         ]
         tried = crowd.watch(streams, SETTLE_S, QUICK_SECONDS if quick else SECONDS)
         tell(f"  {_words(tried)}")
@@ -145,6 +155,7 @@ def _result(found: Mapping[str, list[int]], tries: Mapping[str, list[Tried]], lo
             "cpu_of_baseline_always_moving": round(cpu_ms["busy"] / cpu_ms["alone"], 3),
         },
         (
+            "each stream's pictures come at moments of their own, also the baseline's",
             f"streams: people walk {MOVING_S} s of each minute, in a tenth of the streams at a time",
             "the baseline has no motion gate, so what it watches makes no difference to it",
             f"elfowl: {WORKERS} processes with one thread of networks each; subnet {SUBNET}",

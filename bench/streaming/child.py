@@ -35,10 +35,11 @@ _NOTHING = 0.5
 
 @dataclass(frozen=True)
 class Stream:
-    """A film to watch with a detector."""
+    """A film to watch with a detector; its pictures come so long after those of a stream with no delay."""
 
     detector: str
     address: str
+    delay_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,14 @@ class Together:
     def watch(self, order: Order) -> Answer:
         """Watch all streams of an order from their beginning."""
         watches = [StreamWatch(Held(_wanted(one), 1), self._ports) for one in order.streams]
-        for watch in watches:
+        began_s = self._clock.monotonic_s()
+        for stream, watch in sorted(zip(order.streams, watches, strict=True), key=lambda one: one[0].delay_s):
+            _wait_until(began_s + stream.delay_s, self._clock)
             watch.start()
         self._clock.sleep(order.settle_s)
-        before, began_s = [watch.figures() for watch in watches], time.process_time()
+        before, spent_s = [watch.figures() for watch in watches], time.process_time()
         self._clock.sleep(order.seconds)
-        cpu_s = time.process_time() - began_s
+        cpu_s = time.process_time() - spent_s
         found = [(watch.figures(), watch.delays_s()) for watch in watches]
         for watch in watches:
             watch.end()
@@ -134,6 +137,7 @@ class Alone:
         detect = self._detect
         if detect is None:
             detect = self._detect = load_detector(self._detectors / stream.detector / "v1").detect
+        _wait_until(self._clock.monotonic_s() + stream.delay_s, self._clock)
         with Capture(lambda: _open(stream.address, self._clock), clock=self._clock) as source:
             self._look(source, detect, order.settle_s)
             began_s = time.process_time()
@@ -150,6 +154,10 @@ class Alone:
                 detect(frame.rgb)
                 delays_s.append(self._clock.monotonic_s() - frame.monotonic_s)
         return tuple(delays_s)
+
+
+def _wait_until(at_s: float, clock: Clock) -> None:
+    clock.sleep(max(0.0, at_s - clock.monotonic_s()))
 
 
 def _open(address: str, clock: Clock) -> FrameSource:

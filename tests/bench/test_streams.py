@@ -51,5 +51,5 @@ def test_answers_of_all_processes_are_told_as_one() -> None:
 
 
 def test_order_is_read_as_it_was_written() -> None:
-    order = Order((Stream("d0", "a.mp4"), Stream("d1", "b.mp4")), 5.0, 12.0)
+    order = Order((Stream("d0", "a.mp4"), Stream("d1", "b.mp4", 0.1)), 5.0, 12.0)
     assert Order.read(order.line()) == order
