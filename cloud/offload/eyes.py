@@ -13,6 +13,7 @@ import torch
 
 from cloud.cache.figures import TierFigures
 from cloud.cache.plan import CachePlan
+from cloud.detector.light_int8 import multiplies_bytes
 from cloud.offload.bank import BankedHeads
 from cloud.offload.batcher import Seen, Waiting
 from cloud.offload.cached import CachedDetectors
@@ -59,7 +60,8 @@ class DetectorEyes:
         trunks = trunks_here()
         if trunks.device.type == "cpu":
             # There a head's own tensors are as near as a row of an array.
-            return cls(trunks, CachedDetectors.of_this_process(plan, trunks.device), quick=True)
+            quick = multiplies_bytes(torch.cpu.get_capabilities())
+            return cls(trunks, CachedDetectors.of_this_process(plan, trunks.device), quick=quick)
         # One budget for both: detectors as they were loaded, and their heads in rows.
         half = plan.model_copy(update={"gpu_bytes": plan.gpu_bytes // 2})
         banked = BankedHeads(half.gpu_bytes, trunks.device)
