@@ -4,7 +4,7 @@ They run what `python -m cloud.streams.worker` runs, wherever there is room. Wha
 process, which tells it to the server, as they would have done themselves. When this process, or its machine,
 dies they watch on for a while, and the next one that keeps them finds them by their names (`crew`). When it
 is told to end it lets them end, too. It outlives its server as workers of one machine do. It sees to it that
-they are not all on one machine.
+they are not all on one machine, and ends one that hangs.
 """
 
 from __future__ import annotations
@@ -15,32 +15,37 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray.exceptions import ActorDiedError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from sqlalchemy.exc import SQLAlchemyError
 
 from cloud.engine.cluster import join
 from cloud.engine.crew import Crew
 from cloud.engine.ray_watcher import Watcher
+from cloud.engine.silence import Rolls, Silence
 from cloud.engine.spreading import emptiest, is_crowded
 from cloud.settings import Settings, settings_from
-from cloud.store import streams
 from cloud.store.database import Database
 from cloud.streams.alone import leave_when_alone
 from cloud.streams.keeper import STOPPED, Goodbye
 from cloud.streams.seats import Sitting
+from cloud.streams.shared_clock import clock_of
 from cloud.streams.worker import say
 from edge_agent.clock import Clock, SystemClock
+from edge_agent.errors import ElfowlError
 from edge_agent.wire.event import Event
 
 _LOG = logging.getLogger(__name__)
 _AGAIN_S = 0.5
 _MADE_AGAIN_S = 5.0
 _GRACE_S = 10.0
+_KILL_S = 3.0
+_LISTEN_EVERY_S = 5.0
 _SPREAD_EVERY_S = 10.0
 _SETTLED_S = 60.0
 """So long after one was moved it should be where it was to go."""
@@ -53,10 +58,10 @@ Tell = Callable[[Sequence[Event]], None]
 class Watchers:
     """The actors of one cloud: those that are there already, and new ones for the rest."""
 
-    def __init__(self, crew: Crew, settings: Settings, streams_of: Callable[[str], int]) -> None:
-        """Prepare; `keep` asks for them; `streams_of` tells how many streams the one of a name watches."""
+    def __init__(self, crew: Crew, settings: Settings, rolls: Rolls, clock: Clock) -> None:
+        """Prepare; `keep` asks for them."""
         self._crew, self._settings_json = crew, settings.model_dump_json()
-        self._streams_of = streams_of
+        self._rolls, self._silence = rolls, Silence(clock)
         self._options: dict[str, Any] = {
             "num_cpus": 1,
             "num_gpus": settings.offload_gpus,
@@ -74,6 +79,7 @@ class Watchers:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._end_others())
             group.create_task(self._spread())
+            group.create_task(self._end_hung())
             for name in self._crew.names:
                 group.create_task(self._follow(name, tell))
 
@@ -96,10 +102,12 @@ class Watchers:
                 self._places[name], found = await handle.news.remote()
             except ActorDiedError as error:
                 _LOG.warning("%s is gone, another one is made: %s", name, str(error).partition("\n")[0])
+                self._silence.forget(name)
                 await asyncio.sleep(_MADE_AGAIN_S)
                 handle = await self._have(name)
             except RayError as error:
                 _LOG.warning("%s was lost: %s", name, str(error).partition("\n")[0])
+                self._silence.forget(name)
                 await asyncio.sleep(_AGAIN_S)
             else:
                 tell([Event.from_json(one) for one in found])
@@ -114,15 +122,29 @@ class Watchers:
             machines = set(await asyncio.to_thread(self._machines)) - full
             if not is_crowded(self._places, machines):
                 continue
-            counts = {name: await asyncio.to_thread(self._streams_of, name) for name in self._places}
+            counts = {name: await asyncio.to_thread(self._rolls.streams_of, name) for name in self._places}
             name = min(counts, key=lambda one: (counts[one], one))
             _LOG.warning("all workers of streams are on one machine: %s goes to another", name)
             wanted = emptiest(self._places, machines)
             # Who follows it has it made again.
-            await _stopped(self._handles[name], _MOVED)
+            await _end([self._handles[name]], _MOVED)
             await asyncio.sleep(_SETTLED_S)
             if wanted is not None and wanted not in self._places.values():
                 full.add(wanted)
+
+    async def _end_hung(self) -> None:
+        while True:
+            await asyncio.sleep(_LISTEN_EVERY_S)
+            try:
+                beating = await asyncio.to_thread(self._rolls.at_work)
+            except (ElfowlError, SQLAlchemyError):
+                self._silence.forgive()
+                continue
+            self._silence.hear(beating.intersection(self._handles))
+            for name in self._silence.hung():
+                _LOG.error("%s does not beat: it is ended, and started again", name)
+                self._silence.forget(name)
+                await asyncio.to_thread(ray.kill, self._handles[name], no_restart=False)
 
     def _machines(self) -> list[str]:
         """Return the machines on which one could be."""
@@ -161,28 +183,23 @@ def _found(name: str) -> Any:  # noqa: ANN401 - Ray's
         return None
 
 
-async def _end(handles: Iterable[Any]) -> None:
-    ending = [asyncio.ensure_future(_stopped(one)) for one in handles]
-    if not ending:
-        return
-    _, late = await asyncio.wait(ending, timeout=_GRACE_S)
-    if late:
-        _LOG.warning("%d workers of streams did not say goodbye in %.0f s", len(late), _GRACE_S)
+async def _end(handles: Iterable[Any], goodbye: Goodbye = STOPPED) -> None:
+    await asyncio.gather(*(_end_one(handle, goodbye) for handle in handles))
 
 
-async def _stopped(handle: Any, goodbye: Goodbye = STOPPED) -> None:  # noqa: ANN401 - Ray's
+async def _end_one(handle: Any, goodbye: Goodbye) -> None:  # noqa: ANN401 - Ray's
+    """Let it say goodbye; one that does not in time is ended all the same."""
     try:
-        await handle.stop.remote(goodbye)
+        async with asyncio.timeout(_GRACE_S):
+            await handle.stop.remote(goodbye)
     except ActorDiedError:
         # As it was told to.
         pass
-    except RayError as error:
-        _LOG.warning("a worker of streams did not say goodbye: %s", str(error).partition("\n")[0])
-
-
-def _streams_of(database: Database, name: str) -> int:
-    with database.read() as session:
-        return len(streams.leases_of_holders(session, name))
+    except (RayError, TimeoutError) as error:
+        _LOG.warning("a worker of streams did not say goodbye: %s", str(error).partition("\n")[0] or "late")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_KILL_S):
+                await asyncio.to_thread(ray.kill, handle)
 
 
 async def _run(watchers: Watchers, sitting: Sitting) -> None:
@@ -206,8 +223,8 @@ def main(seat: Path, clock: Clock) -> None:
     leave_when_alone(sitting, clock, lambda: os.kill(os.getpid(), signal.SIGTERM))
     join(settings.ray_address, clock)
     database = Database(settings.database_url)
-    watchers = Watchers(Crew.of(settings, seat.parent.name), settings, partial(_streams_of, database))
-    asyncio.run(_run(watchers, sitting))
+    rolls = Rolls(database, clock_of(database, clock))
+    asyncio.run(_run(Watchers(Crew.of(settings, seat.parent.name), settings, rolls, clock), sitting))
     # Ray would take its time to say where the process was.
     os._exit(0)
 

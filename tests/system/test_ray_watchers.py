@@ -126,6 +126,20 @@ def test_workers_that_were_left_behind_on_other_terms_are_replaced(kept: Kept) -
         kept.until_others_are_at_work(before)
 
 
+def test_worker_that_hangs_is_ended_and_another_one_sits_in_its_place(kept: Kept) -> None:
+    with kept.keeper():
+        first, second = kept.until_others_are_at_work(set())
+        SystemClock().sleep(_STEADY_S)
+        hung = psutil.Process(_process_of(first))
+        hung.suspend()
+        wait_until(
+            lambda: len(found := kept.at_work() - {first}) == WORKERS and second in found,
+            _PATIENCE_S,
+            kept.at_work,
+        )
+        assert not hung.is_running()
+
+
 def test_workers_stay_on_machines_of_their_own_also_after_one_was_killed_or_its_machine(kept: Kept) -> None:
     kept.cluster.add_node()
     # The node that is killed may be the one by which the keeper reaches the cluster.
