@@ -38,14 +38,17 @@ class Looker:
         eyes = DetectorEyes.of_this_machine(_here(CachePlan.model_validate_json(plan_json)))
         self._desk = Desk(eyes, SystemClock(), most=eyes.most_at_once)
 
-    async def greet(self, folders: Sequence[str]) -> tuple[str, int]:
-        """Return host and port once these detectors are ready; what is wrong with one, who asks is told."""
+    async def greet(self, folders: Sequence[str]) -> tuple[str, str, int]:
+        """Return machine, host and port once these detectors are ready.
+
+        What is wrong with one of them, who asks is told.
+        """
         await asyncio.gather(*(self._load(Path(folder)) for folder in folders))
         if self._server is None:
             host = ray.util.get_node_ip_address()
             self._server = await open_port(host, self._token, self._desk)
         host, port = self._server.sockets[0].getsockname()[:2]
-        return host, port
+        return ray.get_runtime_context().get_node_id(), host, port
 
     async def _load(self, folder: Path) -> None:
         loop = asyncio.get_running_loop()

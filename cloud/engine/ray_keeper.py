@@ -20,7 +20,7 @@ from typing import Any
 import ray
 from ray.exceptions import ActorDiedError, RayError
 
-from cloud.engine.cluster import join
+from cloud.engine.cluster import Places, join
 from cloud.engine.keeping import ActorEndedError, ActorLostError, KeeperPlan, Post, Posts, wanted_in
 from cloud.engine.line import Line
 from cloud.engine.ray_actor import Looker
@@ -40,15 +40,22 @@ class RayActor:
     Ray says where it is and whether it lives; questions go there directly.
     """
 
-    def __init__(self, plan: KeeperPlan, clock: Clock) -> None:
-        """Ask for one; Ray makes it as soon as a machine has room."""
+    def __init__(self, name: str, plan: KeeperPlan, places: Places, clock: Clock) -> None:
+        """Ask for one; Ray makes it as soon as a machine has room.
+
+        Args:
+            name: Of its post.
+            plan: What it is told.
+            places: Where others are: not all are to die with one machine.
+            clock: Where the time comes from.
+        """
+        self._name, self._places = name, places
         token = secrets.token_bytes(_TOKEN_BYTES)
         options: dict[str, Any] = {
             "num_cpus": 1,
             "num_gpus": plan.gpus,
             "max_restarts": -1,
-            # The next one goes to another machine, if there is one: not all are to die with one machine.
-            "scheduling_strategy": "SPREAD",
+            "scheduling_strategy": places.choose(name),
         }
         self._line = Line(token, clock)
         looker = ray.remote(Looker).options(**options)
@@ -56,7 +63,8 @@ class RayActor:
 
     async def greet(self, folders: Sequence[Path]) -> None:
         """Return once it is up and has these detectors ready."""
-        host, port = await _told(self._handle.greet.remote([str(folder) for folder in folders]))
+        machine, host, port = await _told(self._handle.greet.remote([str(folder) for folder in folders]))
+        self._places.note(self._name, machine)
         if not self._line.is_open:
             try:
                 await self._line.open(host, port)
@@ -77,6 +85,7 @@ class RayActor:
     def end(self) -> None:
         """End it for good."""
         self._line.close()
+        self._places.forget(self._name)
         ray.kill(self._handle, no_restart=True)
 
 
@@ -92,9 +101,15 @@ async def _told(reference: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever th
 async def _keep(plan: KeeperPlan, sockets: Sequence[Path], clock: Clock) -> None:
     shared = SharedFolders(plan.cache)
     bringer = Bringer(shared)
-    hire = partial(RayActor, plan, clock)
-    posts = [Post(socket, hire, bringer, shared.newest, clock) for socket in sockets]
-    await Posts(posts, partial(wanted_in, sockets[0].parent, plan.workers)).hold()
+    places = Places({"CPU": 1.0, "GPU": plan.gpus})
+    await places.look()
+    posts = [
+        Post(socket, partial(RayActor, socket.name, plan, places, clock), bringer, shared.newest, clock)
+        for socket in sockets
+    ]
+    async with asyncio.TaskGroup() as group:
+        group.create_task(places.follow())
+        group.create_task(Posts(posts, partial(wanted_in, sockets[0].parent, plan.workers)).hold())
 
 
 def main(plan_json: str, *sockets: str) -> None:

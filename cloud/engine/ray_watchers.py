@@ -21,14 +21,12 @@ from typing import Any
 
 import ray
 from ray.exceptions import ActorDiedError, RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from sqlalchemy.exc import SQLAlchemyError
 
-from cloud.engine.cluster import join
+from cloud.engine.cluster import Places, join
 from cloud.engine.crew import Crew
 from cloud.engine.ray_watcher import Watcher
 from cloud.engine.silence import Rolls, Silence
-from cloud.engine.spreading import emptiest, is_crowded
 from cloud.settings import Settings, settings_from
 from cloud.store.database import Database
 from cloud.streams.alone import leave_when_alone
@@ -72,11 +70,13 @@ class Watchers:
             "get_if_exists": True,
         }
         self._handles: dict[str, Any] = {}
-        self._places: dict[str, str] = {}
+        self._places = Places({"CPU": self._options["num_cpus"], "GPU": self._options["num_gpus"]})
 
     async def keep(self, tell: Tell) -> None:
         """Tell what they store, until cancelled."""
+        await self._places.look()
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._places.follow())
             group.create_task(self._end_others())
             group.create_task(self._spread())
             group.create_task(self._end_hung())
@@ -99,7 +99,7 @@ class Watchers:
         handle = await self._have(name)
         while True:
             try:
-                self._places[name], found = await handle.news.remote()
+                machine, found = await handle.news.remote()
             except ActorDiedError as error:
                 _LOG.warning("%s is gone, another one is made: %s", name, str(error).partition("\n")[0])
                 self._silence.forget(name)
@@ -110,27 +110,29 @@ class Watchers:
                 self._silence.forget(name)
                 await asyncio.sleep(_AGAIN_S)
             else:
+                self._places.note(name, machine)
                 tell([Event.from_json(one) for one in found])
 
     async def _spread(self) -> None:
         """Move one when all are on one machine, as after another one died: without it nobody would watch."""
-        full: set[str] = set()
+        full: frozenset[str] = frozenset()
         while True:
             await asyncio.sleep(_SPREAD_EVERY_S)
-            if len(set(self._places.values())) > 1:
+            wanted = self._places.way_out(full)
+            if wanted is None:
                 continue
-            machines = set(await asyncio.to_thread(self._machines)) - full
-            if not is_crowded(self._places, machines):
+            try:
+                counts = await asyncio.to_thread(self._rolls.counts, self._handles)
+            except (ElfowlError, SQLAlchemyError):
+                # The tables are away; there is time.
                 continue
-            counts = {name: await asyncio.to_thread(self._rolls.streams_of, name) for name in self._places}
             name = min(counts, key=lambda one: (counts[one], one))
             _LOG.warning("all workers of streams are on one machine: %s goes to another", name)
-            wanted = emptiest(self._places, machines)
             # Who follows it has it made again.
             await _end([self._handles[name]], _MOVED)
             await asyncio.sleep(_SETTLED_S)
-            if wanted is not None and wanted not in self._places.values():
-                full.add(wanted)
+            if not self._places.has_any_on(wanted):
+                full |= {wanted}
 
     async def _end_hung(self) -> None:
         while True:
@@ -146,33 +148,13 @@ class Watchers:
                 self._silence.forget(name)
                 await asyncio.to_thread(ray.kill, self._handles[name], no_restart=False)
 
-    def _machines(self) -> list[str]:
-        """Return the machines on which one could be."""
-        needs = {"CPU": self._options["num_cpus"], "GPU": self._options["num_gpus"]}
-        return [
-            str(node["NodeID"])
-            for node in ray.nodes()
-            if node["Alive"] and all(node["Resources"].get(what, 0.0) >= most for what, most in needs.items())
-        ]
-
     async def _have(self, name: str) -> Any:  # noqa: ANN401 - Ray's
         """Return the actor of a name; Ray makes it as soon as a machine has room, if there is none."""
-        # In threads: the cluster's head may be away.
-        machines = await asyncio.to_thread(self._machines)
-        self._places.pop(name, None)
-        machine = emptiest(self._places, machines)
-        if machine is not None:
-            self._places[name] = machine
-        watcher = ray.remote(Watcher).options(name=name, scheduling_strategy=_on(machine), **self._options)
+        place = self._places.choose(name)
+        watcher = ray.remote(Watcher).options(name=name, scheduling_strategy=place, **self._options)
+        # In a thread: the cluster's head may be away.
         self._handles[name] = await asyncio.to_thread(watcher.remote, name, self._settings_json)
         return self._handles[name]
-
-
-def _on(machine: str | None) -> Any:  # noqa: ANN401 - Ray's
-    """Return what places an actor there, and again there when it died; elsewhere where there is no room."""
-    if machine is None:
-        return "SPREAD"
-    return NodeAffinitySchedulingStrategy(machine, soft=True, _spill_on_unavailable=True)
 
 
 def _found(name: str) -> Any:  # noqa: ANN401 - Ray's

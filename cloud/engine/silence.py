@@ -27,10 +27,10 @@ class Rolls:
             beating = [row.id for row in streams.workers(session) if is_fresh(row.beat, now_s)]
         return {one.rpartition(".")[0] for one in beating}
 
-    def streams_of(self, name: str) -> int:
-        """Return how many streams one holds."""
+    def counts(self, names: Iterable[str]) -> dict[str, int]:
+        """Return how many streams each of them holds."""
         with self._database.read() as session:
-            return len(streams.leases_of_holders(session, name))
+            return {name: len(streams.leases_of_holders(session, name)) for name in names}
 
 
 class Silence:

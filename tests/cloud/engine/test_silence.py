@@ -45,4 +45,4 @@ def test_tables_tell_who_beats_by_the_names_of_slots(tmp_path: Path) -> None:
     assert rolls.at_work() == {"watch_a_0", "watch_a_1"}
     clock.advance(LEASE_S / 2)
     assert rolls.at_work() == {"watch_a_1"}
-    assert rolls.streams_of("watch_a_1") == 0
+    assert rolls.counts(["watch_a_0", "watch_a_1"]) == {"watch_a_0": 0, "watch_a_1": 0}
