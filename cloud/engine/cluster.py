@@ -16,7 +16,6 @@ from edge_agent.clock import Clock
 
 _LOG = logging.getLogger(__name__)
 _KNOCK_S = 1.0
-_LOOK_EVERY_S = 10.0
 
 
 def join(address: str | None, clock: Clock) -> None:
@@ -57,14 +56,11 @@ class Places:
         self.machines: frozenset[str] = frozenset()
 
     async def look(self) -> None:
-        """Look which machines there are; waits for the cluster's head."""
-        self.machines = frozenset(await asyncio.to_thread(self._machines))
+        """Look which machines there are; waits for the cluster's head.
 
-    async def follow(self) -> None:
-        """Look again and again, until cancelled."""
-        while True:
-            await self.look()
-            await asyncio.sleep(_LOOK_EVERY_S)
+        Seldom, please: Ray ends a process that asks at the moment when a head comes back.
+        """
+        self.machines = frozenset(await asyncio.to_thread(self._machines))
 
     def note(self, name: str, machine: str) -> None:
         """Note where one is."""
@@ -82,6 +78,11 @@ class Places:
             return "SPREAD"
         self._of[name] = machine
         return NodeAffinitySchedulingStrategy(machine, soft=True, _spill_on_unavailable=True)
+
+    @property
+    def may_be_crowded(self) -> bool:
+        """Return whether all are on one machine; whether there is another one, only `look` tells."""
+        return len(self._of) > 1 and len(set(self._of.values())) == 1
 
     def way_out(self, full: frozenset[str]) -> str | None:
         """Return where one should go when all are on one machine, if not all others are `full`."""

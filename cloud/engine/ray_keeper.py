@@ -102,14 +102,13 @@ async def _keep(plan: KeeperPlan, sockets: Sequence[Path], clock: Clock) -> None
     shared = SharedFolders(plan.cache)
     bringer = Bringer(shared)
     places = Places({"CPU": 1.0, "GPU": plan.gpus})
+    # Once: a machine that is gone by then is no place, and Ray finds another one.
     await places.look()
     posts = [
         Post(socket, partial(RayActor, socket.name, plan, places, clock), bringer, shared.newest, clock)
         for socket in sockets
     ]
-    async with asyncio.TaskGroup() as group:
-        group.create_task(places.follow())
-        group.create_task(Posts(posts, partial(wanted_in, sockets[0].parent, plan.workers)).hold())
+    await Posts(posts, partial(wanted_in, sockets[0].parent, plan.workers)).hold()
 
 
 def main(plan_json: str, *sockets: str) -> None:

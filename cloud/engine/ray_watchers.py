@@ -74,9 +74,7 @@ class Watchers:
 
     async def keep(self, tell: Tell) -> None:
         """Tell what they store, until cancelled."""
-        await self._places.look()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._places.follow())
             group.create_task(self._end_others())
             group.create_task(self._spread())
             group.create_task(self._end_hung())
@@ -118,6 +116,9 @@ class Watchers:
         full: frozenset[str] = frozenset()
         while True:
             await asyncio.sleep(_SPREAD_EVERY_S)
+            if not self._places.may_be_crowded:
+                continue
+            await self._places.look()
             wanted = self._places.way_out(full)
             if wanted is None:
                 continue
@@ -150,6 +151,7 @@ class Watchers:
 
     async def _have(self, name: str) -> Any:  # noqa: ANN401 - Ray's
         """Return the actor of a name; Ray makes it as soon as a machine has room, if there is none."""
+        await self._places.look()
         place = self._places.choose(name)
         watcher = ray.remote(Watcher).options(name=name, scheduling_strategy=place, **self._options)
         # In a thread: the cluster's head may be away.

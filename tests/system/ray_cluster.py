@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,9 @@ class RayCluster:
             *(f"--{name}={one}" for name, one in options.items()),
         ]
         self._next_head = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-        # Nodes that are there already are known to it at once; its own one comes last.
-        wait_until(lambda: len(self._alive()) > len(self._nodes), _PATIENCE_S, self._alive)
+        # Not by `_alive`: Ray ends a process that asks before a head has read its disk. Its node comes last.
+        head = self._next_head.pid
+        wait_until(lambda: "raylet" in _names_below(head), _PATIENCE_S, lambda: _names_below(head))
 
     def shutdown(self) -> None:
         """End all of it."""
@@ -118,6 +119,14 @@ def _below(process_id: int) -> list[psutil.Process]:
         return list(psutil.Process(process_id).children(recursive=True))
     except psutil.NoSuchProcess:
         return []
+
+
+def _names_below(process_id: int) -> set[str]:
+    found = set()
+    for one in _below(process_id):
+        with suppress(psutil.Error):
+            found.add(one.name())
+    return found
 
 
 def _in_time(start: Callable[[], Any]) -> Any:  # noqa: ANN401 - the library's own
