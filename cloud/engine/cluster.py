@@ -58,7 +58,7 @@ class Places:
     async def look(self) -> None:
         """Look which machines there are; waits for the cluster's head.
 
-        Seldom, please: Ray ends a process that asks at the moment when a head comes back.
+        Seldom, please: Ray ends a process whose question the head answers with an error.
         """
         self.machines = frozenset(await asyncio.to_thread(self._machines))
 

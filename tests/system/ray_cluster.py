@@ -69,7 +69,7 @@ class RayCluster:
             *(f"--{name}={one}" for name, one in options.items()),
         ]
         self._next_head = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-        # Not by `_alive`: Ray ends a process that asks before a head has read its disk. Its node comes last.
+        # Not by `_alive`: Ray ends a process whom a head answers with an error. Its node comes last.
         head = self._next_head.pid
         wait_until(lambda: "raylet" in _names_below(head), _PATIENCE_S, lambda: _names_below(head))
 
@@ -152,6 +152,8 @@ def ray_cluster(home: Path, cores: int = 2) -> Iterator[RayCluster]:
         pytest.MonkeyPatch.context() as environment,
     ):
         environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # A head that is started again would ask for a token that lies in the home of whoever runs this.
+        environment.setenv("RAY_AUTH_MODE", "disabled")
         # There it writes where the newest cluster is, in a folder that it does not make.
         environment.setenv("RAY_TMPDIR", folder)
         Path(folder, "ray").mkdir()
