@@ -53,7 +53,7 @@ class SearchPlan:
 
     sizes_px: tuple[tuple[int, int], ...]
     shares: tuple[float, ...] = (0.0, 0.25, 0.4, 0.5, 0.6, 0.7)
-    cheaper: tuple[float, ...] = (1.4, 3.0)
+    cheaper: tuple[float, ...] = (2.0, 3.0)
     budget_s: float = 300.0
     learning_rate: float = 1e-3
     seed: int = 0
