@@ -2,6 +2,9 @@
 // never the clock (which is wrong for a third of the frames).
 import { clampFrame, frameAt, middleOf } from "./frames.js";
 
+// After so long a seek that brought no picture is made anew: browsers lose one now and then, above all the first.
+const LATE_MS = 700;
+
 export class FramePlayer {
   /** @param onFrame told each frame that is shown, before it is painted @param onPlaying told whether it plays */
   constructor(video, { fps, count, onFrame, onPlaying }) {
@@ -16,6 +19,7 @@ export class FramePlayer {
   }
 
   stop() {
+    clearTimeout(this.late);
     Object.entries(this.listeners).forEach(([name, listener]) => this.video.removeEventListener(name, listener));
     if (this.isExact) this.video.cancelVideoFrameCallback(this.handle);
     else cancelAnimationFrame(this.handle);
@@ -44,6 +48,16 @@ export class FramePlayer {
     if (this.wanted === null || this.wanted === this.shown) { this.wanted = null; return; }
     this.target = this.wanted;
     this.video.currentTime = middleOf(this.target, this.fps);
+    this.#expect();
+  }
+
+  #expect() {
+    clearTimeout(this.late);
+    this.late = setTimeout(() => {
+      if (this.wanted === null) return;
+      if (this.video.seeking) this.#expect(); // the network is slow
+      else this.#go();
+    }, LATE_MS);
   }
 
   #arrived() {
