@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from cloud.detector.layers import bias_of
 from cloud.detector.spec import Block
 
 STRIDE_PX = 8
@@ -79,16 +80,9 @@ class AnchorFreeHead(nn.Module):
                 nn.init.normal_(layer.weight, std=math.sqrt(2 / fan_in), generator=generator)
         nn.init.normal_(self.scores.weight, std=0.01, generator=generator)
         nn.init.normal_(self.boxes.weight, std=0.01, generator=generator)
-        nn.init.constant_(self._bias(self.scores), -math.log((1 - _PRIOR_SCORE) / _PRIOR_SCORE))
+        nn.init.constant_(bias_of(self.scores), -math.log((1 - _PRIOR_SCORE) / _PRIOR_SCORE))
         with torch.no_grad():
-            self._bias(self.boxes).copy_(torch.tensor(mean_distances))
-
-    @staticmethod
-    def _bias(layer: nn.Conv2d) -> torch.Tensor:
-        if layer.bias is None:
-            message = "an output layer has a bias"
-            raise TypeError(message)
-        return layer.bias
+            bias_of(self.boxes).copy_(torch.tensor(mean_distances))
 
     def adapt(self, index: int, features: torch.Tensor) -> torch.Tensor:
         """Return one level in the head's own width."""

@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from cloud.detector.head import LEVELS, AnchorFreeHead
+from cloud.detector.layers import as_convolution, bias_of
 from cloud.subnets.graph import OPSET, Array
 from edge_agent.vision.arrays import Float32
 
@@ -51,10 +52,10 @@ def head_graph(head: AnchorFreeHead, maps: Sequence[ByteMap]) -> bytes:
     mixed = graph.add("Transpose", [_mixed(graph, head, maps)], "planes", perm=[0, 3, 1, 2])
     layers = list(head.block)
     for number, (conv, norm) in enumerate(zip(layers[::3], layers[1::3], strict=True)):
-        mixed = graph.convolution(mixed, _conv(conv), *_scale_and_shift(norm), f"block{number}")
+        mixed = graph.convolution(mixed, as_convolution(conv), *_scale_and_shift(norm), f"block{number}")
     hidden = graph.add("Transpose", [mixed], "hidden", perm=[0, 2, 3, 1])
     weight = torch.cat([head.scores.weight, head.boxes.weight])
-    bias = torch.cat([_bias(head.scores), _bias(head.boxes)])
+    bias = torch.cat([bias_of(head.scores), bias_of(head.boxes)])
     graph.product(hidden, _hidden_map(weight.shape[1]), _matrix(weight), _numbers(bias), ANSWERS)
     return graph.serialised([map_name(index) for index in range(len(maps))])
 
@@ -64,7 +65,7 @@ def _mixed(graph: _Graph, head: AnchorFreeHead, maps: Sequence[ByteMap]) -> str:
     scale, shift = _scale_and_shift(head.mix[0])
     mixed, coarser = "", LEVELS
     for index in sorted(range(len(maps)), key=lambda index: (-(index % LEVELS), index)):
-        weight = _matrix(_conv(head.adapters[index]).weight) * scale[:, None]
+        weight = _matrix(as_convolution(head.adapters[index]).weight) * scale[:, None]
         own = graph.product(map_name(index), maps[index], weight, None if index else shift, f"adapted{index}")
         if mixed:
             grown = mixed if index % LEVELS == coarser else graph.doubled(mixed, own, len(weight))
@@ -192,20 +193,6 @@ def _scale_and_shift(norm: nn.Module) -> tuple[Float32, Float32]:
         raise TypeError(message)
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     return _numbers(scale), _numbers(norm.bias - norm.running_mean * scale)
-
-
-def _conv(layer: nn.Module) -> nn.Conv2d:
-    if not isinstance(layer, nn.Conv2d):
-        message = f"expected a convolution, got {type(layer).__name__}"
-        raise TypeError(message)
-    return layer
-
-
-def _bias(layer: nn.Conv2d) -> torch.Tensor:
-    if layer.bias is None:
-        message = "an output layer has a bias"
-        raise TypeError(message)
-    return layer.bias
 
 
 def _matrix(weight: torch.Tensor) -> Float32:

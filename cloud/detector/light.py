@@ -20,6 +20,7 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 from torch.nn import functional
 
+from cloud.detector.layers import as_convolution, bias_of
 from cloud.errors import InputError
 from cloud.subnets.manifest import SubnetManifest
 
@@ -121,15 +122,15 @@ class LightHead(nn.Module):
 
     def start_from(self, mean_distances: Sequence[float], generator: torch.Generator) -> None:
         """Initialise: seldom anything anywhere, boxes of the mean size (He et al. 2015 elsewhere)."""
-        inputs = sum(_conv(adapter).in_channels for adapter in self.adapters)
+        inputs = sum(as_convolution(adapter).in_channels for adapter in self.adapters)
         for adapter in self.adapters:
-            nn.init.normal_(_conv(adapter).weight, std=math.sqrt(2 / inputs), generator=generator)
-        nn.init.zeros_(_bias(_conv(self.adapters[0])))
+            nn.init.normal_(as_convolution(adapter).weight, std=math.sqrt(2 / inputs), generator=generator)
+        nn.init.zeros_(bias_of(as_convolution(self.adapters[0])))
         for layer in (self.scores, self.boxes):
             nn.init.normal_(layer.weight, std=0.01, generator=generator)
-        nn.init.constant_(_bias(self.scores), -math.log((1 - _PRIOR_SCORE) / _PRIOR_SCORE))
+        nn.init.constant_(bias_of(self.scores), -math.log((1 - _PRIOR_SCORE) / _PRIOR_SCORE))
         with torch.no_grad():
-            _bias(self.boxes).copy_(torch.tensor(mean_distances))
+            bias_of(self.boxes).copy_(torch.tensor(mean_distances))
 
     def forward(self, neck_levels: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits and distances, NCHW."""
@@ -196,7 +197,7 @@ def light_neck_sha256(subnet: SubnetManifest) -> str:
 def rounded(head: LightHead) -> LightHead:
     """Return the head as it will be read back: its numbers in half precision, worked with in single."""
     copy = LightHead(
-        [_conv(adapter).in_channels for adapter in head.adapters],
+        [as_convolution(adapter).in_channels for adapter in head.adapters],
         head.scores.out_channels,
         head.score_width,
         head.box_width,
@@ -220,17 +221,3 @@ def _neck_bytes(subnet: SubnetManifest) -> bytes:
         message = f"subnet {subnet.name} has no light neck: use the full form, or another subnet"
         raise InputError(message)
     return (_NECKS / f"{subnet.name}.safetensors").read_bytes()
-
-
-def _conv(layer: nn.Module) -> nn.Conv2d:
-    if not isinstance(layer, nn.Conv2d):
-        message = f"expected a convolution, got {type(layer).__name__}"
-        raise TypeError(message)
-    return layer
-
-
-def _bias(layer: nn.Conv2d) -> torch.Tensor:
-    if layer.bias is None:
-        message = "the layer has no bias"
-        raise TypeError(message)
-    return layer.bias
