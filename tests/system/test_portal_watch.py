@@ -35,7 +35,8 @@ _LOSES_ITS_FIRST_SEEK = """async () => {
     set currentTime(at) {
       this.seeks += 1;
       if (this.seeks === 1) return;
-      setTimeout(() => { this.dispatchEvent(new Event("seeked")); this.told(0, { mediaTime: at }); });
+      const mediaTime = Math.floor(at * 10) / 10;
+      setTimeout(() => { this.dispatchEvent(new Event("seeked")); this.told(0, { mediaTime }); });
     }
     pause() {}
     requestVideoFrameCallback(told) { this.told = told; return 1; }
