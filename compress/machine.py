@@ -45,12 +45,6 @@ def processor() -> str:
     return next(iter(names), board or platform.processor() or "unknown processor")
 
 
-def multiplies_bfloat16() -> bool:
-    """Tell whether the processor has instructions that multiply bfloat16; without them it is slow."""
-    lines = [line for line in _text("/proc/cpuinfo").splitlines() if line.startswith("flags")]
-    return any(flag in {"avx512_bf16", "amx_bf16"} for line in lines[:1] for flag in line.split())
-
-
 def _text(path: str) -> str:
     try:
         return Path(path).read_text("utf-8")

@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from compress.distillation import distillation_loss, tensors_of
 from compress.errors import ExportError
 from compress.protocol import Compressible, Rgb
-from compress.recover import one_cycle
+from compress.recover import distillation_loss, one_cycle, tensors_of
 from compress.teacher import Answer, Asked, Regrid, answer_of
 from edge_agent.runtime.backend import Network, network_input
 from edge_agent.vision.arrays import Float32

@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from compress.capture import normalised
-from compress.distillation import Wanted, tensors_of
 from compress.errors import ExportError
 from compress.jitter import Jitter, draw, jittered
-from compress.learner import Learner, in_usual_order
 from compress.lessons import Lessons
-from compress.machine import multiplies_bfloat16
-from compress.teacher import THREADS
+from compress.teacher import THREADS, Answer
 from edge_agent.clock import Clock
+
+BOX_WEIGHT = 2.0
 
 _BOX_WEIGHT_OF_STUDENTS = 0.25
 """A student's boxes soon lie well enough; what differs from the full detector is its scores."""
@@ -34,6 +34,7 @@ _BOX_WEIGHT_OF_STUDENTS = 0.25
 _MAX_GRADIENT_NORM = 10.0
 _WARM_UP_SHARE = 0.15
 _WEIGHT_DECAY = 1e-4
+_LEAST_HEAT = 0.1
 _NOTE_STEPS = 5
 
 
@@ -92,7 +93,7 @@ def recover(
     Raises:
         ExportError: The loss is not a finite number.
     """
-    run = _Run(network, lessons, plan, checkpoint)
+    run = _Run(network, plan, checkpoint)
     start_s = clock.monotonic_s() - run.spent_s
     saved_s = run.spent_s
     marks = [1 - 0.5 * i / plan.checks for i in range(plan.checks)][::-1] if plan.checks else []
@@ -100,7 +101,7 @@ def recover(
     batches = _batches(len(lessons.pixels), plan, run.step)
     with ThreadPoolExecutor(THREADS) as pool:
         while run.progress < 1.0:
-            loss = run.learn(next(batches), pool)
+            loss = run.learn(lessons, next(batches), pool)
             run.spent_s = clock.monotonic_s() - start_s
             run.progress = min(1.0, max(run.step / plan.steps, run.spent_s / plan.budget_s))
             while marks and run.progress >= marks[0]:
@@ -120,13 +121,9 @@ def recover(
 class _Run:
     """The network that learns, its optimizer, and the best state so far."""
 
-    def __init__(
-        self, network: nn.Module, lessons: Lessons, plan: RecoverPlan, checkpoint: Path | None
-    ) -> None:
+    def __init__(self, network: nn.Module, plan: RecoverPlan, checkpoint: Path | None) -> None:
         self._network = copy.deepcopy(network).eval().requires_grad_(requires_grad=True)
-        self._lessons = lessons
-        self._learner = _learner(self._network, lessons)
-        self._parameters = self._learner.parameters
+        self._parameters = list(self._network.parameters())
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=plan.learning_rate, betas=(0.9, 0.99), weight_decay=_WEIGHT_DECAY
         )
@@ -136,14 +133,14 @@ class _Run:
         if checkpoint is not None and checkpoint.is_file():
             self._load(checkpoint)
 
-    def learn(self, batch: Sequence[tuple[int, Jitter]], pool: ThreadPoolExecutor) -> float:
+    def learn(self, lessons: Lessons, batch: Sequence[tuple[int, Jitter]], pool: ThreadPoolExecutor) -> float:
         """Take one step; return the loss.
 
         Raises:
             ExportError: The loss is not finite.
         """
         parts = [batch[worker::THREADS] for worker in range(THREADS)]
-        results = list(pool.map(self._gradients, parts))
+        results = list(pool.map(lambda part: self._gradients(lessons, part), parts))
         loss = sum(loss for loss, _ in results) / len(batch)
         if not math.isfinite(loss):
             message = f"recovery went astray after {self.step} steps: the loss is not a finite number"
@@ -158,15 +155,19 @@ class _Run:
         self.step += 1
         return loss
 
-    def _gradients(self, part: Sequence[tuple[int, Jitter]]) -> tuple[float, list[torch.Tensor | None]]:
+    def _gradients(
+        self, lessons: Lessons, part: Sequence[tuple[int, Jitter]]
+    ) -> tuple[float, list[torch.Tensor | None]]:
         """Return the summed loss and gradients of some views, one by one: that is quickest on a core."""
         total = 0.0
         sums: list[torch.Tensor | None] = [None] * len(self._parameters)
         torch.set_num_threads(1)
         for number, jitter in part:
-            picture, wanted = _lesson(self._lessons, number, jitter)
-            loss, found = self._learner.gradients(picture, wanted, _BOX_WEIGHT_OF_STUDENTS)
-            total += loss
+            picture, answer = _lesson(lessons, number, jitter)
+            with torch.enable_grad():
+                loss = distillation_loss(self._network(picture), answer, _BOX_WEIGHT_OF_STUDENTS)
+                found = torch.autograd.grad(loss, self._parameters, allow_unused=True)
+            total += float(loss.detach())
             sums = [_plus(before, more) for before, more in zip(sums, found, strict=True)]
         return total, sums
 
@@ -180,7 +181,7 @@ class _Run:
         """Return the network in its best state."""
         if self._best is not None:
             self._network.load_state_dict(self._best[1])
-        return in_usual_order(self._network.requires_grad_(requires_grad=False))
+        return self._network.requires_grad_(requires_grad=False)
 
     def save(self, file: Path) -> None:
         """Write all that is needed to go on; the file appears whole or not at all."""
@@ -202,10 +203,40 @@ class _Run:
         self.step, self.spent_s, self.progress = state["standing"]
 
 
-def _learner(network: nn.Module, lessons: Lessons) -> Learner:
-    height_px, width_px = lessons.pixels[0].shape[:2]
-    finest = max(math.prod(level.heat.shape[:2]) for level in lessons.answers[0])
-    return Learner(network, (width_px, height_px), finest, in_bfloat16=multiplies_bfloat16())
+def distillation_loss(
+    outputs: Sequence[torch.Tensor],
+    answer: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    box_weight: float = BOX_WEIGHT,
+) -> torch.Tensor:
+    """Return how far outputs are from the full detector's answer to one picture.
+
+    Quality focal loss on the heat (Li et al. 2020), GIoU on the boxes where the full detector is warm.
+
+    Args:
+        outputs: Per level scores `(1, h, w, classes)` logits, then boxes `(1, h, w, 4)` in strides.
+        answer: Per level heat `(h, w, classes)` and distances `(h, w, 4)`, float32.
+        box_weight: Of the boxes, beside the scores.
+    """
+    total = outputs[0].new_zeros(())
+    for logits, boxes, (heat, distances) in zip(outputs[::2], outputs[1::2], answer, strict=True):
+        cross = functional.binary_cross_entropy_with_logits(logits[0], heat, reduction="none")
+        focal = (torch.sigmoid(logits[0]) - heat).abs() ** 2 * cross
+        warmth = heat.amax(dim=-1)
+        weight = torch.where(warmth > _LEAST_HEAT, warmth, 0.0)
+        apart = giou_loss(boxes[0], distances) * weight
+        total = total + focal.sum() / heat.sum().clamp(min=1.0)
+        total = total + box_weight * apart.sum() / weight.sum().clamp(min=1.0)
+    return total
+
+
+def giou_loss(distances: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Return 1 - GIoU (Rezatofighi et al. 2019) `(h, w)` of left, top, right, bottom `(h, w, 4)`."""
+    low, high = torch.minimum(distances, wanted), torch.maximum(distances, wanted)
+    shared = (low[..., 0] + low[..., 2]) * (low[..., 1] + low[..., 3])
+    hull = (high[..., 0] + high[..., 2]) * (high[..., 1] + high[..., 3]) + 1e-6
+    areas = [(one[..., 0] + one[..., 2]) * (one[..., 1] + one[..., 3]) for one in (distances, wanted)]
+    union = areas[0] + areas[1] - shared + 1e-6
+    return 1 - (shared / union - (hull - union) / hull)
 
 
 def one_cycle(progress: float, peak: float) -> float:
@@ -216,10 +247,23 @@ def one_cycle(progress: float, peak: float) -> float:
     return peak * max(1e-3, (1 + math.cos(math.pi * min(rest, 1.0))) / 2)
 
 
-def _lesson(lessons: Lessons, number: int, jitter: Jitter) -> tuple[torch.Tensor, Wanted]:
+def tensors_of(answer: Answer) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Return an answer as the loss takes it."""
+    return [
+        (
+            torch.from_numpy(level.heat.astype(np.float32)),
+            torch.from_numpy(level.distances.astype(np.float32)),
+        )
+        for level in answer
+    ]
+
+
+def _lesson(
+    lessons: Lessons, number: int, jitter: Jitter
+) -> tuple[torch.Tensor, list[tuple[torch.Tensor, torch.Tensor]]]:
     pixels, answer = jittered(lessons.pixels[number], lessons.answers[number], jitter)
     picture = torch.from_numpy(normalised(pixels)).permute(2, 0, 1)[None]
-    return picture, tensors_of(answer)
+    return picture.contiguous(), tensors_of(answer)
 
 
 def _plus(before: torch.Tensor | None, more: torch.Tensor | None) -> torch.Tensor | None:

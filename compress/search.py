@@ -49,7 +49,7 @@ from compress.threads import one_thread_each
 from edge_agent.clock import Clock
 
 _STAGE = "search"
-_GATHER_SHARE = 0.25
+_GATHER_SHARE = 0.2
 _LEAST_VIEWS, _MOST_VIEWS = 24, 360
 _TRIED_ON = 6
 _CHECKS = 2

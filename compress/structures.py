@@ -11,8 +11,8 @@ from torch import nn
 from compress.blocks import Part, removable_parts, without
 from compress.candidates import Candidate
 from compress.capture import normalised
-from compress.distillation import distillation_loss, tensors_of
 from compress.lessons import Lessons
+from compress.recover import distillation_loss, tensors_of
 from compress.teacher import in_threads
 
 _BLOCKS_SHARE = 0.25

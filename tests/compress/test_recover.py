@@ -11,10 +11,9 @@ import torch
 from torch import nn
 
 from compress.accuracy import agreement_f1
-from compress.distillation import distillation_loss, giou_loss
 from compress.errors import CancelledError, ExportError
 from compress.lessons import LessonPlan, Material, gather, lessons_for
-from compress.recover import RecoverPlan, Standing, one_cycle, recover
+from compress.recover import RecoverPlan, Standing, distillation_loss, giou_loss, one_cycle, recover
 from compress.structures import lesson_loss
 from compress.teacher import AnswerStore, Asked, LevelAnswer, Regrid
 from compress.threads import one_thread_each

@@ -65,7 +65,6 @@ def _tried(work: int, near: float) -> Tried:
     [
         ([(100, 0.97), (50, 0.965), (20, 0.8)], [50, 100, 20]),
         ([(100, 0.97), (50, 0.90), (20, 0.8)], [100, 50, 20]),
-        ([(100, 0.965), (50, 0.97), (20, 0.8)], [50, 100, 20]),  # it may have been chance
         ([(100, 0.90), (50, 0.97), (20, 0.8)], [50, 20]),  # the dearest is beaten in both
         ([(100, 0.9)], [100]),
         ([], []),
@@ -110,22 +109,14 @@ FEWER = Structure("fewer", _candidate(900, "subnets", "levels", "blocks"))
 
 
 def test_grid_of_structures_has_the_sure_one_and_the_least_harmful_at_each_cost() -> None:
-    places = grid([WHOLE, SURE, FEWER], SearchPlan(SIZES_PX, cheaper=(2.0, 3.0, 5.0)))
+    places = grid([WHOLE, SURE, FEWER], SearchPlan(SIZES_PX, cheaper=(2.3, 2.75, 4.0)))
 
     assert [(one.words, size, share) for one, size, share in places] == [
         ("less", (640, 480), 0.0),
-        ("less", (640, 480), 0.4),
-        ("less", (640, 480), 0.6),
-        ("less", (512, 384), 0.6),
+        ("fewer", (640, 480), 0.4),
+        ("fewer", (640, 480), 0.5),
+        ("fewer", (640, 480), 0.65),
     ]
-
-
-def test_grid_takes_blocks_away_where_that_saves_more_than_channels_of_the_same_harm() -> None:
-    few = replace(FEWER, candidate=_candidate(400, "subnets", "levels", "blocks"))
-
-    places = grid([WHOLE, SURE, few], SearchPlan(SIZES_PX, cheaper=(3.0,)))
-
-    assert [(one.words, share) for one, _, share in places] == [("less", 0.0), ("fewer", 0.0)]
 
 
 def test_share_of_time_of_rungs_goes_by_what_a_view_costs_and_how_many_each_sees() -> None:
