@@ -7,10 +7,10 @@ looked at so is looked at as elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 from cloud.detector.full import FullDetector, decode_detections, run_head
-from cloud.detector.full_int8 import int8_full
+from cloud.detector.full_int8 import Int8Full, int8_full
 from cloud.detector.head import AnchorFreeHead
 from cloud.detector.light import LightNetwork
 from cloud.detector.light_int8 import int8_levels
@@ -27,16 +27,15 @@ Detect = Callable[[Sequence[Question]], list[Found]]
 """Answers questions, one answer each."""
 
 _Outputs = tuple[Float32, Float32]
-_MOST_HEADS = 128
 
 
 class QuickDetect:
-    """Answers questions, in any thread; int8 heads of the detectors used last are kept, each some 0.3 MB."""
+    """Answers questions, in any thread; an int8 head, some 0.3 MB, is kept as long as its detector is."""
 
     def __init__(self, otherwise: Detect) -> None:
         """Ask `otherwise` where a detector has no int8 numbers."""
         self._otherwise = otherwise
-        self._full = lru_cache(_MOST_HEADS)(int8_full)
+        self._made: WeakKeyDictionary[AnchorFreeHead, Int8Full | None] = WeakKeyDictionary()
 
     def __call__(self, questions: Sequence[Question]) -> list[Found]:
         """Return what each picture's own detector sees in it, or why it cannot tell."""
@@ -55,8 +54,13 @@ class QuickDetect:
         if isinstance(head, LightNetwork):
             levels = int8_levels(detector.manifests[0])
             return None if levels is None else run_head(head.head, levels.levels(pixels))
-        network = self._full(head, detector.manifests) if isinstance(head, AnchorFreeHead) else None
+        network = self._network(head, detector) if isinstance(head, AnchorFreeHead) else None
         return None if network is None else network.outputs(pixels)
+
+    def _network(self, head: AnchorFreeHead, detector: FullDetector) -> Int8Full | None:
+        if head not in self._made:
+            self._made[head] = int8_full(head, detector.manifests)
+        return self._made[head]
 
 
 def _decoded(question: Question, outputs: _Outputs, boxed: Letterboxed) -> Found:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -69,3 +71,14 @@ def test_what_has_no_int8_numbers_is_looked_at_elsewhere() -> None:
     assert elsewhere.asked == [question]
     assert isinstance(found, list)
     assert found[0].label == "elsewhere"
+
+
+@pytest.mark.skipif(not QUICK, reason="this processor's sums of int8 products overflow")
+def test_detector_that_is_dropped_is_not_kept_for_its_int8_head() -> None:
+    quick, question = QuickDetect(Elsewhere()), Question(full_detector("gone"), soft_pictures(1)[0])
+    quick([question])
+    head = weakref.ref(question.detector.taught_head)
+    assert head() is not None
+    del question
+    gc.collect()
+    assert head() is None
