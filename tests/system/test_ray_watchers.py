@@ -123,7 +123,10 @@ def test_workers_that_were_left_behind_on_other_terms_are_replaced(kept: Kept) -
         before = kept.until_others_are_at_work(set())
         os.kill(keeper, 9)
     with kept.keeper(ELFOWL_STREAM_HOSTS="camera.example"):
-        kept.until_others_are_at_work(before)
+        others = kept.until_others_are_at_work(before)
+        assert len(others) == WORKERS
+        assert not others & before
+    wait_until(lambda: not any(psutil.pid_exists(_process_of(one)) for one in before), _GRACE_S, kept.at_work)
 
 
 def test_worker_that_hangs_is_ended_and_another_one_sits_in_its_place(kept: Kept) -> None:
