@@ -28,26 +28,6 @@ pytestmark = [
 _WAIT_MS = 60_000
 _AXE = Path(__file__).parent / "vendor" / "axe" / "axe.min.js"
 _TINY = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
-_LOSES_ITS_FIRST_SEEK = """async () => {
-  const { FramePlayer } = await import("/static/frameplayer.js");
-  class Video extends EventTarget {
-    paused = true; seeking = false; seeks = 0;
-    set currentTime(at) {
-      this.seeks += 1;
-      if (this.seeks === 1) return;
-      const mediaTime = Math.floor(at * 10) / 10;
-      setTimeout(() => { this.dispatchEvent(new Event("seeked")); this.told(0, { mediaTime }); });
-    }
-    pause() {}
-    requestVideoFrameCallback(told) { this.told = told; return 1; }
-    cancelVideoFrameCallback() {}
-  }
-  return new Promise((done) => {
-    const player = new FramePlayer(new Video(), { fps: 10, count: 100, onFrame: done, onPlaying: () => {} });
-    player.seek(20);
-    setTimeout(() => done("never"), 10000);
-  });
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -258,8 +238,3 @@ def test_versions_are_judged_used_and_given_another_threshold(
         page.emulate_media(color_scheme=scheme)
         assert complaints_of_axe(page) == []
     assert complaints == []
-
-
-def test_player_whose_seek_the_browser_lost_seeks_again(page: Page, video: WatchedVideo) -> None:
-    open_player(page, video)
-    assert page.evaluate(_LOSES_ITS_FIRST_SEEK) == 20

@@ -45,7 +45,7 @@ export class FramePlayer {
   step(by) { this.seek(this.here + by); }
 
   #go() {
-    if (this.wanted === null || this.wanted === this.shown) { this.wanted = null; return; }
+    if (this.wanted === null || this.wanted === this.shown) { this.wanted = this.target = null; return; }
     this.target = this.wanted;
     this.video.currentTime = middleOf(this.target, this.fps);
     this.#expect();
@@ -54,7 +54,7 @@ export class FramePlayer {
   #expect() {
     clearTimeout(this.late);
     this.late = setTimeout(() => {
-      if (this.wanted === null) return;
+      if (this.wanted === null || this.video.error) return;
       if (this.video.seeking) this.#expect(); // the network is slow
       else this.#go();
     }, LATE_MS);

@@ -55,6 +55,53 @@ test("of many steps during one seek the last one counts, and a stale frame is to
   assert.equal(player.here, 12);
   player.step(-100);
   assert.equal(video.times.at(-1), 0.05);
+  player.stop();
+});
+
+/** A player at frame 0 that was asked for frame 20, and whose timers the test moves on. */
+function asked(t) {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const video = new FakeVideo();
+  const player = new FramePlayer(video, { fps: 10, count: 100, onFrame: () => {}, onPlaying: () => {} });
+  video.show(0);
+  player.seek(20);
+  return { video, player, wait: () => t.mock.timers.tick(1000) };
+}
+
+test("a seek that brought no picture is made again, and one that did is not", (t) => {
+  const { video, player, wait } = asked(t);
+  wait();
+  assert.deepEqual(video.times, [2.05, 2.05]);
+  video.dispatchEvent(new Event("seeked"));
+  video.show(20);
+  wait();
+  assert.equal(player.here, 20);
+  assert.equal(video.times.length, 2);
+});
+
+test("a seek that is under way, or of a video that cannot be played, is not made again", (t) => {
+  const { video, wait } = asked(t);
+  video.seeking = true;
+  wait();
+  assert.equal(video.times.length, 1);
+  Object.assign(video, { seeking: false, error: { code: 3 } });
+  wait();
+  assert.equal(video.times.length, 1);
+});
+
+test("after a lost seek and a wish for what is shown, the next wish is heard", (t) => {
+  const { video, player, wait } = asked(t);
+  player.seek(0);
+  wait();
+  player.seek(30);
+  assert.equal(video.times.at(-1), 3.05);
+});
+
+test("a player that was stopped seeks no more", (t) => {
+  const { video, player, wait } = asked(t);
+  player.stop();
+  wait();
+  assert.equal(video.times.length, 1);
 });
 
 const looked = [];
